@@ -35,9 +35,10 @@ class WholePlaces:
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
+        self.shape = (len(rows), rows.shape[1] + 1)
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return self.shape[0]
 
     def __getitem__(self, which: slice | np.ndarray) -> np.ndarray:
         unit = of_length_one(self._rows[which])

@@ -220,8 +220,8 @@ def stack_of(layers: Sequence[Layer], classes: Sequence[Label]) -> DenseStack:
     return DenseStack(tuple(layers), tuple(classes))
 
 
-def outputs_of(stack: DenseStack, part: Any) -> np.ndarray:
-    """What a stack gives for all rows of a part, (n, outputs), some rows at a time."""
+def outputs_of(stack: Any, part: Any) -> np.ndarray:
+    """What a stack, or an ensemble, gives for all rows of a part, (n, outputs), some at a time."""
     starts = range(0, len(part), ROWS_AT_ONCE)
     return np.concatenate(
         [stack.predict_proba(part.features[start : start + ROWS_AT_ONCE]) for start in starts]

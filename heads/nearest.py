@@ -8,8 +8,9 @@ IV), in few dimensions (`projection.py`). The nearest of those are compared whol
 matrix products of float32, and the same for the same rows whatever the number of threads.
 
 Few dimensions need not tell neighbours: classes may span more of them, and the loudest directions
-may say nothing. So some rows are compared with all, and where few dimensions miss what they find,
-all numbers of the rows count, in the choice of cells as well.
+may say nothing. So some rows are compared with all. Where their neighbours lie beyond the cells
+around, more cells are looked into; where few dimensions still miss many of them, all numbers of the
+rows count, in the choice of cells as well.
 """
 
 from __future__ import annotations
@@ -37,7 +38,10 @@ AS_GOOD = 0.99
 FOUND = 0.9
 """Of their neighbours, what is to be found, or it is told."""
 FURTHER = 4
-"""Times as many cells are looked into where so much is not."""
+"""Times as many cells are looked into where so much is not, of those that its rows name."""
+WORK = 2e13
+"""Products of numbers: more are not made to find more. A minute or two on two cores; a million rows
+of 768 numbers, by all of them in the cells around, take 1.2e13."""
 EQUAL = 1e-4
 """By so much, relatively, distances of the same rows differ in rounding."""
 
@@ -139,18 +143,26 @@ def _way(
     table = np.empty((len(rows), projection.dimensions + 1), np.float32)
     projection.put(rows, table[:, :-1], pool)
     complete(table)
-    cells = Cells.of(table, seed, pool)
-    reached, share = drawn.found_in(search, table, cells, pool)
+    cells, reached, share = _wide_enough(Cells.of(table, seed, pool), search, drawn, table, pool)
     if share >= FOUND and share >= AS_GOOD * reached:
         return table, cells, share
     del table
     whole = WholePlaces(rows)
-    cells = Cells.of(whole, seed, pool)
-    _, share = drawn.found_in(search, whole, cells, pool)
-    if share < FOUND:
-        cells = replace(cells, probed=FURTHER * cells.probed)
-        _, share = drawn.found_in(search, whole, cells, pool)
+    cells, _, share = _wide_enough(Cells.of(whole, seed, pool), search, drawn, whole, pool)
     return whole, cells, share
+
+
+def _wide_enough(
+    cells: Cells, search: Search, drawn: _Drawn, places: Places, pool: ThreadPoolExecutor
+) -> tuple[Cells, float, float]:
+    """Cells, of which more are looked into where too many neighbours lie beyond those; and which
+    share of the neighbours lies in them, and is found."""
+    reached, share = drawn.found_in(search, places, cells, pool)
+    further = replace(cells, probed=FURTHER * cells.probed)
+    work = len(places) ** 2 * further.probed / len(cells) * places.shape[1]
+    if reached >= FOUND or work > WORK:  # what is not found is not told by these places, or told
+        return cells, reached, share
+    return further, *drawn.found_in(search, places, further, pool)
 
 
 @dataclass(frozen=True)

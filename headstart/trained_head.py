@@ -21,6 +21,7 @@ from headstart.extractors.datasets import reader_of, voided_in
 from headstart.extractors.datasets.corrections import Corrections
 from headstart.extractors.engines.engine import INT8, kind_of
 from headstart.extractors.preprocessing.batches import Batch, stack
+from headstart.heads.combined.ensemble import ENSEMBLE, Ensemble
 from headstart.heads.dense_stack import DenseStack
 from headstart.heads.evaluation.by_sample import BySample
 from headstart.heads.evaluation.provenance import TUNED
@@ -134,12 +135,20 @@ class TrainedHead(Showable):
             )
 
     @property
-    def stack(self) -> DenseStack:
-        """The head's dense layers, read after their hash was checked.
+    def stack(self) -> DenseStack | Ensemble:
+        """The head's dense layers, or those of several, read after their hash was checked.
 
         Those of a fine-tuned head take what the tuned layers give; see `judge`.
         """
-        return self.tuned_top.stack if self.is_tuned else DenseStack.read(self._artifact())
+        if self.is_tuned:
+            return self.tuned_top.stack
+        kind = Ensemble if self.is_ensemble else DenseStack
+        return kind.read(self._artifact())
+
+    @property
+    def is_ensemble(self) -> bool:
+        """Whether it is several heads, which say one thing together."""
+        return self.record.kind == ENSEMBLE
 
     @property
     def is_tuned(self) -> bool:
@@ -154,7 +163,7 @@ class TrainedHead(Showable):
         return TunedTop.read(self._artifact())
 
     @cached_property
-    def judge(self) -> DenseStack | TunedJudge:
+    def judge(self) -> DenseStack | Ensemble | TunedJudge:
         """What gives class probabilities of the features that the record's key names.
 
         Of a fine-tuned head it is a Keras model: the backbone is loaded for it.

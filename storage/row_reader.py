@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import xxhash
@@ -29,6 +29,7 @@ from headstart.storage.shard_store import (
     read_each,
 )
 from headstart.storage.shards.format import AGAIN
+from headstart.storage.shards.row_groups import Group, Scratch, parts_of, starts_of
 from headstart.storage.shards.shard import ShardFile
 
 CACHE_BYTES = 64 << 20
@@ -83,6 +84,9 @@ class RowReader:
         left = rows[self._shard_of] - self._first
         self._held = np.minimum(self._chunk_rows[self._shard_of], left)
         offsets = [np.empty(0, np.int64), *(shard.layout.offsets for shard in self._shards)]
+        self._most = max(
+            (int(shard.layout.sizes.max(initial=0)) for shard in self._shards), default=0
+        )
         self._base = np.concatenate(offsets).astype(np.int64) - self._first * self.row_bytes
         self._on_damage = on_damage
         self._lock = threading.Lock()
@@ -139,23 +143,24 @@ class RowReader:
 
         is_plain = self.encoding.is_plain and out.flags.c_contiguous and out.nbytes > 0
 
-        def work(part: list[_Group]) -> None:
-            scratch = bytearray()
+        def work(part: list[Group]) -> None:
+            scratch = Scratch(self._most)
             with self._store.reader() as reader:
                 if self._is_far:
                     announce(reader, self._ranges(part))
                 for group in part:
                     here = slice(group.start, group.stop)
-                    if group.has_all and is_plain:
-                        scratch = self._read_all(reader, group, targets[here], out, scratch)
+                    own = targets[here], row[here], out
+                    if is_plain and group.has_most and not group.is_whole:
+                        self._read_most(reader, group, *own, scratch)
                     else:
-                        self._read_group(reader, group, targets[here], row[here], out)
+                        self._read_group(reader, group, *own)
 
         if out.nbytes < LARGE or not groups:  # all may have been read by themselves
             work(groups)
         else:
             with ThreadPoolExecutor(THREADS) as pool:
-                list(pool.map(work, _parts(groups, THREADS)))
+                list(pool.map(work, parts_of(groups, THREADS)))
 
     def expect(self, places: Places) -> None:
         """Say that the rows at some places are going to be read, in a pass of many reads."""
@@ -169,7 +174,7 @@ class RowReader:
             ]
             expect(self._store, wanted)
 
-    def _ranges(self, groups: Sequence[_Group]) -> list[tuple[str, int, int]]:
+    def _ranges(self, groups: Sequence[Group]) -> list[tuple[str, int, int]]:
         """The chunks that groups are read from: name of the shard, offset, bytes."""
         wanted = []
         for group in groups:
@@ -187,7 +192,7 @@ class RowReader:
 
         A shard that somebody has written to since is left to those who check.
         """
-        starts = _starts(chunk)
+        starts = starts_of(chunk)
         counts = np.diff(np.append(starts, len(chunk)))
         different = chunk[starts]
         is_cheap = counts * (CALL_BYTES + self.row_bytes) < self._held[different] * self.row_bytes
@@ -196,7 +201,7 @@ class RowReader:
         shard = self._shard_of[chunk[chosen]]
         offsets = self._base[chunk[chosen]] + row[chosen] * self.row_bytes
         with self._store.reader() as reader:
-            for start, stop in pairwise([*_starts(shard).tolist(), len(shard)]):
+            for start, stop in pairwise([*starts_of(shard).tolist(), len(shard)]):
                 own, here = self._shards[int(shard[start])], chosen[start:stop]
                 if not self._is_written(own):
                     self._ask(reader, own, offsets[start:stop], targets[here], out)
@@ -220,11 +225,11 @@ class RowReader:
         if got != size * len(parts):
             raise self._damaged(shard, NOT_COMMITTED)
 
-    def _groups(self, chunk: np.ndarray, row: np.ndarray, targets: np.ndarray) -> list[_Group]:
+    def _groups(self, chunk: np.ndarray, row: np.ndarray, targets: np.ndarray) -> list[Group]:
         """Rows that lie in one chunk, as ranges of the arrays given, which are sorted by chunk."""
         if not len(chunk):
             return []
-        starts = _starts(chunk)
+        starts = starts_of(chunk)
         stops = np.concatenate([starts[1:], [len(chunk)]])
         shard = self._shard_of[chunk[starts]]
         place = chunk[starts] - self._first_chunk[shard]
@@ -232,15 +237,13 @@ class RowReader:
         # A chunk is whole where each row follows the one before, in the file and in the array.
         jumps = np.concatenate([[0], np.cumsum((np.diff(row) != 1) | (np.diff(targets) != 1))])
         is_whole = (stops - starts == held) & (jumps[starts] == jumps[stops - 1])
-        falls = np.concatenate([[0], np.cumsum(np.diff(row) != 1)])
-        has_all = (stops - starts == held) & (falls[starts] == falls[stops - 1]) & ~is_whole
-        columns = (starts, stops, shard, place, first, held, is_whole, has_all, chunk[starts])
-        return [_Group(*values) for values in zip(*(c.tolist() for c in columns), strict=True)]
+        columns = (starts, stops, shard, place, first, held, is_whole, chunk[starts])
+        return [Group(*values) for values in zip(*(c.tolist() for c in columns), strict=True)]
 
     def _read_group(
         self,
         reader: ShardReader,
-        group: _Group,
+        group: Group,
         targets: np.ndarray,
         row: np.ndarray,
         out: np.ndarray,
@@ -261,26 +264,29 @@ class RowReader:
             self._keep(group.chunk, content)
             out[targets] = content[row - group.first]
 
-    def _read_all(
+    def _read_most(
         self,
         reader: ShardReader,
-        group: _Group,
+        group: Group,
         targets: np.ndarray,
+        row: np.ndarray,
         out: np.ndarray,
-        scratch: bytearray,
-    ) -> bytearray:
-        """All rows of a chunk, each once, into `targets` of `out`, by way of memory that the next
-        one may use again: not from the mapping, as whoever cuts a file that is mapped, or a disk
-        that fails, ends the process."""
+        scratch: Scratch,
+    ) -> None:
+        """Most rows of a chunk into `targets` of `out`, by way of memory that the next one may use
+        again: not from the mapping, as whoever cuts a file that is mapped, or a disk that fails,
+        ends the process."""
         shard, kind = self._shards[group.shard], np.dtype((np.void, self.row_bytes))
         rows = out.reshape(len(out), -1).view(kind)[:, 0]
-        size = int(shard.layout.sizes[group.place])
-        if len(scratch) < size:
-            scratch = bytearray(size)
-        self._fill(reader, shard, group.place, memoryview(scratch)[:size])
+        offset, size = (
+            int(each[group.place]) for each in (shard.layout.offsets, shard.layout.sizes)
+        )
+        content = scratch.of(offset, size)
+        self._fill(reader, shard, group.place, content)
         self._is_right[group.chunk] = True
-        rows[targets] = np.frombuffer(scratch, kind, group.held)
-        return scratch
+        held = np.frombuffer(content, kind, group.held)
+        has_all = len(row) == group.held and (np.diff(row) == 1).all()
+        rows[targets] = held if has_all else held[row - group.first]
 
     def _is_written(self, shard: IndexedShard) -> bool:
         """Whether somebody has written to a shard since it was checked as a whole."""
@@ -356,39 +362,3 @@ class RowReader:
             self._on_damage(shard.file)
         place = self._store.place_of(shard.file.name)
         return ShardDamaged(f"the shard {place} is damaged: {what}", hint=AGAIN)
-
-
-class _Group(NamedTuple):
-    """Rows of one chunk: `start` to `stop` of those read.
-
-    Attributes:
-        shard: number of the shard.
-        place: of the chunk in the shard.
-        first: the chunk's first row in the shard.
-        held: rows in the chunk.
-        is_whole: whether it is all of them, and they are wanted in their order.
-        has_all: whether it is all of them, each once, and they are wanted in another order.
-        chunk: its number over all shards.
-    """
-
-    start: int
-    stop: int
-    shard: int
-    place: int
-    first: int
-    held: int
-    is_whole: bool
-    has_all: bool
-    chunk: int
-
-
-def _starts(numbers: np.ndarray) -> np.ndarray:
-    """The places where numbers are others than the one before, and the first."""
-    is_first = np.ones(len(numbers), bool)
-    np.not_equal(numbers[1:], numbers[:-1], out=is_first[1:])
-    return np.flatnonzero(is_first)
-
-
-def _parts(groups: list[_Group], count: int) -> Iterator[list[_Group]]:
-    size = -(-len(groups) // count)
-    return (groups[start : start + size] for start in range(0, len(groups), size))

@@ -6,7 +6,9 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from page_client import TOKEN
 
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 NONE = "no Chromium is on PATH; on Debian: apt-get install chromium"
@@ -33,3 +35,9 @@ def opened(path: str) -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+def let_in(page: Page, address: str) -> None:
+    """Give the token of a page that `page_server` serves, and wait until the overview is there."""
+    page.goto(f"{address}/?token={TOKEN}")
+    page.wait_for_url(f"{address}/")

@@ -71,6 +71,7 @@ features plot net pics {p}/map.png --method pca
 features map net pics
 similar red/01.png pics --backbone net --n 2
 features outliers net pics
+features duplicates net pics
 features cover net pics --n 3
 features cluster net pics --n 3
 features compact

@@ -19,8 +19,7 @@ import headstart as hs
 from sections import all_rows
 
 sys.path.append(str(Path(__file__).parents[2] / "tests"))
-from chromium import NONE, find_chromium, opened
-from page_client import TOKEN
+from chromium import NONE, find_chromium, let_in, opened
 from page_server import served
 
 SIZES = (100_000, 1_000_000)
@@ -89,7 +88,7 @@ def _ready(browser: Browser, address: str) -> tuple[Page, float]:
     for old in browser.contexts:
         old.close()
     tab = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
-    tab.goto(f"{address}/?token={TOKEN}")
+    let_in(tab, address)
     tab.goto(f"{address}/map")
     link = tab.get_by_role("link", name="rows", exact=True).get_attribute("href")
     tab.goto(f"{address}{link}")

@@ -19,8 +19,7 @@ from playwright.sync_api import Page
 import headstart as hs
 
 sys.path.append(str(Path(__file__).parents[2] / "tests"))
-from chromium import NONE, find_chromium, opened
-from page_client import TOKEN
+from chromium import NONE, find_chromium, let_in, opened
 from page_server import served
 
 FOLDER = Path(__file__).parent
@@ -138,7 +137,7 @@ def main(root: Path, folder: Path, names: list[str]) -> None:
                 viewport={"width": shot.width, "height": TALL}, color_scheme=shot.scheme
             )
             page = context.new_page()
-            page.goto(f"{address}/?token={TOKEN}")
+            let_in(page, address)
             page.goto(f"{address}{shot.path}")
             shot.prepare(page)
             page.wait_for_timeout(300)

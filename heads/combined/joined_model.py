@@ -10,6 +10,7 @@ import numpy as np
 
 from headstart.extractors.preprocessing.affine import Affine
 from headstart.extractors.runtime import keras
+from headstart.heads.combined.ensemble import Ensemble
 from headstart.heads.dense_stack import DenseStack
 from headstart.heads.models.export import scaled
 
@@ -35,7 +36,7 @@ class Trunk:
 
 
 def attach_joined(
-    trunks: Sequence[Trunk], factors: Sequence[np.float32], stack: DenseStack, name: str
+    trunks: Sequence[Trunk], factors: Sequence[np.float32], stack: DenseStack | Ensemble, name: str
 ) -> Any:
     """A `keras.Model` from what the trunks take to what the head says; the trunks are frozen.
 

@@ -194,6 +194,9 @@ def fitted_text(record: Head) -> str:
 def _is_refitted(record: Head) -> bool:
     """Whether it was fitted again with the validation split, once its setting was chosen."""
     is_ordinal = record.settings.get("task") == "ordinal"
+    members = [one["kind"] for one in record.settings.get("members", ())]
+    if Linear.kind in members:
+        return bool(record.metrics["n_validation"])
     return record.kind == Linear.kind and not is_ordinal and bool(record.metrics["n_validation"])
 
 

@@ -10,13 +10,14 @@ from headstart.errors import ParityError
 from headstart.extractors.difference import share_of_largest
 from headstart.extractors.preprocessing.batches import Batch
 from headstart.extractors.runtime import keras
+from headstart.heads.combined.ensemble import Ensemble
 from headstart.heads.dense_stack import DenseStack
 
 TOLERANCES = {"float32": 1e-4, "bfloat16": 0.25}
 """Largest difference of a probability, by the precision of the cached features."""
 
 
-def attach(trunk: Any, stack: DenseStack, name: str) -> Any:
+def attach(trunk: Any, stack: DenseStack | Ensemble, name: str) -> Any:
     """A `keras.Model` from the trunk's input to class probabilities; the trunk is frozen."""
     model = keras().Model(trunk.input, stack.to_keras(trunk.outputs[0]), name=name)
     for layer in model.layers:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from headstart.errors import HeadError
+from headstart.heads.combined.ensemble import Ensemble
 from headstart.heads.dense_stack import DenseStack, outputs_of, stack_of
 from headstart.heads.evaluation.by_sample import BySample
 from headstart.heads.evaluation.clusters import clusters_of
@@ -21,6 +22,7 @@ from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.columns.units import units_of
 from headstart.storage.manifest import SPLITS, Label
 from headstart.storage.views import FeatureView
+from headstart.storage.windowed.pooled import EACH
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Trained:
             kind alone, where the fit has one of that name, such as the epochs.
     """
 
-    stack: DenseStack
+    stack: DenseStack | Ensemble
     kind: str
     metrics: dict[str, Any]
     settings: dict[str, Any]
@@ -71,6 +73,33 @@ def train(
         parts["validation"],
     )
     stack = stack_of(fitted.layers, classes)
+    metrics = measure(stack, view, task, parts, classes)
+    given = chosen.describe()
+    settings = {**given, **fitted.details, **task.describe(), "views": len(more), "given": given}
+    if view.windows == EACH and isinstance(settings.get("judged_on"), dict):
+        judged = settings["judged_on"]
+        settings["judged_on"] = {
+            split: min(rows, metrics[f"n_{split}"]) for split, rows in judged.items()
+        }
+    return Trained(stack, chosen.kind, metrics, settings)
+
+
+def measure(
+    stack: DenseStack | Ensemble,
+    view: FeatureView,
+    task: Task,
+    parts: Mapping[str, Part],
+    classes: list[Label],
+) -> dict[str, Any]:
+    """The scores of a head on the test split, and of how many samples each split is.
+
+    Args:
+        stack: the head.
+        view: see `train`.
+        task: what the labels mean.
+        parts: the splits, as `parts_of` gives them.
+        classes: the label of each output.
+    """
     of = {split: BySample.of(view.split(split)) for split in SPLITS}
     test, tested = parts["test"], of["test"]
     outputs = tested.mean(outputs_of(stack, test))
@@ -79,12 +108,7 @@ def train(
     metrics |= {f"n_{split}": len(samples) for split, samples in of.items()}
     own = of["train"].first(parts["train"].targets[: len(view.split("train"))])
     metrics["few"] = [list(pair) for pair in few_trained(task, own, classes)]
-    given = chosen.describe()
-    settings = {**given, **fitted.details, **task.describe(), "views": len(more), "given": given}
-    if tested.numbers is not None and isinstance(settings.get("judged_on"), dict):
-        judged = settings["judged_on"]
-        settings["judged_on"] = {split: min(rows, len(of[split])) for split, rows in judged.items()}
-    return Trained(stack, chosen.kind, metrics, settings)
+    return metrics
 
 
 def parts_of(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from headstart.context import Context
+from headstart.progress import Progress, silent
 from headstart.registry.entities import Backbone, Dataset
 from headstart.values.arguments import checks_arguments
 from headstart.values.showable import Results
@@ -14,6 +15,7 @@ from headstart.values.sizes import MILLION
 if TYPE_CHECKING:  # a verb is imported by its method
     from headstart.jobs.exploration.cluster import Clusters
     from headstart.jobs.exploration.cover import Cover
+    from headstart.jobs.exploration.duplicates import Duplicates
     from headstart.jobs.exploration.looked_at import LookedAt
     from headstart.jobs.exploration.map import Mapped
     from headstart.jobs.exploration.outliers import Outlier
@@ -95,6 +97,41 @@ class Exploration:
         from headstart.jobs.exploration.map import map_samples
 
         return map_samples(self.context, backbone, dataset, method, seed=seed, precision=precision)
+
+    def duplicates(
+        self,
+        backbone: str | Backbone,
+        dataset: str | Dataset,
+        *,
+        pictures: bool = False,
+        across: bool = False,
+        precision: str = "float32",
+        limit: int = MILLION,
+        seed: int = 0,
+        progress: Progress = silent,
+    ) -> Duplicates:
+        """The samples that are nearly the same, those across the border of the test split first.
+
+        Copies of one content, pairs that are much nearer to each other than to what is around them,
+        and with `pictures` those that look alike; as `audit` finds them, without any label.
+
+        Args:
+            backbone: `NAME[@CUT]`.
+            dataset: name of a dataset; all its splits are looked at.
+            pictures: whether pictures are read, and compared by how they look, too.
+            across: only pairs whose samples stand in two splits.
+            precision: in what the features were computed.
+            limit: look at so many samples at most, chosen by `seed`.
+            seed: of that choice.
+            progress: called with (pictures read, pictures in all).
+
+        Raises:
+            FeaturesMissing: some have not been extracted.
+        """
+        from headstart.jobs.exploration.duplicates import duplicates
+
+        among = self._looked_at(backbone, dataset, precision, limit, seed)
+        return duplicates(among, pictures=pictures, across=across, progress=progress)
 
     def outliers(
         self,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headstart.catalog.collection import Collection
+from headstart.progress import Progress, silent
 from headstart.registry.entities import Head as HeadRecord
 from headstart.registry.names import check_name
 from headstart.registry.references import reference_of
@@ -22,6 +23,7 @@ if TYPE_CHECKING:  # what trains and runs heads is imported by who has one
     from headstart.heads.tasks import Task
     from headstart.jobs.heads.care.remove import RemovedHeads
     from headstart.jobs.heads.compare import Compared
+    from headstart.jobs.heads.sweep import Sweep
 
 
 @checks_arguments
@@ -149,6 +151,44 @@ class Heads(Collection["Head", HeadRecord]):
         tried = kept_trial(self._context, sweep, row, precision)
         features = features_of(self._context, tried.features, tried.dataset, tried.precision)
         return self.train(name, features, tried.kind, seed=tried.seed, windows=tried.windows)
+
+    def train_ensemble(
+        self,
+        name: str,
+        sweep: int | Sweep,
+        *,
+        rounds: int = 50,
+        progress: Progress = silent,
+        tags: dict[str, str] | None = None,
+    ) -> Head:
+        """Train several heads of a sweep as one, which says the mean of what they say.
+
+        Which they are is chosen greedily, with replacement (Caruana et al. 2004), by what the
+        sweep's heads said of samples that they were not trained on, and by its objective. The
+        members are trained as `train` would, and scored together on the test split, beside the best
+        of them alone: `record.settings["beside"]`.
+
+        Args:
+            name: of the head; see `train`.
+            sweep: what `ws.sweep` gave; or its number, of which the 30 best settings are tried
+                again, as what they said is not kept.
+            rounds: how often a head is taken at most.
+            progress: called with (settings tried again, settings in all).
+            tags: free keys and values, of this version.
+
+        Raises:
+            NotFound: there is no such sweep.
+            HeadError: it tried heads on few samples of each class, or the dataset has changed.
+            FeaturesMissing: features are not cached any more.
+        """
+        from headstart.jobs.heads.combined.ensemble import train_ensemble
+
+        given = checked_tags(tags)
+        made = train_ensemble(self._context, name, sweep, rounds=rounds, progress=progress)
+        record = made.record
+        if given:
+            record = self._context.heads.set_tags(f"{record.name}:{record.version}", given)
+        return self._head(record)
 
     def import_(self, path: str | Path, name: str | None = None) -> Head:
         """Register a head that `Head.export` wrote, as the next version of its name, on the

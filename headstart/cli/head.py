@@ -8,7 +8,7 @@ import click
 
 from headstart.cli import models, plots, sweep
 from headstart.cli.heads import care, compare, travel
-from headstart.cli.heads.kept import row_of_sweep
+from headstart.cli.heads.kept import number_of_sweep, row_of_sweep
 from headstart.cli.heads.shown import VOID_LEGEND, by_class, shown
 from headstart.cli.names import tags as tag_commands
 from headstart.cli.names.called import names_in
@@ -22,6 +22,7 @@ from headstart.cli.output import (
     command,
     note,
     on_error_option,
+    progress_bar,
     score_cell,
     table,
     text,
@@ -46,6 +47,12 @@ TRAIN_OPTIONS = (
         metavar="ID[:ROW]",
         help="Take features, kind and settings from a row of a sweep, by default the best. "
         "Replaces BACKBONE and DATASET.",
+    ),
+    click.option(
+        "--ensemble",
+        metavar="ID",
+        help="Train several heads of a sweep as one, chosen by what they said of samples they were "
+        "not trained on. Replaces BACKBONE and DATASET.",
     ),
     click.option(
         "--task",
@@ -101,6 +108,7 @@ def _train(
     backbone: str | None,
     dataset: str | None,
     from_sweep: str | None,
+    ensemble: str | None,
     kind: str | None,
     task: str | None,
     separator: str | None,
@@ -133,9 +141,12 @@ def _train(
         decision=decision,
         balanced=balanced or None,
     )
+    others = (backbone, dataset, kind, task, separator, order, decision, windows, balanced, given)
+    if ensemble is not None:
+        others = any((*others, from_sweep, seed, precision, views))
+        return _ensemble(call, name, number_of_sweep(ensemble, others=others), tagged)
     if from_sweep is not None:
-        others = (backbone, dataset, kind, task, separator, order, decision, windows)
-        sweep, row = row_of_sweep(from_sweep, others=any((*others, balanced, given)))
+        sweep, row = row_of_sweep(from_sweep, others=any(others))
         from headstart.jobs.heads.care.kept_trial import kept_trial
 
         workspace = call.open()
@@ -156,6 +167,14 @@ def _train(
     features = extract_missing(workspace, backbone, dataset, precision, views, on_error=on_error)
     how: dict[str, Any] = {"seed": seed or 0, "task": made, "views": views, "windows": windows}
     head = workspace.heads.train(name, features, settings, **how, tags=tagged)
+    warn_of_untested(head)
+    return shown(head)
+
+
+def _ensemble(call: Call, name: str, sweep: int, tags: dict[str, str]) -> Result:
+    workspace = call.open()
+    with progress_bar("trying again", "settings") as progress:
+        head = workspace.heads.train_ensemble(name, sweep, progress=progress, tags=tags)
     warn_of_untested(head)
     return shown(head)
 

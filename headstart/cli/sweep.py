@@ -14,6 +14,7 @@ from headstart.cli.heads.winner import (
     check_confirm,
     confirmed,
     confirmed_text,
+    ensemble_text,
     simplest_text,
     winner_text,
 )
@@ -87,6 +88,11 @@ def register(group: click.Group) -> None:
             metavar="NAME",
             help="Train the chosen setting as head NAME, scored once on the test split.",
         ),
+        click.option(
+            "--ensemble",
+            metavar="NAME",
+            help="Train several of the heads as one, as head NAME, scored once on the test split.",
+        ),
         limit_option,
         shots_option,
         windows_option("mean", "max"),
@@ -113,6 +119,7 @@ def _sweep(
     objective: str,
     one_se: bool,
     confirm: str | None,
+    ensemble: str | None,
     limit: int,
     shots: int | None,
     windows: str | None,
@@ -139,8 +146,9 @@ def _sweep(
     if search is not None and any(value is not None for value in grid.values()):
         raise click.UsageError("--search chooses the settings; leave theirs out.")
     workspace = call.open(*((dataset, *backbones) if backbones else ()))
-    if confirm is not None:
-        check_confirm(workspace, confirm, dataset, shots)
+    for option, wanted in (("--confirm", confirm), ("--ensemble", ensemble)):
+        if wanted is not None:
+            check_confirm(workspace, wanted, dataset, shots, option)
     by = asked.to_extract(workspace.context)
     for backbone in backbones:
         extract_missing(workspace, backbone, dataset, precision, on_error=on_error, executor=by)
@@ -191,6 +199,10 @@ def _sweep(
         head = confirmed(workspace, sweep, chosen, confirm, precision)
         lines.append(confirmed_text(head))
         sweep = replace(sweep, confirmed=head.record)
+    if ensemble is not None:
+        head = workspace.heads.train_ensemble(ensemble, sweep)
+        lines.append(ensemble_text(head))
+        sweep = replace(sweep, ensemble=head.record)
 
     def show(out: Any) -> None:
         out.print(table(None, COLUMNS, rows))

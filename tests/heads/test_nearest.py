@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from headstart.heads import neighbour_search
+from headstart.heads import nearest, neighbour_search
+from headstart.heads.cells import WholePlaces
 from headstart.heads.largest import largest
 from headstart.heads.nearest import nearest_by_cells, nearest_other
 from headstart.heads.projection import DIMENSIONS, of_length_one
@@ -103,6 +104,47 @@ def test_twins_are_found_where_few_dimensions_keep_little_of_the_distances():
     unit = of_length_one(rows)
     apart = 0.5 * ((unit[:400] - unit[4_000:]) ** 2).sum(axis=1)
     np.testing.assert_allclose(distances[:400, 0][is_twin], apart[is_twin], rtol=1e-4)
+
+
+@pytest.fixture
+def looks(monkeypatch):
+    """By what it was seen whether neighbours are found: places, cells looked into, what came."""
+    seen, real = [], nearest._Drawn.found_in
+
+    def found_in(self, search, places, cells, pool):
+        found = real(self, search, places, cells, pool)
+        seen.append((type(places), cells.probed, found))
+        return found
+
+    monkeypatch.setattr(nearest._Drawn, "found_in", found_in)
+    return seen
+
+
+def spread_out():
+    """Rows in a cloud of 32 dimensions, whose neighbours lie in many cells."""
+    rng = np.random.default_rng(0)
+    return (rng.normal(size=(6_000, 32)) @ rng.normal(size=(32, 100))).astype(np.float32)
+
+
+def test_more_cells_are_looked_into_before_all_numbers_of_the_rows_count(looks):
+    rows = spread_out()
+    distances, found = nearest_by_cells(rows, 8)
+    (_, few, before), (places, more, after) = looks
+    assert places is np.ndarray and more == nearest.FURTHER * few
+    assert before[0] < nearest.FOUND < after[1]
+    unit = of_length_one(rows)
+    exact, theirs = nearest_other(unit, np.arange(len(rows)), unit, 8)
+    kept = [len({*a} & {*b}) / 8 for a, b in zip(found.tolist(), theirs.tolist(), strict=True)]
+    assert abs(np.mean(kept) - after[1]) < 0.02
+    assert (distances >= exact - 1e-6).all()
+
+
+def test_more_work_than_there_is_time_for_is_not_done_and_told(looks, monkeypatch):
+    monkeypatch.setattr(nearest, "WORK", 0)
+    with pytest.warns(HeadstartWarning, match="are found"):
+        nearest_by_cells(spread_out(), 8)
+    assert [places for places, _, _ in looks] == [np.ndarray, WholePlaces]
+    assert len({probed for _, probed, _ in looks}) == 1
 
 
 def test_more_threads_find_the_same(monkeypatch):

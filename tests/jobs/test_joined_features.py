@@ -1,14 +1,13 @@
 """Features of several cuts and backbones as one: from heads to rankings, predictions and models."""
 
 import pickle
-import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import headstart as hs
-from conftest import draw, draw_classes, network
+from conftest import draw, network
 from headstart.errors import FeatureError, HeadError, StillInUse
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.heads.models.attach import predict
@@ -16,28 +15,6 @@ from headstart.origins.blocks import Block, Blocks, check_common_input
 
 BOTH = "net@features,pool + other@features"
 TRYING = hs.CrossValidation(folds=3)
-
-
-@pytest.fixture(scope="module")
-def with_two(tmp_path_factory, with_net):
-    """A workspace with backbones of two sizes of pictures, and their features; to be copied."""
-    place = tmp_path_factory.mktemp("two")
-    shutil.copytree(with_net[1], place / "zoo")
-    ws = hs.open(place / "zoo")
-    network(seed=5, size=16).save(place / "other.keras")
-    ws.backbones.add("other", place / "other.keras", preprocess="unit")
-    ws.datasets.add("pics", draw_classes(place / "pictures"))
-    how = hs.Settings(engine="tensorflow")
-    for backbone in ("net@features,pool", "other@features"):
-        ws.extract(backbone, "pics", settings=how)
-    ws.database.close()
-    return place / "zoo"
-
-
-@pytest.fixture
-def two(tmp_path, temporary, with_two):
-    shutil.copytree(with_two, tmp_path / "zoo")
-    return hs.open(tmp_path / "zoo")
 
 
 def each_of(ws):

@@ -7,41 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xxhash
+from rows_in_shards import ROWS, damage, path_in, view_of
 
 from conftest import clean_environment
 from headstart.errors import ShardDamaged
 from headstart.storage import mapped_rows, row_reader, windows
 from headstart.storage.encoding import Encoding
 from headstart.storage.index import Index, IndexedShard, Segment
-from headstart.storage.keys import digest_of_bytes
 from headstart.storage.local_store import LocalReader, LocalStore
-from headstart.storage.manifest import Sample
 from headstart.storage.row_reader import RowReader
 from headstart.storage.shards import format as shard_format
-from headstart.storage.shards.shard import ShardFile, write_shard
-from headstart.storage.views import FeatureView
-
-KEY, ROWS = "ab" * 32, 900
-
-
-def view_of(store, shape, encoding=None):
-    """Rows of a shape in three shards, in chunks of 64, and the same as an array."""
-    encoding = encoding or Encoding("float32", "float32")
-    width = int(np.prod(shape)) * np.dtype(encoding.dtype).itemsize
-    features = np.random.default_rng(0).standard_normal((ROWS, *shape)).astype(encoding.dtype)
-    digests = [digest_of_bytes(b"%d" % n) for n in range(ROWS)]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shard_format, "CHUNK_BYTES", 64 * width)
-        written = [
-            write_shard(store, KEY, digests[part], features[part], {}, encoding)
-            for part in (slice(0, 300), slice(300, 301), slice(301, ROWS))
-        ]
-    index = Index.of(written)
-    order = np.random.default_rng(1).permutation(ROWS)
-    samples = [Sample(str(n), digests[n], int(n % 2), "train", int(n)) for n in order]
-    return FeatureView(KEY, index, samples, RowReader(store, index, encoding, shape)), features[
-        order
-    ]
+from headstart.storage.shards.shard import ShardFile
 
 
 @pytest.fixture
@@ -126,17 +102,6 @@ def test_a_second_pass_in_another_order_reads_its_chunks_again(store, monkeypatc
 
 
 # What somebody did to a shard
-
-
-def path_in(view, store, number=2):
-    return store.path_of(view._reader._shards[number].file.name)
-
-
-def damage(path, view, number=2):
-    """Change one byte of the first chunk."""
-    content = bytearray(path.read_bytes())
-    content[int(view._reader._shards[number].layout.offsets[0]) + 5] ^= 1
-    path.write_bytes(content)
 
 
 def rows_of_shard(view, number=2):
@@ -269,7 +234,7 @@ CUT = """
 import os, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from test_mapped_rows import path_in, view_of
+from rows_in_shards import path_in, view_of
 from headstart.errors import ShardDamaged
 from headstart.storage import row_reader
 from headstart.storage.local_store import LocalReader, LocalStore
@@ -300,10 +265,10 @@ except ShardDamaged as error:
 
 
 def test_a_shard_that_is_cut_between_two_looks_is_damaged_and_the_process_lives(tmp_path):
-    tests = Path(__file__).parent
+    tests = Path(__file__).parent.parent
     done = subprocess.run(
         [sys.executable, "-c", CUT, tests, tmp_path],
-        env=clean_environment(PYTHONPATH=str(tests.parent)),
+        env=clean_environment(PYTHONPATH=str(tests)),
         capture_output=True,
         text=True,
     )

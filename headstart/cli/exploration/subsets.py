@@ -22,9 +22,9 @@ from headstart.cli.parameters import NUMBER, OutputFile
 
 
 def register(group: click.Group) -> None:
-    command(group, "outliers")(_with_options(_outliers, _count(20, "How many.")))
+    command(group, "outliers")(with_common_options(_outliers, _count(20, "How many.")))
     command(group, "cover")(
-        _with_options(
+        with_common_options(
             _cover,
             _count(20, "How many."),
             click.option(
@@ -42,7 +42,7 @@ def register(group: click.Group) -> None:
         )
     )
     command(group, "cluster")(
-        _with_options(
+        with_common_options(
             _cluster,
             _count(10, "How many clusters."),
             click.option(
@@ -61,13 +61,14 @@ def _count(default: int, words: str) -> Any:
     return click.option("--n", "count", type=number, default=default, show_default=True, help=words)
 
 
-def _with_options(function: Any, *options: Any) -> Any:
+def with_common_options(function: Any, *options: Any) -> Any:
+    """A command of a backbone and a dataset, with options that all of them have."""
     backbone = click.argument("backbone", metavar="BACKBONE[@CUT]")
     common = (precision_option, on_error_option, limit_option, seed_option)
     return with_options(function, backbone, click.argument("dataset"), *options, *common)
 
 
-def _opened(call: Call, backbone: str, dataset: str, precision: str, on_error: str) -> Any:
+def opened(call: Call, backbone: str, dataset: str, precision: str, on_error: str) -> Any:
     """The workspace, in which the features are."""
     from headstart.cli.extract import extract_missing
 
@@ -90,7 +91,7 @@ def _outliers(
 
     distance: 1 - cosine to the tenth nearest other sample. Labels are not needed.
     """
-    workspace = _opened(call, backbone, dataset, precision, on_error)
+    workspace = opened(call, backbone, dataset, precision, on_error)
     found = workspace.outliers(
         backbone, dataset, count, precision=precision, limit=limit, seed=seed
     )
@@ -129,7 +130,7 @@ def _cover(
 
     if output is not None:
         check_target(output)
-    workspace = _opened(call, backbone, dataset, precision, on_error)
+    workspace = opened(call, backbone, dataset, precision, on_error)
     found = workspace.cover(
         backbone,
         dataset,
@@ -175,7 +176,7 @@ def _cluster(
 
     if output is not None:
         check_target(output)
-    workspace = _opened(call, backbone, dataset, precision, on_error)
+    workspace = opened(call, backbone, dataset, precision, on_error)
     found = workspace.cluster(backbone, dataset, count, precision=precision, limit=limit, seed=seed)
     if output is not None:
         write_rows(output, ("id", "cluster", "distance"), found.rows())

@@ -57,7 +57,9 @@ def simplest_text(sweep: Sweep, words: str) -> str:
     )
 
 
-def check_confirm(workspace: Workspace, name: str, dataset: str, shots: int | None) -> None:
+def check_confirm(
+    workspace: Workspace, name: str, dataset: str, shots: int | None, option: str = "--confirm"
+) -> None:
     """See that a winner can be confirmed, before anything is extracted or fitted.
 
     Raises:
@@ -72,14 +74,14 @@ def check_confirm(workspace: Workspace, name: str, dataset: str, shots: int | No
 
     if shots is not None:
         raise click.UsageError(
-            "--confirm trains on all samples, and --shots tries heads on few; leave one out."
+            f"{option} trains on all samples, and --shots tries heads on few; leave one out."
         )
     check_name(name, "head")
     dataset = dataset_named(workspace.context, dataset, looks=False)
     if other := find_of_other(workspace.context, name, dataset):
         raise HeadError(
             f"head {name!r} is of dataset {other.dataset!r}, and the sweep of {dataset!r}",
-            hint="Give --confirm another name: whoever uses that head would get this one.",
+            hint=f"Give {option} another name: whoever uses that head would get this one.",
         )
 
 
@@ -104,3 +106,16 @@ def confirmed_text(head: Any) -> str:
     if looks.heads < 2:
         return f"{line}: what this one head is worth."
     return f"{line}. It is the {looks.to_text()}."
+
+
+def ensemble_text(head: Any) -> str:
+    """What an ensemble has on the test split, and how it compares with the best member."""
+    from headstart.heads.combined.words import compared_text, members_text
+    from headstart.heads.evaluation.provenance import scored_text
+
+    record = head.record
+    return (
+        f"Ensemble: {record.name}:{record.version}, {members_text(record.settings)}, has "
+        f"{scored_text(record)}, which took no part in the choice; "
+        f"{compared_text(record.settings)}."
+    )

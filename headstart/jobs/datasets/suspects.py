@@ -16,6 +16,8 @@ from headstart.storage.files import written_aside
 COLUMNS = (ID, "split", LABEL, "guess", "margin", NEW, EXCLUDE)
 NEXT = (ID, "split", LABEL, "guess", "probability", NEW, EXCLUDE)
 """Of samples that are to be labelled."""
+DUPLICATES = (ID, "split", LABEL, "group", NEW, EXCLUDE)
+"""Of samples that are nearly the same as others."""
 
 
 def check_target(path: Path) -> None:

@@ -25,6 +25,11 @@ def learning_curve(
             f"head {record.name!r} was fine-tuned, and has no learning curve of its own",
             hint=f"Draw that of the head it came from, {record.settings['parent']}.",
         )
+    if head.is_ensemble:
+        raise HeadError(
+            f"head {record.name!r} is an ensemble, and has no learning curve of its own",
+            hint="Draw that of a head of one of its members' settings, as `head show` lists them.",
+        )
     if head.windows.get("pooled") == EACH:
         raise HeadError(
             f"head {record.name!r} was trained on each window, whose rows are no samples",

@@ -10,11 +10,13 @@ import numpy as np
 
 from headstart.cached import features_in_views, of_samples
 from headstart.extractors.difference import largest
+from headstart.heads.combined.ensemble import Ensemble
 from headstart.heads.dense_stack import DenseStack
 from headstart.heads.kinds.every_kind import kind_of
 from headstart.heads.models.finetune import FineTuning
 from headstart.heads.models.train import train
 from headstart.heads.tasks import MultiLabel
+from headstart.jobs.heads.combined.ensemble import again
 from headstart.jobs.heads.tuning import tune
 from headstart.notices import tell
 from headstart.trained_head import TrainedHead
@@ -54,12 +56,12 @@ def reproduce(head: TrainedHead) -> Reproduced:
     return Reproduced(metrics, difference, max(apart) <= SAME_METRIC)
 
 
-def arrays_of(stack: DenseStack) -> Iterable[np.ndarray]:
+def arrays_of(stack: DenseStack | Ensemble) -> Iterable[np.ndarray]:
     """All kernels and biases of a stack; a head of before there were origins has as many."""
     return [weights for layer in stack.layers for weights in (layer.kernel, layer.bias)]
 
 
-def tell_of_bounds(before: DenseStack, again: DenseStack) -> None:
+def tell_of_bounds(before: DenseStack | Ensemble, again: DenseStack | Ensemble) -> None:
     """Say why a head of before there were bounds is another one now."""
     bounds = again.layers[0].bounds
     if bounds is not None and before.layers[0].bounds is None:
@@ -80,6 +82,9 @@ def _train_again(head: TrainedHead) -> tuple[dict[str, Any], Iterable[np.ndarray
         record.settings.get("views", 0),
         head.scales,
     )
+    if head.is_ensemble:
+        found = again(head)
+        return found.metrics, arrays_of(found.stack)
     kind = kind_of(record.kind, record.settings)
     grouped = [of_samples(one, head.windows.get("pooled")) for one in more]
     grouped = grouped if isinstance(head.task, MultiLabel) else [one.labelled() for one in grouped]

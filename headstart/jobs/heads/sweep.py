@@ -176,6 +176,7 @@ class Sweep(Showable):
         confirmed: the head of the setting that was chosen, scored once on the test split; None
             where that was not asked for.
         id: its number in the database.
+        ensemble: the head that was made of several trials; None where that was not asked for.
     """
 
     dataset: str
@@ -186,6 +187,7 @@ class Sweep(Showable):
     winner: Winner | None = None
     confirmed: Head | None = None
     id: int | None = None
+    ensemble: Head | None = None
 
     @property
     def samples(self) -> int:
@@ -211,6 +213,7 @@ class Sweep(Showable):
             "winner": self.winner,
             "simplest": self.simplest,
             "confirmed": self.confirmed,
+            "ensemble": self.ensemble,
             "best_scores": self.best_scores,
             "trials": self.trials,
         }

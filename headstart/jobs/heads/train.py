@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from headstart.cached import features_in_views, labelled_in, of_samples
 from headstart.context import Context
@@ -27,6 +27,9 @@ from headstart.storage.views import FeatureView
 from headstart.trained_head import SUFFIX, TrainedHead
 from headstart.values.options import taken
 from headstart.values.showable import brief
+
+if TYPE_CHECKING:
+    from headstart.heads.models.train import Trained
 
 
 def train(
@@ -72,17 +75,32 @@ def train(
     more = [of_samples(one, features.windows) for one in more]
     more = more if several else [one.labelled() for one in more]
     trained = fit(features, chosen, seed, task, more)
-    seconds = round(time.monotonic() - started, 3)
-    settings = trained.settings | windows_of(features) | {"seconds": seconds}
-    settings |= settings_of(origin)
-    metrics = trained.metrics | {TESTED_ON: samples_key(features.split("test").samples)}
+    return register(context, name, features, trained, seed, started)
+
+
+def register(
+    context: Context, name: str, view: FeatureView, trained: Trained, seed: int, started: float
+) -> TrainedHead:
+    """Keep a head that was trained, and record that it was.
+
+    Args:
+        context: where.
+        name: of the head.
+        view: that it was trained on, with its origin.
+        trained: the head.
+        seed: of its fit.
+        started: by `time.monotonic`.
+    """
+    origin, seconds = view.origin, round(time.monotonic() - started, 3)
+    settings = trained.settings | windows_of(view) | {"seconds": seconds} | settings_of(origin)
+    metrics = trained.metrics | {TESTED_ON: samples_key(view.split("test").samples)}
     record = keep(
         context,
         HeadRecord(
             name=name,
             kind=trained.kind,
             **place_of(origin.blocks),
-            feature_key=features.key,
+            feature_key=view.key,
             dataset=origin.dataset.name,
             dataset_digest=origin.dataset.digest,
             settings=settings,

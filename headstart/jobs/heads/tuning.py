@@ -13,6 +13,7 @@ from headstart.backbone_model import load_graph
 from headstart.errors import FeaturesMissing, HeadError
 from headstart.extractors.backbones.cuts import Cut, resolve
 from headstart.extractors.backbones.masks import MASKED, is_bottleneck_with_mask
+from headstart.heads.combined.ensemble import ENSEMBLE
 from headstart.heads.dense_stack import DenseStack, flat
 from headstart.heads.evaluation.clusters import Clusters
 from headstart.heads.evaluation.scores import scores_of
@@ -161,7 +162,7 @@ def _check_kind(head: TrainedHead) -> None:
     task = task_of(record.settings)
     if type(task) is not Classification:
         raise HeadError(f"head {record.name!r} is for {task.name}; fine-tuning knows classes alone")
-    if record.kind == Neighbours.kind:
+    if record.kind in (Neighbours.kind, ENSEMBLE):
         raise HeadError(
             f"head {record.name!r} is of kind {record.kind}, which steps cannot improve",
             hint="Fine-tune a linear head or an mlp.",
@@ -177,7 +178,9 @@ def _begin(head: TrainedHead, backbone: Backbone, origin: Cut) -> tuple[Any, Any
     """
     graph = load_graph(head.context, backbone)
     if not head.is_tuned:
-        return graph, head.stack.unheld(), origin
+        stack = head.stack
+        assert isinstance(stack, DenseStack)  # no ensemble, see `_check_kind`
+        return graph, stack.unheld(), origin
     top = head.tuned_top
     top.build(graph, backbone.cuts)
     return graph, top.stack, replace(top.cut_of(backbone.cuts), precision=origin.precision)

@@ -152,3 +152,27 @@ def test_where_there_are_several_one_is_named(ready, fails, model_file):
     assert "There are 2 backbones (net, other): name one by --backbone NAME" in line
     ready.datasets.remove("pics")
     assert "There is no dataset yet: `headstart dataset add`" in fails("similar", "x", "-b", "net")
+
+
+def test_near_duplicates_are_those_of_the_audit(ready, run, tmp_path):
+    source = next(iter(sorted((tmp_path / "pictures" / "red").iterdir())))
+    for name in ("copy", "another"):  # of one content, and not in one group: the ids tell
+        shutil.copy(source, source.with_name(f"{name}{source.suffix}"))
+    pixels = np.asarray(Image.open(source)).copy()
+    pixels[0, 0] ^= 1
+    Image.fromarray(pixels).save(source.with_name("nearly.png"))
+    ready.datasets.refresh("pics")
+    ready.extract("net", "pics")
+    found = ready.duplicates("net", "pics")
+    assert found.pairs == ready.audit("net", "pics").twins
+    names = {one.id.rpartition("/")[2] for pair in found.pairs for one in (pair.first, pair.second)}
+    assert {source.name, f"copy{source.suffix}", f"another{source.suffix}"} <= names
+    across = ready.duplicates("net", "pics", across=True)
+    assert across.pairs == [one for one in found.pairs if one.first.split != one.second.split]
+    ran = run("features", "duplicates", "net", "pics", "--output", tmp_path / "same.csv")
+    assert ran.code == 0 and f"{len(found.pairs)} pairs among 39 samples" in ran.out, ran
+    rows = list(csv.DictReader((tmp_path / "same.csv").read_text().splitlines()))
+    of = {row["id"]: row["group"] for row in rows}
+    assert of == found.groups and set(rows[0]) >= {"new_label", "exclude"}
+    again = run("dataset", "correct", "pics", tmp_path / "same.csv")  # nothing is filled in
+    assert again.code == 0 and ready.datasets.get("pics").samples == 39, again

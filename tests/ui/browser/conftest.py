@@ -13,8 +13,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page
 
 import headstart as hs
 import page_workspace
-from chromium import NONE, find_chromium, opened
-from page_client import TOKEN
+from chromium import NONE, find_chromium, let_in, opened
 from page_server import served
 
 MANY = 100_000
@@ -146,8 +145,7 @@ def _opened(browser: Browser, shown: Shown, width: int = 1280, **options) -> Loo
     page.on("console", lambda said: _note_error(said, found))
     page.on("pageerror", lambda error: found.errors.append(str(error)))
     page.on("request", lambda asked: _note(asked.url, found))
-    page.goto(f"{shown.address}/?token={TOKEN}")
-    page.wait_for_url(f"{shown.address}/")
+    let_in(page, shown.address)
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from headstart.cached import features_of
 from headstart.errors import HeadError
 from headstart.heads.kinds.every_kind import kind_of
+from headstart.jobs.heads.combined.ensemble import fit_again
 from headstart.jobs.heads.train import train
 from headstart.trained_head import TrainedHead
 
@@ -17,6 +18,8 @@ def retrain(head: TrainedHead, name: str | None = None) -> TrainedHead:
             f"head {record.name!r} was fine-tuned from {record.settings['parent']!r}",
             hint="Train that one again, then `headstart head finetune` it.",
         )
+    if head.is_ensemble:
+        return fit_again(head, name)
     blocks = head.blocks()
     features = features_of(head.context, blocks.reference, record.dataset, blocks.precision)
     kind = kind_of(record.kind, record.settings | record.settings.get("given", {}))

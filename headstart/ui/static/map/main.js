@@ -12,7 +12,8 @@ import { Pictures } from "./pictures.js";
 import { boxOf, within } from "./region.js";
 import { Relabel } from "./relabel.js";
 import { Samples } from "./samples.js";
-import { Scatter, sizeOfPoints } from "./scatter.js";
+import { Raster } from "./raster.js";
+import { Scatter, hasGraphics, sizeOfPoints } from "./scatter.js";
 import { saveSelected } from "./selected_file.js";
 
 const REACH = 12; // pixels within which a point is meant
@@ -29,7 +30,9 @@ class MapView {
     this.canvas = this.part("canvas");
     this.bounds = boundsOf(places);
     this.camera = new Camera(this.bounds);
-    this.scatter = new Scatter(this.canvas, places);
+    const asked = new URLSearchParams(location.search).get("draw"); // `webgl`, to try it
+    const isByCard = asked === "webgl" || hasGraphics();
+    this.scatter = new (isByCard ? Scatter : Raster)(this.canvas, places);
     this.scatter.onRestored = () => this.redraw();
     this.legend = new Legend(this.part("legend"), () => this.#paint());
     this.samples = new Samples(
@@ -56,7 +59,6 @@ class MapView {
     const column = await this.columns.get(colour);
     this.column = column;
     this.part("note").textContent = column.note;
-    this.scatter.setCodes(column.codes);
     this.legend.show(column, dark.matches);
     this.#paint();
   }
@@ -115,7 +117,7 @@ class MapView {
 
   #paint() {
     const { marks, rest } = this.legend.marks;
-    this.scatter.setMarks(marks, rest);
+    this.scatter.setColours(this.column.codes, marks, rest);
     this.redraw();
   }
 

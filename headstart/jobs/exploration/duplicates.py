@@ -1,0 +1,91 @@
+"""`ws.duplicates`: samples of a dataset that are nearly the same, and those across splits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from headstart.extractors.datasets import reader_of
+from headstart.heads.evaluation.near_duplicates import compares_all
+from headstart.jobs.datasets.twins import Twins, find_twins, groups_of, looks_of
+from headstart.jobs.exploration.looked_at import LookedAt
+from headstart.notices import tell
+from headstart.progress import Progress, silent
+from headstart.values.showable import Showable
+
+
+@dataclass(frozen=True)
+class Duplicates(Showable):
+    """What was found, pairs across the border of the test split first, then the nearest.
+
+    Attributes:
+        dataset: in which was looked.
+        backbone: by whose features, `NAME:VERSION@CUT`.
+        samples: how many were compared.
+        pairs: near duplicates.
+        pictures: how many samples were compared by how they look; None where that was not asked.
+        all_pairs: whether the features of all pairs were compared; else near duplicates were looked
+            for around each sample, and a few may be missing.
+    """
+
+    dataset: str
+    backbone: str
+    samples: int
+    pairs: list[Twins]
+    pictures: int | None = None
+    all_pairs: bool = True
+
+    @property
+    def groups(self) -> dict[str, str]:
+        """Of each sample that has one, by id, the name of those that belong together: as a group
+        column they stay in one split."""
+        return groups_of(self.pairs)
+
+    @property
+    def across(self) -> list[Twins]:
+        """Pairs whose samples stand in two splits."""
+        return [pair for pair in self.pairs if pair.first.split != pair.second.split]
+
+    @property
+    def leaks(self) -> list[Twins]:
+        """Pairs of which one sample is tested on, and the other is not."""
+        return [pair for pair in self.pairs if pair.is_leak]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row for each sample that has a duplicate, those of one group together."""
+        groups = self.groups
+        samples = {one.id: one for pair in self.pairs for one in (pair.first, pair.second)}
+        each = sorted(samples.values(), key=lambda one: (groups[one.id], one.id))
+        return [
+            {"id": one.id, "split": one.split, "label": one.label, "group": groups[one.id]}
+            for one in each
+        ]
+
+    def _line(self) -> str:
+        return f"{len(self.pairs):,} pairs among {self.samples:,} samples of {self.dataset!r}"
+
+
+def duplicates(
+    among: LookedAt, *, pictures: bool = False, across: bool = False, progress: Progress = silent
+) -> Duplicates:
+    """See `Workspace.duplicates`."""
+    origin, count = among.origin, len(among.rows)
+    if not (all_pairs := compares_all(count)):
+        tell(
+            f"near duplicates of {count:,} samples are looked for around each, not among all: a "
+            "few may be missing"
+        )
+    looks = None
+    if pictures:
+        looks = looks_of(reader_of(origin.dataset), among.samples, progress)
+    pairs = find_twins(among.rows, among.samples, looks or {})
+    if across:
+        pairs = [pair for pair in pairs if pair.first.split != pair.second.split]
+    return Duplicates(
+        origin.dataset.name,
+        f"{origin.backbone.reference}@{origin.cut.name}",
+        count,
+        pairs,
+        None if looks is None else len(looks),
+        all_pairs,
+    )
