@@ -28,8 +28,9 @@ CERTAIN = 10.0
 SUFFICIENT = 1e-4
 """Armijo's constant."""
 ALIKE, KEPT = 1.2, 8
-"""Weights and penalties of no larger ratio have one Cholesky factor; so many are kept. At a ratio of
-4 half of the factors do, and the gap is told too small: logits of digits were twice as far off."""
+"""Weights and penalties of no larger ratio have one Cholesky factor; so many are kept. At a ratio
+of 4 half of the factors do, and the gap is told too small: logits of digits were twice as far off.
+"""
 RIDGE, LARGEST_RIDGE = 1e-6, 1e-2
 """Of the mean square of a standardised feature: what the factor has, or ten times as much until it
 can be had. The rounding of a float32 Gram matrix is far below the largest."""
