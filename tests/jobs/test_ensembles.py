@@ -4,11 +4,15 @@ import numpy as np
 import pytest
 
 import headstart as hs
+from conftest import keras
 from headstart.errors import HeadError
 from headstart.heads.combined.greedy import select
 from headstart.heads.kinds.losses import losses_of
+from headstart.origins.blocks import blocks_of
+from headstart.registry import tables as t
 
 TRYING = hs.CrossValidation(folds=3)
+BOTH = "net@features + other@features"
 
 
 def softmax(x):
@@ -88,11 +92,11 @@ def test_it_says_the_mean_of_what_its_members_say_and_its_model_says_the_same(tw
     # such small data choose few members: all of them, for the sake of the model
     from headstart.jobs.heads.combined.ensemble import Chosen, fit_members
 
-    chosen = [Chosen(t.features, t.precision, t.kind, 1 / len(sweep.trials)) for t in sweep.trials]
+    chosen = [Chosen(t.blocks, t.kind, 1 / len(sweep.trials)) for t in sweep.trials]
     made = fit_members(two.context, "all", "pics", chosen, {}, 0, None)
     head = two.heads.get("all")
     alone = [
-        two.heads.train(f"m{number}", two.features(one.features, "pics"), one.kind)
+        two.heads.train(f"m{number}", two.features(one.blocks.reference, "pics"), one.kind)
         for number, one in enumerate(chosen)
     ]
     expected = np.mean([one.held_out().probabilities for one in alone], axis=0)
@@ -121,6 +125,56 @@ def test_a_kept_sweep_is_tried_again_and_gives_the_same_ensemble(rows):
     np.testing.assert_array_equal(later.held_out().probabilities, at_once.held_out().probabilities)
 
 
+@pytest.fixture
+def versions(rows, with_rows):
+    """A sweep of `flat`, and an ensemble of it, when there is a second version that tells less."""
+    sweep = rows.sweep("rows", "flat@as_it_is", [hs.Linear((0.1,)), hs.Prototype()], trying=TRYING)
+    rows.heads.train_ensemble("e", sweep)
+    given = keras.Input((6,))
+    less = keras.layers.Dense(6, use_bias=False, name="as_it_is")
+    model = keras.Model(given, keras.layers.Dense(2, name="out")(less(given)))
+    less.set_weights([1e-3 * np.ones((6, 6), np.float32)])
+    model.save(rows.config.root.parent / "less.keras")
+    rows.backbones.add("flat", rows.config.root.parent / "less.keras", preprocess="array")
+    rows.extract("flat:2@as_it_is", "rows", engine="tensorflow")
+    return rows, sweep
+
+
+def test_it_stays_with_the_version_of_the_backbone_that_its_members_are_on(versions):
+    rows, sweep = versions
+    head = rows.heads.get("e")
+    assert head.reproduce().agrees
+    assert head.retrain().metrics["accuracy"] == head.metrics["accuracy"]
+    for number, made in enumerate((sweep, sweep.id)):
+        again = rows.heads.train_ensemble(f"again{number}", made)
+        assert again.record.settings["members"] == head.record.settings["members"]
+        assert again.record.backbone == "flat:1"
+    assert rows.heads.train_from_sweep("one", sweep.id).record.backbone == "flat:1"
+
+
+def test_a_sweep_of_before_means_the_first_version_by_a_name_alone(versions):
+    rows, sweep = versions
+    with rows.database.writing() as connection:
+        for row in connection.execute(t.trials.select()).all():
+            del row.settings["behind"]["features"], row.settings["behind"]["feature_keys"]
+            own = (t.trials.c.sweep_id == sweep.id) & (t.trials.c.place == row.place)
+            connection.execute(t.trials.update().where(own).values(settings=row.settings))
+    assert rows.heads.train_from_sweep("one", sweep.id).record.backbone == "flat:1"
+
+
+def test_its_members_are_known_by_the_names_where_it_is_imported(versions, tmp_path):
+    rows, _ = versions
+    rows.heads.get("e").export(tmp_path / "e.head.zip")
+    rows.backbones.export("flat:1", tmp_path / "flat.zip")
+    other = hs.init(tmp_path / "other")
+    other.backbones.import_(tmp_path / "flat.zip", "called")
+    back = other.heads.import_(tmp_path / "e.head.zip")
+    assert {one["features"] for one in back.record.settings["members"]} == {"called:1@as_it_is"}
+    other.datasets.add("rows", rows.datasets.get("rows").source)
+    other.extract("called@as_it_is", "rows", engine="tensorflow")
+    assert back.reproduce().agrees
+
+
 def test_it_attaches_to_one_cut_and_what_it_cannot_do_is_said(rows, fails, run):
     sweep = rows.sweep("rows", "flat@as_it_is", [hs.Linear((0.1,))], trying=TRYING)
     assert run("head", "train", "e", "--ensemble", sweep.id).code == 0
@@ -147,8 +201,8 @@ def test_every_format_says_what_the_cached_features_say(two, tmp_path, name):
     joined = two.features("net@features,pool + other@features", "pics")
     assert two.heads.train("h", joined).attach_checked(tmp_path / name).difference < 1e-4
     chosen = [
-        Chosen("net@pool", "float32", hs.Linear((0.1,)), 0.25),
-        Chosen("net@features + other@features", "float32", hs.MLP(hidden=(8,)), 0.75),
+        Chosen(blocks_of(two.context, "net@pool"), hs.Linear((0.1,)), 0.25),
+        Chosen(blocks_of(two.context, BOTH), hs.MLP(hidden=(8,)), 0.75),
     ]
     fit_members(two.context, "e", "pics", chosen, {}, 0, None)
     made = two.heads.get("e").attach_checked(tmp_path / f"e-{name}", labels="." not in name)
