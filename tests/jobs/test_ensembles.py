@@ -182,8 +182,10 @@ def test_it_attaches_to_one_cut_and_what_it_cannot_do_is_said(rows, fails, run):
     assert not head.is_joined and head.attach_checked().difference < 1e-4
     with pytest.raises(HeadError, match="is an ensemble, and has no learning curve"):
         head.learning_curve()
-    with pytest.raises(HeadError, match="linear members were fitted on the validation split"):
-        head.conformal()
+    for kind in (hs.Linear((0.1,)), hs.Prototype()):  # whether it was fitted on that split or not
+        tried = rows.sweep("rows", "flat@as_it_is", [kind], trying=TRYING)
+        with pytest.raises(HeadError, match="chosen by samples of the validation split"):
+            rows.heads.train_ensemble("e", tried).conformal()
     assert "of kind ensemble" in fails("head", "finetune", "e", "--from", "as_it_is")
     assert "takes the number of a sweep" in fails("head", "train", "e", "--ensemble", "x")
     assert "leave the rest out" in fails("head", "train", "e", "--ensemble", "1", "--kind", "svm")
