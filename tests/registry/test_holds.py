@@ -331,7 +331,7 @@ def test_who_looks_waits_for_a_process_of_before_which_locks_another_number(own_
     t.metadata.create_all(database.engine)
     with database.writing() as before:
         before.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": BEFORE})
-        with database.writing() as looks, pytest.raises(RegistryError):
+        with pytest.raises(RegistryError), database.writing() as looks:
             looks.execute(text("SET LOCAL lock_timeout = '50ms'"))
             _one_after_the_other(looks)
     with database.writing() as one:
