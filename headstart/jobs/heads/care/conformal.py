@@ -157,8 +157,8 @@ def _said(head: TrainedHead, view: FeatureView, judging: FeatureView) -> np.ndar
     same strength is asked that was fitted on the train split alone."""
     if head.is_ensemble:
         raise HeadError(
-            f"head {head.record.name!r} is an ensemble, whose members were chosen by samples of the "
-            "validation split, too: none is left to calibrate sets on",
+            f"head {head.record.name!r} is an ensemble, whose members were chosen by samples of "
+            "the validation split, too: none is left to calibrate sets on",
             hint="Take the sets of a single head.",
         )
     is_refitted = head.record.kind == Linear.kind and "strength" in head.record.settings
