@@ -8,8 +8,11 @@ from conftest import keras
 from headstart.errors import HeadError
 from headstart.heads.combined.greedy import select
 from headstart.heads.kinds.losses import losses_of
+from headstart.jobs.heads.combined.ensemble import Chosen, fit_members
+from headstart.notices import HeadstartWarning
 from headstart.origins.blocks import blocks_of
 from headstart.registry import tables as t
+from headstart.registry.entities import Failure
 
 TRYING = hs.CrossValidation(folds=3)
 BOTH = "net@features + other@features"
@@ -90,8 +93,6 @@ def test_it_says_the_mean_of_what_its_members_say_and_its_model_says_the_same(tw
         trying=TRYING,
     )
     # such small data choose few members: all of them, for the sake of the model
-    from headstart.jobs.heads.combined.ensemble import Chosen, fit_members
-
     chosen = [Chosen(t.blocks, t.kind, 1 / len(sweep.trials)) for t in sweep.trials]
     made = fit_members(two.context, "all", "pics", chosen, {}, 0, None)
     head = two.heads.get("all")
@@ -175,6 +176,23 @@ def test_its_members_are_known_by_the_names_where_it_is_imported(versions, tmp_p
     assert back.reproduce().agrees
 
 
+def test_what_one_backbone_cannot_read_no_member_is_fitted_on(two):
+    known = two.context.feature_sets
+    (other,) = (one for one in known.find_sets() if one.backbone.startswith("other"))
+    reds = [one for one in two.datasets.manifest("pics").samples if one.label == "red"]
+    lost = [Failure(one.digest, other.preprocessing_fingerprint, "too large") for one in reds]
+    known.record_failures(lost)
+    for shard in known.find_shards(other.id):
+        known.quarantine(shard)
+    with pytest.warns(HeadstartWarning, match="samples are left out"):
+        two.extract("other@features", "pics", engine="tensorflow")
+        names = ("net@pool", "other@features")
+        chosen = [Chosen(blocks_of(two.context, one), hs.Prototype(), 0.5) for one in names]
+        made = fit_members(two.context, "e", "pics", chosen, {}, 0, None)
+        assert made.record.classes == ["blue", "green"]
+        assert two.heads.get("e").reproduce().agrees
+
+
 def test_it_attaches_to_one_cut_and_what_it_cannot_do_is_said(rows, fails, run):
     sweep = rows.sweep("rows", "flat@as_it_is", [hs.Linear((0.1,))], trying=TRYING)
     assert run("head", "train", "e", "--ensemble", sweep.id).code == 0
@@ -198,8 +216,6 @@ def test_it_attaches_to_one_cut_and_what_it_cannot_do_is_said(rows, fails, run):
 @pytest.mark.parametrize("name", ["model.onnx", "model.tflite", "saved", "model.keras"])
 def test_every_format_says_what_the_cached_features_say(two, tmp_path, name):
     pytest.importorskip("tf2onnx")
-    from headstart.jobs.heads.combined.ensemble import Chosen, fit_members
-
     joined = two.features("net@features,pool + other@features", "pics")
     assert two.heads.train("h", joined).attach_checked(tmp_path / name).difference < 1e-4
     chosen = [

@@ -197,7 +197,8 @@ def fitted(
     widths = [int(np.prod(one.cut.shape, dtype=np.int64)) for one in every]
     members = []
     for one in chosen:
-        own = of_samples(features_of_blocks(context, one.blocks, entity), windows).labelled()
+        own = of_samples(features_of_blocks(context, one.blocks, entity), windows)
+        own = own.take(_rows_of(own, view))  # others may lack some, or all of a class
         scales = own.origin.scales or (1.0,)
         stack = fit(own, one.kind, seed, task).stack
         assert isinstance(stack, DenseStack)  # of a kind, which gives layers
@@ -215,6 +216,12 @@ def fitted(
         "views": 0,
     }
     return Trained(ensemble, ENSEMBLE, measure(ensemble, view, task, parts, classes), settings)
+
+
+def _rows_of(own: FeatureView, view: FeatureView) -> np.ndarray:
+    """Which rows of a member's features are of the samples of all."""
+    rows = {id_: row for row, id_ in enumerate(own.ids)}
+    return np.array([rows[id_] for id_ in view.ids], np.int64)
 
 
 @dataclass(frozen=True)
