@@ -165,6 +165,14 @@ def test_features_of_a_dataset_at_two_times_are_not_joined(two, tmp_path):
         hs.join([before, after])
 
 
+@pytest.mark.parametrize("scales", [(1.0,), (1.0, 1.0, 1.0), (1.0, 0.0), (1.0, float("nan"))])
+def test_a_scale_that_is_missing_or_none_is_said(two, scales):
+    views = [two.features(f"{name}@features", "pics") for name in ("net", "other")]
+    for joins in (hs.join, lambda views, scales: views[0].beside(views[1:], scales)):
+        with pytest.raises(FeatureError, match="of 2 features to be joined"):
+            joins(views, scales)
+
+
 def test_a_sample_that_is_missing_in_one_is_named(two):
     one, other = two.features("net@features", "pics"), two.features("other@features", "pics")
     with pytest.raises(FeatureError, match=f"sample '{one.ids[0]}' has no row in other@features"):
