@@ -173,6 +173,13 @@ def test_a_scale_that_is_missing_or_none_is_said(two, scales):
             joins(views, scales)
 
 
+def test_views_of_augmented_pictures_are_joined_on_the_scales_of_the_plain_ones(two):
+    how = {"settings": hs.Settings(engine="tensorflow")}
+    plain = two.extract("net@pool + other@features", "pics", **how)
+    view = two.extract("net@pool + other@features", "pics", augmentation=1, **how)
+    assert view.origin.scales == plain.origin.scales
+
+
 def test_a_sample_that_is_missing_in_one_is_named(two):
     one, other = two.features("net@features", "pics"), two.features("other@features", "pics")
     with pytest.raises(FeatureError, match=f"sample '{one.ids[0]}' has no row in other@features"):
