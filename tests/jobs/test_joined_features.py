@@ -180,6 +180,16 @@ def test_views_of_augmented_pictures_are_joined_on_the_scales_of_the_plain_ones(
     assert view.origin.scales == plain.origin.scales
 
 
+def test_the_command_extracts_them_and_reports_each_backbone(two, run):
+    ran = run("extract", "net@features,pool + other@features", "pics", "--views", "1", "--json")
+    assert ran.code == 0, ran
+    (other,) = ran.json["beside"]
+    assert [ran.json["backbone"], other["backbone"]] == ["net", "other"]
+    assert [len(one["views"]) for one in (ran.json, other)] == [1, 1]
+    shown = run("extract", BOTH, "pics")
+    assert shown.code == 0 and shown.out.count("pics: 36 samples") == 2, shown
+
+
 def test_a_sample_that_is_missing_in_one_is_named(two):
     one, other = two.features("net@features", "pics"), two.features("other@features", "pics")
     with pytest.raises(FeatureError, match=f"sample '{one.ids[0]}' has no row in other@features"):
