@@ -25,6 +25,8 @@ from headstart.registry import listing
 
 COMMAND = (sys.executable, "-c", "from headstart.cli import main; main()")
 SIDE = 8
+SLOWLY = ("--batch-size", "1", "--commit-seconds", "0.2")
+"""So that it is not done before it can be killed half-way."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Counted:
     wrong: int = 0
 
     def __str__(self) -> str:
-        return f"{self.work:,}" + (f", {self.wrong:,} rows stale" if self.wrong else "")
+        return f"{self.work:,}" + (f", {self.wrong:,} stale" if self.wrong else "")
 
 
 class ByScript:
@@ -69,7 +71,7 @@ class Ours:
         self._ws.backbones.add("net", folder / "net.keras", preprocess="raw")
         self._ws.datasets.add("files", source)
         self._words = [*COMMAND, "extract", "net@mean", "files", "--engine", "tensorflow"]
-        self._words += ["--commit-seconds", "0.2", "--json", "--workspace", str(self._root)]
+        self._words += ["--json", "--workspace", str(self._root)]
 
     def run(self, source: Path, fatal: int = 0) -> Counted:
         """Run it; with `fatal` it is killed once so many rows are committed."""
@@ -83,7 +85,8 @@ class Ours:
         return Counted(json.loads(done.stdout)["computed"], wrong)
 
     def _killed(self, fatal: int) -> Counted:
-        with subprocess.Popen(self._words, stdout=subprocess.DEVNULL) as process:
+        quiet = subprocess.DEVNULL
+        with subprocess.Popen([*self._words, *SLOWLY], stdout=quiet, stderr=quiet) as process:
             while process.poll() is None and self._committed() < fatal:
                 time.sleep(0.01)
             process.kill()
@@ -112,9 +115,9 @@ def section(folder: Path, files: int) -> Section:
         "What is computed again",
         f"Pieces of work, of {files:,} small pictures, by whole processes on one store: at first; "
         "unchanged; after one file was written again with other content; with one file more; and "
-        "anew in an empty store, killed (SIGKILL) when half was done, and run again. `stale`: rows "
-        "that are not of what the file holds now. Rows that Headstart had not committed when it "
-        f"was killed are computed again, here at most those of 0.2 s. {left_out(peers('changed'))}",
+        "again in an empty store, killed (SIGKILL) when half was done, and run again. `stale`: "
+        "rows that are not of what the file holds now. What Headstart had not committed when it "
+        f"was killed is computed again, here at most those of 0.2 s. {left_out(peers('changed'))}",
         ("way", ">at first", ">unchanged", ">one changed", ">one more", ">after a kill"),
         rows,
     )
@@ -126,17 +129,18 @@ def _cells(way: ByScript | Ours, source: Path, files: int) -> list[str]:
     told.append(str(way.run(source)))
     _draw_one(source / "c0" / "one_more.png", 1_000_001)
     told.append(str(way.run(source)))
-    return [*told, str(_after_a_kill(way, source, files))]
+    return [*told, _after_a_kill(way, source, files)]
 
 
-def _after_a_kill(way: ByScript | Ours, source: Path, files: int) -> Counted:
+def _after_a_kill(way: ByScript | Ours, source: Path, files: int) -> str:
     own = source.parent / "killed"
     own.mkdir()
     other = own / "files"
     shutil.copytree(source, other)
     anew = Ours(own, other) if isinstance(way, Ours) else ByScript(way.peer, own)
-    anew.run(other, fatal=files // 2)
-    return anew.run(other)
+    done = anew.run(other, fatal=files // 2).work
+    again = anew.run(other)
+    return f"{again}, {done:,} were done"
 
 
 def _draw(source: Path, files: int) -> None:
