@@ -273,7 +273,7 @@ SECTIONS = {
     "claims": _claims,
     "page": _page,
 }
-RESUMED = ("rows",)
+RESUMED = ("rows", "page")
 """Sections that go on where they were ended, in the same folder."""
 QUICK_MODELS = ("lite0",)
 QUICK = ("first-runs", "again", "limits", "engines", "fits", "reading", "starting")

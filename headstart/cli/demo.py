@@ -25,15 +25,15 @@ def _demo(call: Call) -> Result:
     """
     from headstart import demo
 
+    root = call.workspace or Path("headstart-demo")
     with progress_bar("extracting", "pictures") as progress:
-        result = demo.run(call.workspace or Path("headstart-demo"), note, progress)
-    return Result(result, lambda out: _show(result, out))
+        result = demo.run(root, note, progress)
+    return Result(result, lambda out: _show(result, root, out))
 
 
-def _show(result: DemoResult, out: Any) -> None:
+def _show(result: DemoResult, root: Path, out: Any) -> None:
     from headstart.demo import CREDIT
 
-    root = Path(result.saved).parent
     out.print(_scores(result))
     out.print(_costs(result))
     out.print(_predictions(result))

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import shutil
 
 import pytest
 
@@ -147,3 +148,18 @@ def test_the_queue_is_worked_by_keyboard(page):
     for key in "ykxsu":
         assert f'data-key="{key}"' in answer.text
     assert "addEventListener" not in answer.text, "scripts stand in files"
+
+
+def test_near_duplicates_are_shown_in_pairs_and_one_of_them_is_left_out(
+    page, own_workspace, page_folder, tmp_path
+):
+    folder = shutil.copytree(page_folder / "pictures", tmp_path / "pictures")
+    own_workspace.datasets.move("pics", folder)
+    shutil.copy(folder / "blue/blue-00.png", folder / "blue/copy.png")
+    own_workspace.datasets.refresh("pics")
+    answer = begin(page)
+    (pair,) = own_workspace.audit("net@top", "pics").twins
+    assert "Near duplicates: 1" in text_of(answer) and "same content" in text_of(answer)
+    page.post("/labels/pics/say", data={"sample": pair.second.id, "action": "exclude"})
+    (pending,) = find_pending(own_workspace.context, "pics")
+    assert (pending.sample, pending.action) == (pair.second.id, "exclude")

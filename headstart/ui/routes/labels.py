@@ -11,14 +11,14 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from headstart.errors import InvalidValue
-from headstart.jobs.datasets.audit import Audit, audit
+from headstart.jobs.datasets.audit import Audit, Twins, audit
 from headstart.jobs.labels.journal import apply, find_pending, say, to_csv, undo
 from headstart.jobs.labels.queue import queue_of
 from headstart.progress import Progress
 from headstart.registry import listing
 from headstart.registry.entities import Dataset
 from headstart.ui.asked import field, form_of, whole, whole_of
-from headstart.ui.cards import cards_of
+from headstart.ui.cards import Card, cards_of
 from headstart.ui.site import Same, Screen, Site, site_of
 from headstart.ui.works import Work
 from headstart.values.showable import Results
@@ -27,6 +27,7 @@ SCREEN = Screen("Labels", "/labels")
 JOURNAL = 200
 MOST_SAMPLES = 1000
 """That are said to be of a class at once."""
+MOST_TWINS = 24
 MOST_CLASSES = 200
 """That are offered by name; of more, the label is written."""
 
@@ -69,6 +70,7 @@ def show_queue(request: Request) -> Response:
         suspect=suspect,
         card=card,
         classes=dataset.classes[:MOST_CLASSES],
+        twins=_twins(dataset, found),
         pending=find_pending(context, dataset.name),
         journal=context.corrections.find(dataset.name, limit=JOURNAL),
         heads=[row for row in listing.heads(context.config) if row["dataset"] == dataset.name],
@@ -139,6 +141,14 @@ def export(request: Request) -> Response:
     text = to_csv(find_pending(site.workspace.context, dataset.name))
     named = f'attachment; filename="{dataset.name}-corrections.csv"'
     return Response(text, media_type="text/csv", headers={"content-disposition": named})
+
+
+def _twins(dataset: Dataset, found: Audit | None) -> list[tuple[Twins, list[Card]]]:
+    """The first near duplicates: those across the border of the test split."""
+    pairs = [] if found is None else found.twins[:MOST_TWINS]
+    samples = [one for pair in pairs for one in (pair.first, pair.second)]
+    cards = cards_of(dataset, ((one, f"{one.label}, {one.split}") for one in samples))
+    return [(pair, cards[2 * place : 2 * place + 2]) for place, pair in enumerate(pairs)]
 
 
 def _waiting(site: Site, request: Request, dataset: Dataset, work: Work) -> Response:

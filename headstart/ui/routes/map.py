@@ -15,6 +15,8 @@ from starlette.routing import Route
 
 from headstart.errors import HeadstartError, InvalidValue
 from headstart.extractors.engines.engine import kind_of
+from headstart.extractors.preprocessing.pipeline import Preprocessing
+from headstart.extractors.preprocessing.steps.images import DECODERS
 from headstart.heads.exploration.coordinates import LARGEST, METHODS, check_method
 from headstart.jobs.exploration.map import map_samples
 from headstart.jobs.exploration.map_columns import OF_HEADS, OF_SAMPLES, heads_of
@@ -25,6 +27,7 @@ from headstart.registry.entities import Dataset, FeatureSet
 from headstart.storage.manifest import Sample
 from headstart.ui.asked import body_of, field, form_of, whole, whole_of, word
 from headstart.ui.pages import address_of
+from headstart.ui.routes.static import assets
 from headstart.ui.site import Same, Screen, Site, site_of
 
 SCREEN = Screen("Map", "/map")
@@ -71,11 +74,12 @@ def show_map(request: Request) -> Response:
     opened = _maps(request).get(kept.key)
     facts |= {
         "kept": kept,
+        "modules": [one for one in assets() if one.startswith("map/") and one.endswith(".js")],
         "colours": _colours(opened),
         "heads": heads_of(context, dataset.name),
         "of_heads": OF_HEADS,
         "colour": word(request, "colour") or OF_SAMPLES[0],
-        "has_pictures": _is_picture(opened, 0),
+        "has_pictures": _has_pictures(site, opened, features),
     }
     return site.page(request, "map", f"Map of {dataset.name}", **facts)
 
@@ -255,6 +259,16 @@ def _match(opened: OpenedMap, one: Near, is_picture: bool) -> dict[str, Any]:
     facts = {**point_facts(one.sample), "row": one.row, "distance": round(one.distance, 6)}
     told = _picture(opened, one.sample) if is_picture else _content(opened, one.sample)
     return {**facts, **told}
+
+
+def _has_pictures(site: Site, opened: OpenedMap, features: FeatureSet) -> bool:
+    """Whether the samples are pictures: they are decoded as such, or arrays that look so. Of others
+    none is read for it: a table of a million rows is searched for seconds."""
+    steps = Preprocessing.from_json(features.preprocessing).steps
+    if steps and steps[0]["step"] in DECODERS:
+        return True
+    key = "is a picture", opened.kept.key
+    return opened.dataset.kind == "arrays" and site.memory.get(key, lambda: _is_picture(opened, 0))
 
 
 def _is_picture(opened: OpenedMap, row: int) -> bool:

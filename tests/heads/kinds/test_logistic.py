@@ -18,7 +18,7 @@ from headstart.heads import shared_rows, standardisation
 from headstart.heads.dense_stack import softmax
 from headstart.heads.kind import Part
 from headstart.heads.kinds import lbfgs, linear
-from headstart.heads.kinds.lbfgs import Curvature
+from headstart.heads.kinds.lbfgs import Curvature, _factor
 from headstart.heads.kinds.linear import fit_paths, log_loss
 from headstart.heads.kinds.logistic import Logistic
 from headstart.heads.rows import StoredRows, rows_of
@@ -307,3 +307,20 @@ def test_training_a_head_on_cached_features_imports_no_tensorflow(ready):
         "assert not {'tensorflow', 'keras'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_a_factor_in_float32_is_that_of_float64_to_a_part_in_ten_thousand():
+    x = np.random.default_rng(0).normal(size=(900, 60)).astype(np.float32)
+    gram = x.T @ x / np.float32(len(x))
+    triangle, lower = _factor(gram, 0.2, 1e-3)
+    plain = np.linalg.cholesky(0.2 * gram.astype(np.float64) + 1e-3 * np.eye(60))
+    assert lower and triangle.dtype == np.float32
+    np.testing.assert_allclose(np.tril(triangle), plain, atol=1e-4)
+
+
+def test_what_float32_cannot_factor_has_as_little_of_a_ridge_as_float64_needs():
+    gram = np.ones((64, 64), np.float32) - np.float32(1e-5) * np.eye(64, dtype=np.float32)
+    triangle, _ = _factor(gram, 1.0, 0.0)  # indefinite by rounding
+    found = np.tril(triangle).astype(np.float64)
+    assert triangle.dtype == np.float32 and (np.diag(found) > 0).all()
+    np.testing.assert_allclose(found @ found.T, gram, atol=2e-4)

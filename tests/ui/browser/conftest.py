@@ -86,11 +86,11 @@ class Look:
         self.page.goto(self.address + path)
         return self.page
 
-    def open_map(self, dataset: str = "many", colour: str = "label") -> Page:
-        """Go to a map, and wait until it is drawn."""
+    def open_map(self, dataset: str = "many", colour: str = "label", draw: str = "") -> Page:
+        """Go to a map, and wait until it is drawn; by `webgl`, if that is said."""
         self.open("/map")
         link = self.page.get_by_role("link", name=dataset, exact=True).get_attribute("href")
-        return self.open_at(f"{link}&colour={colour}")
+        return self.open_at(f"{link}&colour={colour}&draw={draw}")
 
     def open_at(self, path: str) -> Page:
         self.open(path)

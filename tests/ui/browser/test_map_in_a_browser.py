@@ -125,25 +125,43 @@ def test_all_can_be_done_with_keys(many, shown):
     assert many.locator(".map-class").first.get_attribute("aria-pressed") == "true"
 
 
-def test_a_lost_context_is_drawn_again(many):
-    drawn = """() => {
-      const { scatter, camera } = headstartMap;
-      scatter.draw(camera, 3, 1);
-      const { gl } = scatter;
-      const pixels = new Uint8Array(4 * gl.drawingBufferWidth * gl.drawingBufferHeight);
-      gl.readPixels(0, 0, gl.drawingBufferWidth, gl.drawingBufferHeight, gl.RGBA,
-                    gl.UNSIGNED_BYTE, pixels);
-      return pixels.reduce((sum, one) => sum + one, 0);
-    }"""
-    many.evaluate("headstartMap.select([-3, -3, 4, -3, 4, 2])")
-    before = many.evaluate(drawn)
-    assert before > 0
-    many.evaluate("headstartMap.lost = headstartMap.scatter.gl.getExtension('WEBGL_lose_context')")
-    many.evaluate("headstartMap.lost.loseContext()")
-    until(many, "headstartMap.scatter.isLost")
-    many.evaluate("headstartMap.lost.restoreContext()")
-    until(many, "!headstartMap.scatter.isLost")
-    assert many.evaluate(drawn) == before
+PIXELS = """() => {
+  const { scatter, camera, canvas } = headstartMap;
+  scatter.draw(camera, 6, 1);
+  const copy = document.createElement("canvas");
+  [copy.width, copy.height] = [90, 60];
+  const drawing = copy.getContext("2d");
+  drawing.fillStyle = getComputedStyle(canvas.parentElement).backgroundColor;
+  drawing.fillRect(0, 0, copy.width, copy.height);
+  drawing.drawImage(canvas, 0, 0, copy.width, copy.height);
+  return [...drawing.getImageData(0, 0, copy.width, copy.height).data];
+}"""
+
+
+def test_a_lost_context_is_drawn_again(look):
+    page = look().open_map("pics", draw="webgl")
+    page.evaluate("headstartMap.select([-3, -3, 4, -3, 4, 2])")
+    before = page.evaluate(PIXELS)
+    assert len(set(before)) > 10
+    page.evaluate("headstartMap.lost = headstartMap.scatter.gl.getExtension('WEBGL_lose_context')")
+    page.evaluate("headstartMap.lost.loseContext()")
+    until(page, "headstartMap.scatter.isLost")
+    page.evaluate("headstartMap.lost.restoreContext()")
+    until(page, "!headstartMap.scatter.isLost")
+    assert page.evaluate(PIXELS) == before
+
+
+def test_without_a_card_the_picture_is_that_of_webgl(look):
+    seen = []
+    for draw in ("webgl", ""):
+        page = look().open_map("pics", draw=draw)
+        assert page.evaluate("headstartMap.scatter.constructor.name") == (
+            "Scatter" if draw else "Raster"
+        )
+        page.evaluate("headstartMap.select([-9, -9, 0, -9, 0, 9, -9, 9])")
+        seen.append(np.array(page.evaluate(PIXELS), float))
+    one, other = seen
+    assert np.corrcoef(one, other)[0, 1] > 0.9 and np.abs(one - other).mean() < 2
 
 
 def test_a_screen_with_twice_the_pixels_is_drawn_with_them(look):

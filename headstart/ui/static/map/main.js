@@ -21,7 +21,7 @@ const SETTLED = 150; // ms after the last move
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
 class MapView {
-  constructor(host, places, columns) {
+  constructor(host, places, columns, Painter) {
     this.host = host;
     this.columns = columns;
     this.places = places;
@@ -30,9 +30,7 @@ class MapView {
     this.canvas = this.part("canvas");
     this.bounds = boundsOf(places);
     this.camera = new Camera(this.bounds);
-    const asked = new URLSearchParams(location.search).get("draw"); // `webgl`, to try it
-    const isByCard = asked === "webgl" || hasGraphics();
-    this.scatter = new (isByCard ? Scatter : Raster)(this.canvas, places);
+    this.scatter = new Painter(this.canvas, places);
     this.scatter.onRestored = () => this.redraw();
     this.legend = new Legend(this.part("legend"), () => this.#paint());
     this.samples = new Samples(
@@ -300,8 +298,11 @@ async function start(host) {
   const columns = new Columns(host.dataset.address);
   const colour = host.querySelector('[data-part="colour"]').value;
   try {
-    const [places] = await Promise.all([columns.places(), columns.get(colour)]);
-    const view = new MapView(host, places, columns);
+    const asked = Promise.all([columns.places(), columns.get(colour)]);
+    const way = new URLSearchParams(location.search).get("draw"); // `webgl`, to try it
+    const Painter = way === "webgl" || hasGraphics() ? Scatter : Raster; // while the server works
+    const [places] = await asked;
+    const view = new MapView(host, places, columns, Painter);
     await view.colourBy(colour);
     await new Promise(requestAnimationFrame);
     await new Promise(requestAnimationFrame);
