@@ -188,6 +188,8 @@ def test_the_command_extracts_them_and_reports_each_backbone(two, run):
     assert [len(one["views"]) for one in (ran.json, other)] == [1, 1]
     shown = run("extract", BOTH, "pics")
     assert shown.code == 0 and shown.out.count("pics: 36 samples") == 2, shown
+    jobs = run("extract", BOTH, "pics", "--detach", "--json").json
+    assert [one["subject"].partition("@")[0] for one in jobs] == ["net", "other"]
 
 
 def test_a_sample_that_is_missing_in_one_is_named(two):

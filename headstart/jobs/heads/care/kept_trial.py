@@ -53,7 +53,7 @@ def kept_trial(
 
     Raises:
         NotFound: there is no such sweep.
-        HeadError: it has no such row, or tried heads on few samples; or the backbone is another one
+        HeadError: it has no such row, or tried heads on few samples; or the features are other ones
             now.
 
     Warns:
@@ -108,8 +108,8 @@ def _check_same(context: Context, sweep: int, features: str, trial: TrialRecord)
     keys = behind.get("feature_keys")
     if keys and keys != [one.key for one in blocks_of(context, features, behind["precision"])]:
         raise HeadError(
-            f"{features} is not what sweep {sweep} tried heads on: the backbone was removed, and "
-            "another one has its name",
+            f"{features} is not what sweep {sweep} tried heads on: a backbone of that name, or its "
+            "calibration for int8, is another one now",
             hint="Sweep again.",
         )
 
