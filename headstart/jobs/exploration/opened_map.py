@@ -14,7 +14,7 @@ import numpy as np
 from headstart.cached import of_samples
 from headstart.context import Context
 from headstart.errors import FeatureError, NotFound
-from headstart.extractors.cache.kept_maps import KeptMap, MapIdentity, contents_of
+from headstart.extractors.cache.kept_maps import KeptMap, contents_of
 from headstart.extractors.engines.engine import kind_of
 from headstart.extractors.run.keys import keys_of
 from headstart.extractors.run.settings import Settings
@@ -22,7 +22,7 @@ from headstart.heads.dense_stack import flat
 from headstart.heads.exploration.similarity import most_similar
 from headstart.heads.rows import Rows, rows_of
 from headstart.jobs.exploration.looked_at import check_count, rows_named
-from headstart.jobs.exploration.map import places_in, wholes_in
+from headstart.jobs.exploration.map import identity_of, places_in, wholes_in
 from headstart.jobs.exploration.map_columns import MapColumn, column_of
 from headstart.jobs.features.extract_raw import extract_raw
 from headstart.jobs.heads.cross_validation import ROOM
@@ -215,8 +215,9 @@ class OpenedMaps:
 
     def find(self, feature_key: str, dataset: Dataset, method: str, seed: int) -> KeptMap | None:
         """What is kept of a map of a dataset as it is now; None if nothing is."""
-        contents = self.contents_of(dataset)
-        identity = MapIdentity(feature_key, dataset.name, contents, method, seed)
+        samples, contents = self._manifest_of(dataset).columns, self.contents_of(dataset)
+        way = method, seed
+        identity = identity_of(self._context, feature_key, dataset, samples, contents, way)
         return self._context.maps.find(identity.key)
 
     def contents_of(self, dataset: Dataset) -> str:

@@ -63,14 +63,15 @@ def show_map(request: Request) -> Response:
     if asked is None or word(request, "dataset") is None:
         return site.page(request, "map", "Map", **facts)
     dataset, features, method, seed = asked
-    kept = _maps(request).find(features.key, dataset, method, seed)
-    facts |= {"same": (_same(asked),), "largest": LARGEST[method]}
-    if kept is None:
-        work = site.works.find(_work(asked))
-        answer = site.page(request, "map", "Map", **{**facts, "work": work})
-        if work is not None and not work.is_over:
-            answer.headers["refresh"] = "1"
+    work = site.works.find(_work(asked))
+    facts |= {"same": (_same(asked),), "largest": LARGEST[method], "work": work}
+    if work is not None and not work.is_over:
+        answer = site.page(request, "map", "Map", **facts)
+        answer.headers["refresh"] = "1"
         return answer
+    kept = _maps(request).find(features.key, dataset, method, seed)
+    if kept is None:
+        return site.page(request, "map", "Map", **facts)
     opened = _maps(request).get(kept.key)
     facts |= {
         "kept": kept,
