@@ -55,7 +55,7 @@ def test_a_point_tells_of_its_sample_and_of_those_most_similar(page, page_worksp
 def test_a_map_that_is_not_there_is_made_by_a_button_and_shown(page, page_workspace):
     wanted = asked(page_workspace, seed=7)
     before = text_of(page.get("/map", params=wanted))
-    assert "Make the map" in before and "headstart features map net@top pics --seed 7" in before
+    assert "Make the map" in before and "headstart features map net:1@top pics --seed 7" in before
     answer = page.post("/map", data=wanted, follow_redirects=False)
     assert answer.status_code == 303
     shown = finished(page, answer.headers["location"])
@@ -73,7 +73,7 @@ def test_who_may_only_read_is_given_the_command(page_workspace):
     page = open_page(page_workspace, read_only=True)
     told = text_of(page.get("/map", params=asked(page_workspace, "tsne")))
     assert "Make the map" not in told
-    assert "headstart features map net@top pics --method tsne" in told
+    assert "headstart features map net:1@top pics --method tsne" in told
 
 
 @pytest.mark.parametrize(

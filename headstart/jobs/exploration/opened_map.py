@@ -28,6 +28,7 @@ from headstart.jobs.features.extract_raw import extract_raw
 from headstart.jobs.heads.cross_validation import ROOM
 from headstart.jobs.raw_samples import RawSample
 from headstart.registry.entities import Dataset
+from headstart.registry.references import exact
 from headstart.storage.manifest import Manifest, Sample
 from headstart.values.showable import Showable
 
@@ -146,7 +147,7 @@ class OpenedMap:
         """
         check_count(count, "count")
         kept, precision = self.kept, kind_of(self.kept.precision)
-        backbone, cuts = self.context.resolve(kept.backbone, precision)
+        backbone, cuts = self.context.resolve(exact(kept.backbone), precision)
         if keys_of(backbone, cuts[:1])[cuts[0].name] != kept.identity.feature_key:
             raise FeatureError(
                 f"{kept.backbone} does not give the features of this map any more",

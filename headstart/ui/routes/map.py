@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from headstart.errors import HeadstartError, InvalidValue
+from headstart.errors import FeatureError, HeadstartError, InvalidValue
 from headstart.extractors.engines.engine import kind_of
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.preprocessing.steps.images import DECODERS
@@ -24,6 +24,7 @@ from headstart.jobs.exploration.opened_map import Near, OpenedMap, OpenedMaps, p
 from headstart.jobs.exploration.samples import look
 from headstart.progress import Progress
 from headstart.registry.entities import Dataset, FeatureSet
+from headstart.registry.references import exact
 from headstart.storage.manifest import Sample
 from headstart.ui.asked import body_of, field, form_of, whole, whole_of, word
 from headstart.ui.pages import address_of
@@ -98,7 +99,12 @@ async def make_map(request: Request) -> Response:
 
     def make(progress: Progress) -> None:
         reference, precision = _reference(features), kind_of(features.precision)
-        map_samples(context, reference, dataset.name, method, seed=seed, precision=precision)
+        made = map_samples(context, reference, dataset.name, method, seed=seed, precision=precision)
+        if made.kept.identity.feature_key != features.key:
+            raise FeatureError(
+                f"{reference} gives other features by now than those of {features.key[:12]}",
+                hint="Choose the newer ones.",
+            )
 
     site.works.begin(_work(asked), make)
     return RedirectResponse(f"/map?{_query(asked)}", status_code=303)
@@ -232,7 +238,8 @@ def _work(asked: Asked) -> tuple[str, ...]:
 
 
 def _reference(features: FeatureSet) -> str:
-    return f"{features.backbone}@{features.cut}"
+    """What means these features, whatever was added by the name since."""
+    return exact(f"{features.backbone}@{features.cut}")
 
 
 def _same(asked: Asked) -> Same:
