@@ -1,5 +1,8 @@
 """What the map's addresses give: columns of numbers, and words about one sample."""
 
+import asyncio
+from contextlib import suppress
+
 import numpy as np
 import pytest
 
@@ -104,3 +107,19 @@ def test_a_map_of_another_version_of_the_dataset_is_not_shown(own_workspace):
     answer = page.get(f"/map/{found.kept.key}/ids", headers={"accept": "application/json"})
     assert answer.status_code == 404
     assert "has other samples than when the map was made" in answer.json()["error"]["message"]
+
+
+def test_a_map_is_asked_for_outside_of_the_event_loop(page_workspace, monkeypatch):
+    """The registry may be locked for minutes, and all other answers wait for the loop."""
+    datasets, on_loop = page_workspace.context.datasets, []
+    get = datasets.get
+
+    def watched(reference):
+        with suppress(RuntimeError):  # there is no loop in this thread
+            on_loop.append(asyncio.get_running_loop())
+        return get(reference)
+
+    page, wanted = open_page(page_workspace), asked(page_workspace, "som")
+    monkeypatch.setattr(datasets, "get", watched)
+    assert page.post("/map", data=wanted).status_code == 422
+    assert on_loop == []

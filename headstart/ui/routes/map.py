@@ -89,6 +89,10 @@ def show_map(request: Request) -> Response:
 async def make_map(request: Request) -> Response:
     """Have a map made, and go where it will be."""
     form = await form_of(request)
+    return await run_in_threadpool(_make_map, request, form)
+
+
+def _make_map(request: Request, form: dict[str, list[str]]) -> Response:
     site = site_of(request)
     context = site.workspace.context
     dataset = context.datasets.get(field(form, "dataset"))
