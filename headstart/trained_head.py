@@ -228,15 +228,23 @@ class TrainedHead(Showable):
             HeadError: the dataset is not what it was then.
             FeaturesMissing: its features are not cached any more.
         """
-        dataset = self.dataset(corrected=corrected)
+        features = self.features_for(self.dataset(corrected=corrected))
+        return features if isinstance(self.task, MultiLabel) else features.labelled()
+
+    def features_for(self, dataset: Dataset) -> FeatureView:
+        """The cached features of a dataset, labelled or not, as the head takes them.
+
+        Raises:
+            HeadError: a backbone of joined ones was removed, or is another one now.
+            FeaturesMissing: they are not cached.
+        """
         if self.is_joined:
             features = features_of_blocks(self.context, self.blocks(), dataset, 0, self.scales)
         else:
             manifest = self.context.manifest(dataset)
             features = self.context.cache().open_view(self.record.feature_key, manifest)
-            say_left_out(features, self.record.dataset)
-        features = features.grouped(self.windows["pooled"]) if self.windows else features
-        return features if isinstance(self.task, MultiLabel) else features.labelled()
+            say_left_out(features, dataset.name)
+        return features.grouped(self.windows["pooled"]) if self.windows else features
 
     def dataset(self, *, corrected: bool = False) -> Dataset:
         """The dataset that it was trained on.

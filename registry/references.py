@@ -23,6 +23,17 @@ def parts_of(reference: str) -> list[str]:
     return [part.strip() for part in reference.split(JOINED)]
 
 
+def exact(names: str) -> str:
+    """Features as labels name them, with the version also where it is the first: a name alone means
+    the newest."""
+    return JOINED.join(_exact(part) for part in parts_of(names))
+
+
+def _exact(part: str) -> str:
+    name, at, cut = part.partition("@")
+    return f"{name if ':' in name else f'{name}:1'}{at}{cut}"
+
+
 def parts_by_backbone(parts: Sequence[str]) -> list[str]:
     """The same features with all cuts of one backbone in one reference, as they are computed in one
     pass."""

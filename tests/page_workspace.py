@@ -26,7 +26,7 @@ def draw(path, tint, seed):
     Image.fromarray(pixels).save(path)
 
 
-def cut(name, below, operation="Conv2D", *, is_default=False, shape=(8,)):
+def cut(name, below, operation="Conv2D", *, is_default=False, shape=(8,), trunk=""):
     return CutPoint(
         name=name,
         operation=operation,
@@ -34,7 +34,7 @@ def cut(name, below, operation="Conv2D", *, is_default=False, shape=(8,)):
         shape=shape,
         dtype="float32",
         parameters_below=100,
-        fingerprint=hashlib.sha256(name.encode()).hexdigest(),
+        fingerprint=hashlib.sha256(f"{trunk}{name}".encode()).hexdigest(),
         is_default=is_default,
         is_bottleneck=True,
         compute_below=0.9,
@@ -42,9 +42,10 @@ def cut(name, below, operation="Conv2D", *, is_default=False, shape=(8,)):
     )
 
 
-def add_backbone(ws, name="net"):
-    """One whose model nobody loads."""
-    kept = ws.context.artifacts.put_bytes(f"the model {name}".encode(), ".keras")
+def add_backbone(ws, name="net", trunk=""):
+    """One whose model nobody loads; those of one trunk have the same features."""
+    kept = ws.context.artifacts.put_bytes(f"the model {name}{trunk}".encode(), ".keras")
+    top = cut("top", "relu", is_default=True, trunk=trunk)
     steps = [{"step": "decode_image"}, {"step": "resize", "height": 12, "width": 12}]
     pipeline = Preprocessing.from_json({"steps": steps})
     return ws.backbones.register(
@@ -58,15 +59,16 @@ def add_backbone(ws, name="net"):
             parameters=1234,
             preprocessing=pipeline.to_json(),
             preprocessing_fingerprint=pipeline.fingerprint,
-            cuts=(cut("conv", None), cut("relu", "conv"), cut("top", "relu", is_default=True)),
+            cuts=(cut("conv", None, trunk=trunk), cut("relu", "conv", trunk=trunk), top),
         )
     )
 
 
-def import_rows(ws, dataset, folder: Path, backbone="net"):
+def import_rows(ws, dataset, folder: Path, backbone="net", leave_out=()):
     """Features by which the classes can be told apart, but for the samples that are labelled
-    wrongly: their ids have the class that they look like."""
-    samples = list(ws.datasets.manifest(dataset).samples)
+    wrongly: their ids have the class that they look like. Samples can be left out, by id."""
+    every = ws.datasets.manifest(dataset).samples
+    samples = [sample for sample in every if sample.id not in leave_out]
     rng = np.random.default_rng(0)
     rows = rng.normal(0, 0.6, (len(samples), 8)).astype(np.float32)
     for row, sample in zip(rows, samples, strict=True):

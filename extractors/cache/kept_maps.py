@@ -2,7 +2,8 @@
 
 They lie in the artifact store, and a row of SQL names them: files without one are strays for
 `features gc`. A map is known by the feature key, the dataset and the contents of its samples in
-order, the method and its seed; labels and splits are no part of it: it outlives a correction.
+order, which of these have features, the method and its seed; labels and splits are no part of it:
+it outlives a correction.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from headstart.errors import NotFound
+from headstart.extractors.cache.feature_cache import FeatureCache
 from headstart.registry.entities import Run
 from headstart.registry.runs import RunRepository
 from headstart.storage.artifacts import HELD_AS, PART, ArtifactStore
@@ -39,6 +41,7 @@ class MapIdentity:
         contents: sha256 over the digests of the dataset's samples, in order.
         method: see `coordinates.METHODS`.
         seed: of the method, and of the choice where it cannot do all.
+        rows: sha256 over which of the samples have features; others could not be read.
     """
 
     feature_key: str
@@ -46,6 +49,7 @@ class MapIdentity:
     contents: str
     method: str
     seed: int
+    rows: str = ""
 
     @property
     def key(self) -> str:
@@ -198,6 +202,12 @@ def contents_of(samples: SampleColumns) -> str:
     for digests in samples.digest_blocks():
         found.update(digests.tobytes())
     return found.hexdigest()
+
+
+def rows_of(cache: FeatureCache, key: str, samples: SampleColumns) -> str:
+    """sha256 over which of some samples have features, a bit each, in order."""
+    present = cache.open_index(key).find_blocks(samples.digest_blocks()).present
+    return hashlib.sha256(np.packbits(present).tobytes()).hexdigest()
 
 
 def _of_run(run: Run) -> KeptMap:

@@ -19,6 +19,7 @@ from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.neighbours import Neighbours
 from headstart.heads.nearest import nearest_by_cells
 from headstart.heads.origins import near_zero
+from headstart.registry.references import exact
 from headstart.values.showable import Results, Showable
 
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1)
@@ -68,6 +69,11 @@ class Rank(Showable):
     @property
     def name(self) -> str:
         return f"{self.backbone}@{self.cut}"
+
+    @property
+    def reference(self) -> str:
+        """The name, with the version of each backbone: what always means these features."""
+        return exact(self.name)
 
     def _line(self) -> str:
         low, high = self.linear.interval

@@ -14,6 +14,7 @@ import numpy as np
 from headstart.context import Context
 from headstart.errors import LayerNotFound, NotFound
 from headstart.registry.entities import FeatureSet, Run
+from headstart.registry.references import exact
 from headstart.values.moments import moment
 from headstart.values.showable import Showable
 
@@ -174,7 +175,7 @@ def _bytes_reused(context: Context, runs: Iterable[Run], sets: Iterable[FeatureS
     found = 0
     for subject, rows in reused.items():
         with suppress(NotFound, LayerNotFound):  # it was removed, or has no such cut any more
-            _, cuts = context.resolve(subject)
+            _, cuts = context.resolve(exact(subject))
             found += rows * sum(row_bytes.get(cut.fingerprint, 0) for cut in cuts)
     return found
 

@@ -1,5 +1,8 @@
 """What the map's addresses give: columns of numbers, and words about one sample."""
 
+import asyncio
+from contextlib import suppress
+
 import numpy as np
 import pytest
 
@@ -55,7 +58,7 @@ def test_a_point_tells_of_its_sample_and_of_those_most_similar(page, page_worksp
 def test_a_map_that_is_not_there_is_made_by_a_button_and_shown(page, page_workspace):
     wanted = asked(page_workspace, seed=7)
     before = text_of(page.get("/map", params=wanted))
-    assert "Make the map" in before and "headstart features map net@top pics --seed 7" in before
+    assert "Make the map" in before and "headstart features map net:1@top pics --seed 7" in before
     answer = page.post("/map", data=wanted, follow_redirects=False)
     assert answer.status_code == 303
     shown = finished(page, answer.headers["location"])
@@ -73,7 +76,7 @@ def test_who_may_only_read_is_given_the_command(page_workspace):
     page = open_page(page_workspace, read_only=True)
     told = text_of(page.get("/map", params=asked(page_workspace, "tsne")))
     assert "Make the map" not in told
-    assert "headstart features map net@top pics --method tsne" in told
+    assert "headstart features map net:1@top pics --method tsne" in told
 
 
 @pytest.mark.parametrize(
@@ -104,3 +107,19 @@ def test_a_map_of_another_version_of_the_dataset_is_not_shown(own_workspace):
     answer = page.get(f"/map/{found.kept.key}/ids", headers={"accept": "application/json"})
     assert answer.status_code == 404
     assert "has other samples than when the map was made" in answer.json()["error"]["message"]
+
+
+def test_a_map_is_asked_for_outside_of_the_event_loop(page_workspace, monkeypatch):
+    """The registry may be locked for minutes, and all other answers wait for the loop."""
+    datasets, on_loop = page_workspace.context.datasets, []
+    get = datasets.get
+
+    def watched(reference):
+        with suppress(RuntimeError):  # there is no loop in this thread
+            on_loop.append(asyncio.get_running_loop())
+        return get(reference)
+
+    page, wanted = open_page(page_workspace), asked(page_workspace, "som")
+    monkeypatch.setattr(datasets, "get", watched)
+    assert page.post("/map", data=wanted).status_code == 422
+    assert on_loop == []

@@ -22,6 +22,7 @@ from headstart.notices import tell
 from headstart.origins.blocks import Blocks
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Backbone
+from headstart.registry.references import exact
 from headstart.values.showable import Results
 
 LEAST_COMPUTED = 16
@@ -94,7 +95,7 @@ def _timed(context: Context) -> list[tuple[int | None, Sequence[Cut], int, float
         computed = run.counts.get("computed", 0)
         if computed >= LEAST_COMPUTED:
             with suppress(NotFound, LayerNotFound):  # of a backbone that is gone
-                backbone, cuts = context.resolve(run.subject)
+                backbone, cuts = context.resolve(exact(run.subject))
                 found.append((backbone.id, cuts, computed, run.seconds))
     return found
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from headstart.cached import check_one_cut, features_of, of_samples
 from headstart.context import Context
+from headstart.extractors.cache import kept_maps
 from headstart.extractors.cache.kept_maps import KeptMap, MapIdentity, contents_of
 from headstart.extractors.run.keys import keys_of
 from headstart.heads.exploration.coordinates import (
@@ -83,7 +84,7 @@ def map_samples(
     entity, cuts = context.resolve(names[0], precision)
     check_one_cut(entity, cuts)
     (key,) = keys_of(entity, cuts[:1]).values()
-    identity = MapIdentity(key, record.name, contents_of(samples), method, seed)
+    identity = identity_of(context, key, record, samples, contents_of(samples), (method, seed))
     kept = context.maps.find(identity.key)
     is_new = kept is None
     if kept is None:
@@ -92,6 +93,30 @@ def map_samples(
     rows = context.maps.rows(kept)
     shown = wholes_in(samples).take(rows.astype(np.int64))
     return Mapped(kept, context.maps.coordinates(kept), shown, is_new)
+
+
+def identity_of(
+    context: Context,
+    key: str,
+    dataset: Dataset,
+    samples: SampleColumns,
+    contents: str,
+    way: tuple[str, int],
+) -> MapIdentity:
+    """What a map of a dataset as it is now depends on.
+
+    Args:
+        context: whose cache.
+        key: of the features.
+        dataset: which.
+        samples: of the dataset.
+        contents: see `kept_maps.contents_of`.
+        way: the method and its seed.
+    """
+    cache = context.cache(reads_rows=False, puts_aside=False)  # it only looks
+    return MapIdentity(
+        key, dataset.name, contents, *way, rows=kept_maps.rows_of(cache, key, samples)
+    )
 
 
 def wholes_in(samples: SampleColumns) -> SampleColumns:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from headstart.cached import of_samples
 from headstart.context import Context
 from headstart.errors import FeatureError, InvalidValue, NotFound
 from headstart.heads.evaluation.by_sample import BySample
@@ -177,9 +176,7 @@ def _judged(
     head.need_classes()
     task = head.task
     assert isinstance(task, Classification)  # that is what was seen to
-    manifest = context.manifests.open(dataset.manifest)
-    view = context.cache().open_view(record.feature_key, manifest)
-    view = of_samples(view, head.windows["pooled"]) if head.windows else view
+    view = head.features_for(dataset)
     of = BySample.of(view)
     outputs = [head.judge.predict_proba(view[span]) for span in spans_of_rows(StoredRows(view))]
     means = of.mean(np.concatenate(outputs)) if outputs else np.empty((0, 1), np.float32)

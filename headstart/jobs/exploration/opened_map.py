@@ -14,7 +14,7 @@ import numpy as np
 from headstart.cached import of_samples
 from headstart.context import Context
 from headstart.errors import FeatureError, NotFound
-from headstart.extractors.cache.kept_maps import KeptMap, MapIdentity, contents_of
+from headstart.extractors.cache.kept_maps import KeptMap, contents_of
 from headstart.extractors.engines.engine import kind_of
 from headstart.extractors.run.keys import keys_of
 from headstart.extractors.run.settings import Settings
@@ -22,12 +22,13 @@ from headstart.heads.dense_stack import flat
 from headstart.heads.exploration.similarity import most_similar
 from headstart.heads.rows import Rows, rows_of
 from headstart.jobs.exploration.looked_at import check_count, rows_named
-from headstart.jobs.exploration.map import places_in, wholes_in
+from headstart.jobs.exploration.map import identity_of, places_in, wholes_in
 from headstart.jobs.exploration.map_columns import MapColumn, column_of
 from headstart.jobs.features.extract_raw import extract_raw
 from headstart.jobs.heads.cross_validation import ROOM
 from headstart.jobs.raw_samples import RawSample
 from headstart.registry.entities import Dataset
+from headstart.registry.references import exact
 from headstart.storage.manifest import Manifest, Sample
 from headstart.values.showable import Showable
 
@@ -146,7 +147,7 @@ class OpenedMap:
         """
         check_count(count, "count")
         kept, precision = self.kept, kind_of(self.kept.precision)
-        backbone, cuts = self.context.resolve(kept.backbone, precision)
+        backbone, cuts = self.context.resolve(exact(kept.backbone), precision)
         if keys_of(backbone, cuts[:1])[cuts[0].name] != kept.identity.feature_key:
             raise FeatureError(
                 f"{kept.backbone} does not give the features of this map any more",
@@ -215,8 +216,9 @@ class OpenedMaps:
 
     def find(self, feature_key: str, dataset: Dataset, method: str, seed: int) -> KeptMap | None:
         """What is kept of a map of a dataset as it is now; None if nothing is."""
-        contents = self.contents_of(dataset)
-        identity = MapIdentity(feature_key, dataset.name, contents, method, seed)
+        samples, contents = self._manifest_of(dataset).columns, self.contents_of(dataset)
+        way = method, seed
+        identity = identity_of(self._context, feature_key, dataset, samples, contents, way)
         return self._context.maps.find(identity.key)
 
     def contents_of(self, dataset: Dataset) -> str:

@@ -22,7 +22,13 @@ from headstart.heads.rows import Rows, rows_of
 from headstart.notices import tell, warn
 from headstart.origins.blocks import Block, Blocks, blocks_of
 from headstart.registry.entities import Dataset
-from headstart.registry.references import References, parts_of, reference_of, references_of
+from headstart.registry.references import (
+    References,
+    exact,
+    parts_of,
+    reference_of,
+    references_of,
+)
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.views import FeatureView
 from headstart.storage.windowed.pooled import MAX, MEAN
@@ -268,7 +274,7 @@ def choose(context: Context, wanted: Features) -> list[Blocks]:
         is_wanted = kind == kind_of(wanted.precision)
         precision = wanted.precision if is_wanted else kind
         with suppress(NotFound, LayerNotFound, FeaturesMissing):  # gone, or of another dataset
-            backbone, (cut,) = context.resolve(f"{one.backbone}@{one.cut}", precision)
+            backbone, (cut,) = context.resolve(exact(f"{one.backbone}@{one.cut}"), precision)
             features_of(context, f"{backbone.reference}@{cut.name}", wanted.dataset, cut.precision)
             if cut.precision == one.precision and is_wanted:  # not of a calibration before
                 found.append(Blocks((Block(backbone, cut),)))

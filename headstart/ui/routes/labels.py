@@ -17,6 +17,7 @@ from headstart.jobs.labels.queue import queue_of
 from headstart.progress import Progress
 from headstart.registry import listing
 from headstart.registry.entities import Dataset
+from headstart.registry.references import exact
 from headstart.ui.asked import field, form_of, whole, whole_of
 from headstart.ui.cards import Card, cards_of
 from headstart.ui.site import Same, Screen, Site, site_of
@@ -166,8 +167,8 @@ def _features_of(site: Site, dataset: Dataset) -> list[str]:
     """The cuts that have rows, as one names them; whether those are of this dataset is seen when
     they are read."""
     rows = listing.features(site.workspace.config)
-    cuts = (f"{row['backbone']}@{row['cut']}" for row in rows if row["rows"] and not row["view"])
-    return list(dict.fromkeys(cuts))
+    own = (row for row in rows if row["rows"] and not row["view"])
+    return list(dict.fromkeys(exact(f"{row['backbone']}@{row['cut']}") for row in own))
 
 
 def _key(dataset: Dataset, features: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from headstart.errors import HeadstartError, InvalidValue
+from headstart.errors import FeatureError, HeadstartError, InvalidValue
 from headstart.extractors.engines.engine import kind_of
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.preprocessing.steps.images import DECODERS
@@ -24,6 +24,7 @@ from headstart.jobs.exploration.opened_map import Near, OpenedMap, OpenedMaps, p
 from headstart.jobs.exploration.samples import look
 from headstart.progress import Progress
 from headstart.registry.entities import Dataset, FeatureSet
+from headstart.registry.references import exact
 from headstart.storage.manifest import Sample
 from headstart.ui.asked import body_of, field, form_of, whole, whole_of, word
 from headstart.ui.pages import address_of
@@ -63,14 +64,15 @@ def show_map(request: Request) -> Response:
     if asked is None or word(request, "dataset") is None:
         return site.page(request, "map", "Map", **facts)
     dataset, features, method, seed = asked
-    kept = _maps(request).find(features.key, dataset, method, seed)
-    facts |= {"same": (_same(asked),), "largest": LARGEST[method]}
-    if kept is None:
-        work = site.works.find(_work(asked))
-        answer = site.page(request, "map", "Map", **{**facts, "work": work})
-        if work is not None and not work.is_over:
-            answer.headers["refresh"] = "1"
+    work = site.works.find(_work(asked))
+    facts |= {"same": (_same(asked),), "largest": LARGEST[method], "work": work}
+    if work is not None and not work.is_over:
+        answer = site.page(request, "map", "Map", **facts)
+        answer.headers["refresh"] = "1"
         return answer
+    kept = _maps(request).find(features.key, dataset, method, seed)
+    if kept is None:
+        return site.page(request, "map", "Map", **facts)
     opened = _maps(request).get(kept.key)
     facts |= {
         "kept": kept,
@@ -87,6 +89,10 @@ def show_map(request: Request) -> Response:
 async def make_map(request: Request) -> Response:
     """Have a map made, and go where it will be."""
     form = await form_of(request)
+    return await run_in_threadpool(_make_map, request, form)
+
+
+def _make_map(request: Request, form: dict[str, list[str]]) -> Response:
     site = site_of(request)
     context = site.workspace.context
     dataset = context.datasets.get(field(form, "dataset"))
@@ -97,7 +103,12 @@ async def make_map(request: Request) -> Response:
 
     def make(progress: Progress) -> None:
         reference, precision = _reference(features), kind_of(features.precision)
-        map_samples(context, reference, dataset.name, method, seed=seed, precision=precision)
+        made = map_samples(context, reference, dataset.name, method, seed=seed, precision=precision)
+        if made.kept.identity.feature_key != features.key:
+            raise FeatureError(
+                f"{reference} gives other features by now than those of {features.key[:12]}",
+                hint="Choose the newer ones.",
+            )
 
     site.works.begin(_work(asked), make)
     return RedirectResponse(f"/map?{_query(asked)}", status_code=303)
@@ -231,7 +242,8 @@ def _work(asked: Asked) -> tuple[str, ...]:
 
 
 def _reference(features: FeatureSet) -> str:
-    return f"{features.backbone}@{features.cut}"
+    """What means these features, whatever was added by the name since."""
+    return exact(f"{features.backbone}@{features.cut}")
 
 
 def _same(asked: Asked) -> Same:

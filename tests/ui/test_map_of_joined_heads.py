@@ -1,0 +1,37 @@
+"""Heads that take features of several backbones side by side colour a map as others do."""
+
+import numpy as np
+import pytest
+
+import headstart as hs
+import page_workspace as made
+from page_client import open_page, text_of
+
+
+@pytest.fixture
+def joined(own_workspace, tmp_path):
+    """A head on the features of two backbones."""
+    ws = own_workspace
+    made.add_backbone(ws, "other", trunk="other")
+    made.import_rows(ws, "pics", tmp_path, "other")
+    features = hs.join([ws.features("net", "pics"), ws.features("other", "pics")])
+    return ws, ws.heads.train("both", features), features
+
+
+def test_a_joined_head_colours_a_map_by_what_it_says(joined):
+    ws, head, features = joined
+    found = ws.map("net", "pics")
+    page, at = open_page(ws), f"/map/{found.kept.key}"
+    colour = f"prediction:{head.record.id}"
+    answer = page.get(f"{at}/legend?colour={colour}")
+    assert answer.status_code == 200, answer.text
+    legend = answer.json()
+    codes = np.frombuffer(page.get(f"{at}/values?colour={colour}").content, "<u2")
+    said = dict(zip(features.ids, head.judge.predict(features.to_numpy()), strict=True))
+    assert [legend["names"][code] for code in codes] == [said[id_] for id_ in found.samples.ids]
+
+
+def test_a_joined_head_is_shown_on_the_page(joined):
+    page = open_page(joined[0])
+    assert "net:1@top + other:1@top" in text_of(page.get("/heads/both:1"))
+    assert "first:2 and both:1" in text_of(page.get("/compare?a=first:2&b=both:1"))
