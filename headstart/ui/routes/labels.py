@@ -123,9 +123,15 @@ async def taken_back(request: Request) -> Response:
 
 def _taken_back(request: Request, form: dict[str, list[str]]) -> Response:
     site, dataset = site_of(request), _dataset(request)
-    given = field(form, "number")
-    undo(site.workspace.context, dataset.name, whole_of(given, "number") if given else None)
-    return _to_queue(dataset, field(form, "features"))
+    context, given, features = site.workspace.context, field(form, "number"), field(form, "features")
+    undone = undo(context, dataset.name, whole_of(given, "number") if given else None)
+    work = _work(site, dataset, features) if features else None
+    if work is None or work.result is None:
+        return _to_queue(dataset, features)
+    # What was undone is asked about again at once: the next key is meant for it.
+    return _to_queue(
+        dataset, features, queue_of(context, dataset, work.result).place_of(undone.sample)
+    )
 
 
 def applied(request: Request) -> Response:

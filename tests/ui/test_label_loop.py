@@ -1,0 +1,36 @@
+"""What the screen of labels shows after each answer: what was undone, what is new, what was done."""
+
+import pytest
+
+from page_client import finished, open_page, text_of
+
+FORM = {"features": "net@top"}
+
+
+@pytest.fixture
+def page(own_workspace):
+    return open_page(own_workspace)
+
+
+def begin(page):
+    page.post("/labels/pics/audit", data=FORM)
+    return finished(page, "/labels/pics?features=net@top")
+
+
+def first_of(answer):
+    """The sample that is asked about, as the form has it."""
+    return answer.text.split('name="sample" value="')[1].split('"')[0]
+
+
+def say(page, sample, place=0, **said):
+    return page.post(
+        "/labels/pics/say", data={**FORM, "sample": sample, "place": str(place), **said}
+    )
+
+
+def test_what_was_undone_is_on_screen_again_also_after_others_were_skipped(page):
+    skipped = first_of(begin(page))
+    answered = first_of(page.get("/labels/pics?features=net@top&place=1"))
+    shown = first_of(say(page, answered, place=1, action="keep"))
+    assert shown not in (skipped, answered)
+    assert first_of(page.post("/labels/pics/undo", data=FORM)) == answered
