@@ -1,4 +1,4 @@
-"""What the screen of labels shows after each answer: what was undone, what is new, what was done."""
+"""What the screen of labels shows after each answer: what was undone, what was done."""
 
 import pytest
 
@@ -34,3 +34,13 @@ def test_what_was_undone_is_on_screen_again_also_after_others_were_skipped(page)
     shown = first_of(say(page, answered, place=1, action="keep"))
     assert shown not in (skipped, answered)
     assert first_of(page.post("/labels/pics/undo", data=FORM)) == answered
+
+
+def test_a_new_class_that_may_be_a_slip_is_doubted_at_once_and_before_it_is_applied(page):
+    sample = first_of(begin(page))
+    said = text_of(say(page, sample, action="label", other="grene"))
+    few = "pics: new classes with too few samples to learn: 'grene' with 1 sample"
+    assert said.index(f"{few} (did you mean 'green'?)") < said.index("done,")
+    assert said.rindex("(did you mean 'green'?)") < said.index("Apply: make it")
+    assert said.count(few) == 2
+    assert few not in text_of(page.post("/labels/pics/undo", data=FORM))
