@@ -44,3 +44,15 @@ def test_a_new_class_that_may_be_a_slip_is_doubted_at_once_and_before_it_is_appl
     assert said.rindex("(did you mean 'green'?)") < said.index("Apply: make it")
     assert said.count(few) == 2
     assert few not in text_of(page.post("/labels/pics/undo", data=FORM))
+
+
+def test_a_head_that_knows_a_new_class_was_trained_though_it_cannot_be_compared(
+    page, own_workspace
+):
+    blue = [f"blue/blue-{number:02}.png" for number in (0, 1, 2)]
+    own_workspace.datasets.correct("pics", dict.fromkeys(blue, "sky"))
+    page.post("/retrain", data={"head": "first:1"})
+    answer = finished(page, "/heads/first:1/retrained")
+    assert answer.status_code == 422 and '<a href="/heads/first%3A3">first:3</a>' in answer.text
+    assert "was trained" in answer.text and "is none of head" in answer.text
+    assert page.get(answer.url, headers={"accept": "application/json"}).status_code == 422
