@@ -77,7 +77,9 @@ def show_head(request: Request) -> Response:
         most=MOST_CLASSES,
         same=(
             Same(f"headstart head show {named}", f"ws.heads.get({reference!r})"),
-            Same(f"headstart head predict {named} FILE", f"ws.heads.get({reference!r}).predict(…)"),
+            Same(
+                f"headstart head predict {named} FILE", f"ws.heads.get({reference!r}).predict(FILE)"
+            ),
         ),
     )
 

@@ -24,6 +24,16 @@ from headstart.ui.site import Same, Screen, Site, site_of
 from headstart.ui.works import Work
 
 SCREEN = Screen("Labels", "/labels")
+SAME = (
+    Same(
+        "headstart features audit BACKBONE DATASET --output suspects.csv",
+        "ws.audit(BACKBONE, DATASET)",
+    ),
+    Same(
+        "headstart dataset correct DATASET CORRECTIONS.csv",
+        "ws.datasets.correct(DATASET, FILE)",
+    ),
+)
 JOURNAL = 200
 MOST_SAMPLES = 1000
 """That are said to be of a class at once."""
@@ -39,7 +49,7 @@ def list_labelled(request: Request) -> Response:
     pending: dict[str, int] = {}
     for one in site.workspace.context.corrections.find(states=("pending",)):
         pending[one.dataset] = pending.get(one.dataset, 0) + 1
-    return site.show(request, "labels", "Labels", rows, pending=pending)
+    return site.show(request, "labels", "Labels", rows, pending=pending, same=SAME)
 
 
 def show_queue(request: Request) -> Response:
@@ -53,6 +63,7 @@ def show_queue(request: Request) -> Response:
     found: Audit | None = work.result if work is not None and not work.error else None
     queue = None if found is None else queue_of(context, dataset, found)
     pending = find_pending(context, dataset.name)
+    offered = _features_of(site, dataset)
     place = whole(request, "place", 0)
     suspect = None if queue is None else queue.at(place)
     card = None if suspect is None else cards_of(dataset, [(suspect.sample, "")])[0]
@@ -63,7 +74,7 @@ def show_queue(request: Request) -> Response:
         pending if queue is None else queue,
         dataset=dataset,
         features=features,
-        offered=_features_of(site, dataset),
+        offered=offered,
         problem="" if work is None else work.error,
         audit=found,
         queue=queue,
@@ -76,7 +87,7 @@ def show_queue(request: Request) -> Response:
         doubts=doubts_of(dataset, site.memory.manifest_of(dataset), pending) if pending else (),
         journal=context.corrections.find(dataset.name, limit=JOURNAL),
         heads=[row for row in listing.heads(context.config) if row["dataset"] == dataset.name],
-        same=_same(dataset, features),
+        same=_same(dataset, features or next(iter(offered), "")),
     )
 
 
@@ -150,7 +161,7 @@ def export(request: Request) -> Response:
     """What is pending, as a file for `headstart dataset correct`."""
     site, dataset = site_of(request), _dataset(request)
     text = to_csv(find_pending(site.workspace.context, dataset.name))
-    named = f'attachment; filename="{dataset.name}-corrections.csv"'
+    named = f'attachment; filename="{_file_of(dataset)}"'
     return Response(text, media_type="text/csv", headers={"content-disposition": named})
 
 
@@ -196,16 +207,22 @@ def _to_queue(dataset: Dataset, features: str, place: int = 0) -> Response:
     return RedirectResponse(f"/labels/{dataset.name}{more}", 303)
 
 
+def _file_of(dataset: Dataset) -> str:
+    """What is pending is saved as this."""
+    return f"{dataset.name}-corrections.csv"
+
+
 def _same(dataset: Dataset, features: str) -> tuple[Same, ...]:
+    file = _file_of(dataset)
     named, cut = shlex.quote(dataset.name), shlex.quote(features or "BACKBONE")
     return (
         Same(
             f"headstart features audit {cut} {named} --output suspects.csv",
-            f"ws.audit({features or 'backbone'!r}, {dataset.name!r})",
+            f"ws.audit({repr(features) if features else 'BACKBONE'}, {dataset.name!r})",
         ),
         Same(
-            f"headstart dataset correct {named} corrections.csv",
-            f"ws.datasets.correct({dataset.name!r}, 'corrections.csv')",
+            f"headstart dataset correct {named} {shlex.quote(file)}",
+            f"ws.datasets.correct({dataset.name!r}, {file!r})",
         ),
     )
 
