@@ -239,7 +239,8 @@ class Workspace(Trials, Exploration, Showable):
             settings: batch size, what to do about bad samples, when to commit.
             progress: called with (samples done, samples to do).
             augmentation: 0 for the samples as they are; k for the k-th augmentation (another crop,
-                side and light, by seed and content) of the pictures of the train split.
+                side and light, by seed and content) of the pictures of the train split; joined ones
+                are on the scales of the samples as they are, whose features have to be there.
             executor: what runs it, such as a `headstart.jobs.on_ray.RayExecutor`; this process
                 without one.
             **options: fields of `hs.Settings`, such as `on_error="skip"`, which also is of a source

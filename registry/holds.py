@@ -35,9 +35,14 @@ SECONDS = 60.0
 LOOKING = 0x686F6C64
 """The first number of the advisory lock of who looks and inserts; "hold" in ASCII."""
 LOCKS = """
-SELECT pg_advisory_xact_lock(CAST(:looking AS int), CAST(CAST('holds' AS regclass) AS oid)::int)
+SELECT pg_advisory_xact_lock_shared(:before),
+    pg_advisory_xact_lock(CAST(:looking AS int), CAST(CAST('holds' AS regclass) AS oid)::int)
 """
-"""Advisory locks are the whole database's: the second number is that of this project's table."""
+"""Advisory locks are the whole database's: the second number is that of this project's table.
+Processes of before there were several projects lock another number, alone: it is shared here, so
+that they wait and are waited for, and projects don't."""
+BEFORE = 0x686F6C6473
+"""That number."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.02, 1.0
 """Seconds between two looks at whether a set that somebody has alone is free again."""
 DENIED = "the database refuses this user changes: nothing is held against `features gc` of others"
@@ -351,7 +356,7 @@ def _one_after_the_other(connection: Connection) -> None:
     would let the holds of all others run out, until the server ends it after a minute.
     """
     if connection.dialect.name == "postgresql":
-        connection.execute(text(LOCKS), {"looking": LOOKING})
+        connection.execute(text(LOCKS), {"looking": LOOKING, "before": BEFORE})
 
 
 def _end_at_exit(known: weakref.ref[SqlHolds]) -> None:

@@ -6,7 +6,7 @@ and a copy of the rows in another database knows no others.
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Table, case, func, select
 
 from headstart.registry import tables as t
 from headstart.registry.database import insert_into
@@ -14,10 +14,16 @@ from headstart.registry.database import insert_into
 
 def next_number(connection: Connection, table: Table) -> int:
     """The number of the next row of a table, as a part of the transaction that inserts it: what is
-    rolled back was given to nobody."""
+    rolled back was given to nobody.
+
+    Processes that were begun before there were such counters number rows by the database: it is
+    above theirs, too.
+    """
     last = t.numbers.c.last
-    statement = insert_into(connection, t.numbers).values(what=table.name, last=1)
+    largest = connection.execute(select(func.coalesce(func.max(table.c.id), 0))).scalar_one()
+    statement = insert_into(connection, t.numbers).values(what=table.name, last=largest + 1)
+    above = case((last > largest, last), else_=largest) + 1
     counted = statement.on_conflict_do_update(
-        index_elements=[t.numbers.c.what], set_={"last": last + 1}
+        index_elements=[t.numbers.c.what], set_={"last": above}
     )
     return connection.execute(counted.returning(last)).scalar_one()

@@ -177,7 +177,7 @@ class FeatureView(Showable):
         """The part of the view that belongs to `train`, `validation` or `test`."""
         if name not in SPLITS:
             raise FeatureError(f"no split {name!r}", hint=f"The splits are {', '.join(SPLITS)}.")
-        part = self._taken(np.flatnonzero(self.samples.split_codes == SPLITS.index(name)))
+        part = self.take(np.flatnonzero(self.samples.split_codes == SPLITS.index(name)))
         part.left_out = self.left_out.of_split(name)
         part.report = None
         return part
@@ -187,7 +187,7 @@ class FeatureView(Showable):
         without = np.array([label is None for label in self.labels], bool)
         if not without.any():
             return self
-        part = self._taken(np.flatnonzero(~without))
+        part = self.take(np.flatnonzero(~without))
         part.report = None
         return part
 
@@ -232,15 +232,16 @@ class FeatureView(Showable):
         """
         rows = [rows_in(one, self.samples) for one in others]
         is_in = np.logical_and.reduce([own != ABSENT for own in rows])
-        made = self._taken(np.flatnonzero(is_in))
+        made = self.take(np.flatnonzero(is_in))
         made.left_out = SampleColumns.of([*self.left_out, *self.samples.where(~is_in)])
-        views, factors = (self, *others), map(factor_of, scales)
+        views = (self, *others)
+        made.key, made.origin = joined_key([one.key for one in views], scales), None
+        factors = map(factor_of, scales)
         places = [
             made._places,
             *(v._places.at(own[is_in]) for v, own in zip(others, rows, strict=True)),
         ]
         reader = JoinedReader([*map(Side, (one._reader for one in views), places, factors)])
-        made.key, made.origin = joined_key([one.key for one in views], scales), None
         made.report, made._make = None, partial(self.beside, others, scales)
         made._reader, made._places = reader, reader.places
         return made
@@ -371,7 +372,7 @@ class FeatureView(Showable):
     def _gather(self, rows: np.ndarray) -> np.ndarray:
         return self._reader.take(self._places.at(rows))
 
-    def _taken(self, rows: np.ndarray) -> FeatureView:
+    def take(self, rows: np.ndarray) -> FeatureView:
         """Some rows, by number, as a view."""
         part = object.__new__(FeatureView)
         part.__dict__.update(self.__dict__)
@@ -389,7 +390,7 @@ def _again(
 def _made_again(
     make: Callable[[], FeatureView], rows: np.ndarray, kept: dict[str, Any]
 ) -> FeatureView:
-    return _with(make()._taken(rows), kept)
+    return _with(make().take(rows), kept)
 
 
 def _with(view: FeatureView, kept: dict[str, Any]) -> FeatureView:

@@ -68,11 +68,15 @@ def test_addresses_elsewhere_are_of_known_places():
     assert found <= {
         "arxiv.org",
         "creativecommons.org",
+        "docs.voxel51.com",
         "doi.org",
         "github.com",
+        "huggingface.co",
         "ieeexplore.ieee.org",
         "jmlr.org",
         "kubernetes.io",
+        "mlflow.org",
         "optuna.org",
+        "vicco-group.github.io",
         "www.sqlite.org",
     }

@@ -76,11 +76,14 @@ class Reports(Showable):
     Attributes:
         plain: of the samples as they are.
         augmented: of the augmentations, from the first on.
+        beside: those of the other backbones, where features are to be joined.
     """
 
     plain: Report
     augmented: tuple[Report, ...] = ()
+    beside: tuple[Reports, ...] = ()
 
     def _facts(self) -> dict[str, Any]:
-        more = {"views": self.augmented} if self.augmented else {}
+        more: dict[str, Any] = {"views": self.augmented} if self.augmented else {}
+        more |= {"beside": self.beside} if self.beside else {}
         return {**self.plain.to_json(), **more}

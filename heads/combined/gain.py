@@ -10,6 +10,7 @@ import numpy as np
 
 from headstart.heads.evaluation.bootstrap import Interval
 from headstart.heads.evaluation.cross_validation import Crossed
+from headstart.heads.evaluation.intervals import CONFIDENCE
 from headstart.heads.evaluation.outcomes import Outcomes
 from headstart.heads.evaluation.paired import grouped_difference, share_difference
 from headstart.values.showable import Showable
@@ -24,6 +25,8 @@ class Gain(Showable):
             which favours it: what joining gives is more than told, if anything.
         difference: of the accuracy of linear heads, joined less alone.
         interval: of it, 95 %, over pairs; None of a single group.
+        helps: whether joining is better beyond chance, however many joins were tried together; see
+            `shown_to_help`.
         seconds: extraction time per sample that is added; None where it was never measured.
         size: bytes per sample that are added.
     """
@@ -31,13 +34,9 @@ class Gain(Showable):
     over: str
     difference: float
     interval: Interval | None
+    helps: bool
     seconds: float | None
     size: int
-
-    @property
-    def helps(self) -> bool:
-        """Whether joining is better beyond chance."""
-        return self.interval is not None and self.interval[0] > 0
 
     def _line(self) -> str:
         return f"{100 * self.difference:+.1f} points over {self.over}"
@@ -65,6 +64,41 @@ def accuracy_difference(joined: Crossed, alone: Crossed) -> Interval | None:
         return None
     middle, reach = sum(found) / 2, math.sqrt(own.alike) * (found[1] - found[0]) / 2
     return max(middle - reach, -1.0), min(middle + reach, 1.0)
+
+
+def shown_to_help(joins: Sequence[tuple[Crossed, Interval | None]]) -> list[bool]:
+    """Which of several joins are better beyond chance: the chance to say so of any that is not is
+    that of an interval alone, however many there are.
+
+    Holm: A simple sequentially rejective multiple test procedure, 1979: from the clearest one down,
+    each is asked as strictly as so many that are left need it, until one is not shown.
+
+    Args:
+        joins: what linear heads said on each, and what `accuracy_difference` gives.
+    """
+    lines = [(one, *_middle(found)) for one, found in joins if found is not None]
+    shown = [False] * len(joins)
+    places = [place for place, (_, found) in enumerate(joins) if found is not None]
+    order = sorted(range(len(lines)), key=lambda n: -lines[n][1] / lines[n][2])
+    for done, number in enumerate(order):
+        one, middle, reach = lines[number]
+        stricter = 1 - (1 - CONFIDENCE) / (len(lines) - done)
+        if middle <= reach * _quantile(one, stricter) / _quantile(one, CONFIDENCE):
+            break
+        shown[places[number]] = True
+    return shown
+
+
+def _middle(interval: Interval) -> tuple[float, float]:
+    """The middle, and how far the ends are from there; more than nothing."""
+    low, high = interval
+    return (low + high) / 2, max((high - low) / 2, 1e-12)
+
+
+def _quantile(one: Crossed, confidence: float) -> float:
+    own = one.accuracies
+    groups = 0.0 if own.clusters is None else own.clusters.t(confidence)
+    return max(own.quantile(confidence), groups)
 
 
 def best_of(found: Sequence[Crossed]) -> int:

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from headstart.heads.kinds.words import setting_words
+
 
 def members_text(settings: Mapping[str, Any]) -> str:
     """Of how many heads an ensemble is, of which, and with what weights; empty of other heads."""
     members = settings.get("members", ())
-    each = [f"{one['kind']} on {one['features']} ({one['weight']:.2f})" for one in members]
-    return f"{len(members)} head{'s' * (len(members) > 1)}: {', '.join(each)}" if each else ""
+    each = [
+        f"{setting_words({'kind': one['kind'], **one['settings']})} on {one['features']} "
+        f"(weight {one['weight']:.2f})"
+        for one in members
+    ]
+    return f"{len(members)} head{'s' * (len(members) > 1)}: {'; '.join(each)}" if each else ""
 
 
 def compared_text(settings: Mapping[str, Any]) -> str:

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from headstart.heads.combined.gain import Gain, accuracy_difference, best_of
+from headstart.heads.combined.gain import Gain, accuracy_difference, best_of, shown_to_help
 from headstart.heads.evaluation.best import worse_than_best
+from headstart.heads.evaluation.bootstrap import Interval
 from headstart.heads.evaluation.cross_validation import Crossed, Gathered, cross, draws_of
 from headstart.heads.evaluation.folds import Fold
 from headstart.heads.evaluation.transferability import Moments, h_score, log_me
@@ -200,21 +201,33 @@ def in_order(ranks: Sequence[Rank]) -> Results[Rank]:
             rank,
             is_worse=is_worse,
             is_on_front=not any(_beats(other, rank) for other in ranks),
-            gain=_gain(rank, [other for other in ranks if other.name in rank.joins]),
+            gain=gain,
         )
-        for rank, is_worse in zip(ranks, worse, strict=True)
+        for rank, is_worse, gain in zip(ranks, worse, _gains(ranks), strict=True)
     ]
     return Results(sorted(marked, key=lambda rank: -rank.linear.accuracy))
 
 
-def _gain(rank: Rank, alone: Sequence[Rank]) -> Gain | None:
-    if not alone:
-        return None
-    best = alone[best_of([one.linear for one in alone])]
+def _gains(ranks: Sequence[Rank]) -> list[Gain | None]:
+    """What each is worth beside the best of those that it joins."""
+    joins, tested = dict[int, Rank](), list[tuple[Crossed, Interval | None]]()
+    for number, rank in enumerate(ranks):
+        if alone := [other for other in ranks if other.name in rank.joins]:
+            joins[number] = best = alone[best_of([one.linear for one in alone])]
+            tested.append((rank.linear, accuracy_difference(rank.linear, best.linear)))
+    found: list[Gain | None] = [None] * len(ranks)
+    each = zip(joins.items(), tested, shown_to_help(tested), strict=True)
+    for (number, best), (_, interval), helps in each:
+        found[number] = _gain(ranks[number], best, interval, helps=helps)
+    return found
+
+
+def _gain(rank: Rank, best: Rank, interval: Interval | None, *, helps: bool) -> Gain:
     return Gain(
         best.name,
         rank.linear.accuracy - best.linear.accuracy,
-        accuracy_difference(rank.linear, best.linear),
+        interval,
+        helps,
         None if rank.seconds is None or best.seconds is None else rank.seconds - best.seconds,
         rank.size - best.size,
     )

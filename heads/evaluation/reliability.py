@@ -95,6 +95,11 @@ def said_alone(outputs: np.ndarray, guesses: np.ndarray) -> np.ndarray:
     return found
 
 
+def bins_of(sure: np.ndarray) -> np.ndarray:
+    """The number of the bin of each sample, (n,), by how sure a head is of what it says of it."""
+    return np.clip(np.ceil(sure * BINS).astype(int) - 1, 0, BINS - 1)
+
+
 @dataclass(frozen=True)
 class Reliability:
     """Samples in bins by how sure a head is of what it says; the empty ones are left out.
@@ -119,7 +124,7 @@ class Reliability:
         of another that is said of `said_alone`."""
         sure = outputs.max(axis=1).astype(np.float64)
         right = outputs.argmax(axis=1) == targets
-        bins = np.clip(np.ceil(sure * BINS).astype(int) - 1, 0, BINS - 1)
+        bins = bins_of(sure)
         counts = np.bincount(bins, minlength=BINS).astype(np.float64)
         some = counts > 0
         sums = [np.bincount(bins, weights, BINS) for weights in (sure, right)]

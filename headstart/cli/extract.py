@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from headstart.extractors.run.report import Report
     from headstart.extractors.run.settings import Settings
     from headstart.jobs.features.executor import Executor
+    from headstart.jobs.features.unchanged import Looked
     from headstart.jobs.on_ray import RayExecutor
     from headstart.registry.entities import Dataset
     from headstart.registry.jobs import Job
@@ -136,7 +138,7 @@ def _extract(
 
     CUT is LAYER, LAYER:input or LAYER:output, followed by |gap, |gmp or |flatten for a pooled
     feature. The default is the input of the last layer that has weights. All cuts are computed
-    in one pass.
+    in one pass. With ' + ' between several backbones, those of each are computed, to be joined.
     """
     asked = Asked.of(given)
     looked = None
@@ -145,24 +147,53 @@ def _extract(
 
         looked = look(call.root, backbone, dataset, given)
         if looked is not None and looked.report is not None:
-            return _result([looked.report])
+            return _result([[looked.report]])
     from headstart.extractors.run.settings import Settings
 
     workspace = call.open(backbone, dataset)
     settings = Settings(**given)
     runner = asked.to_extract(workspace.context)
+    parts = _parts(workspace, backbone)
     if detach:
-        return _detached(workspace, backbone, dataset, settings, views, runner)
-    reports, told = [], list[str]()
+        return _detached(workspace, parts, dataset, settings, views, runner)
+    how: dict[str, Any] = {"settings": settings, "executor": runner}
+    each = [_extracted(workspace, part, dataset, views, looked, **how) for part in parts]
+    return _result(each)
+
+
+def _parts(workspace: Workspace, backbone: str) -> list[str]:
+    """A reference for each backbone; of joined ones, which are seen to take the same samples before
+    anything is computed for them."""
+    from headstart.registry.references import parts_by_backbone, parts_of
+
+    if len(parts := parts_of(backbone)) == 1:
+        return parts
+    from headstart.jobs.backbones.named import backbone_named
+    from headstart.origins.blocks import blocks_of
+
+    blocks_of(workspace.context, backbone_named(workspace.context, backbone))
+    return parts_by_backbone(parts)
+
+
+def _extracted(
+    workspace: Workspace,
+    backbone: str,
+    dataset: str | Dataset,
+    views: int,
+    looked: Looked | None,
+    **how: Any,
+) -> list[Report]:
+    """What was done for the samples as they are, and for each view."""
+    reports: list[Report] = []
+    told: list[str] = []
     for view in range(views + 1):
         with progress_bar(f"extracting{_words(view)}", "samples") as progress, overheard(told):
             features = workspace.extract(
                 backbone,
                 dataset,
-                settings=settings,
                 progress=progress,
                 augmentation=view,
-                executor=runner,
+                **how,
             )
         report = features.report
         assert report is not None  # it was just made
@@ -173,37 +204,43 @@ def _extract(
             from headstart.jobs.features.unchanged import keep
 
             keep(workspace.context, looked, features)
-    return _result(reports)
+    return reports
 
 
-def _result(reports: Sequence[Report]) -> Result:
+def _result(each: Sequence[Sequence[Report]]) -> Result:
+    """Of each backbone what was done for the samples as they are, and for each view."""
     from headstart.extractors.run.report import Reports
 
     def show(out: Any) -> None:
-        for view, report in enumerate(reports):
-            out.print(text(describe(report) + _words(view)), soft_wrap=True)
+        for reports in each:
+            name = f"{reports[0].backbone}: " if len(each) > 1 else ""
+            for view, report in enumerate(reports):
+                out.print(text(name + describe(report) + _words(view)), soft_wrap=True)
 
-    return Result(Reports(reports[0], tuple(reports[1:])), show)
+    first, *others = (Reports(reports[0], tuple(reports[1:])) for reports in each)
+    return Result(replace(first, beside=tuple(others)), show)
 
 
 def _detached(
     workspace: Workspace,
-    backbone: str,
+    parts: Sequence[str],
     dataset: str,
     settings: Settings,
     views: int,
     runner: RayExecutor | None,
 ) -> Result:
-    """A job for the samples as they are, and one for each view."""
+    """Of each backbone a job for the samples as they are, and one for each view."""
     from headstart.values.showable import Results
 
     jobs = Results(
         workspace.jobs.add(backbone, dataset, settings=settings, augmentation=view, executor=runner)
+        for backbone in parts
         for view in range(views + 1)
     )
 
     def show(out: Any) -> None:
-        for view, job in enumerate(jobs):
+        for number, job in enumerate(jobs):
+            view = number % (views + 1)
             line = f"job {job.id} is {job.state}: {job.subject} on {job.dataset}{_words(view)}"
             out.print(text(f"{line}. {_todo(job, runner)}"), soft_wrap=True)
         if any(job.is_open for job in jobs):
@@ -247,16 +284,11 @@ def extract_missing(
     """The features of a dataset, for a command that needs them, those of augmented views with
     them; says so if any were computed, and what was skipped."""
     from headstart.extractors.run.settings import Settings
-    from headstart.registry.references import parts_by_backbone, parts_of
 
     settings = Settings(precision=precision, on_error=on_error)
-    if len(parts := parts_of(backbone)) > 1:
-        from headstart.jobs.backbones.named import backbone_named
-        from headstart.origins.blocks import blocks_of
-
-        blocks_of(workspace.context, backbone_named(workspace.context, backbone))  # if they can be
+    if len(parts := _parts(workspace, backbone)) > 1 or parts != [backbone]:
         how: dict[str, Any] = {"on_error": on_error, "executor": executor}
-        for part in parts_by_backbone(parts):
+        for part in parts:
             extract_missing(workspace, part, dataset, precision, views, **how)
         return workspace.features(backbone, dataset, precision)
     found = []

@@ -14,6 +14,8 @@ from headstart.extractors.run.keys import gives
 from headstart.origins.blocks import Block, Blocks, JoinedOrigin, Origin
 from headstart.registry.entities import Backbone, Head
 
+MEMBERS = "members"
+"""In the settings of an ensemble: its heads, each with what it takes of the ensemble's features."""
 JOINED = "joined"
 """In a head's settings: the features that it takes side by side."""
 
@@ -69,6 +71,29 @@ def settings_of(origin: Origin | JoinedOrigin) -> dict[str, Any]:
     each = zip(origin.blocks, origin.scales, strict=True)
     known = [Known(one.backbone.reference, one.cut.name, one.key, scale) for one, scale in each]
     return {JOINED: [asdict(one) for one in known]}
+
+
+def member_features(blocks: Blocks) -> dict[str, Any]:
+    """What a member of an ensemble takes, for people and for good: versions may be given other
+    names, as where a head is imported; keys stay."""
+    return {"features": blocks.reference, "feature_keys": [one.key for one in blocks]}
+
+
+def blocks_of_members(record: Head, blocks: Blocks) -> list[Blocks]:
+    """What each member of an ensemble takes, out of what the ensemble takes.
+
+    Raises:
+        HeadError: its settings, which may come from elsewhere, do not tell.
+    """
+    by_key = {one.key: one for one in blocks}
+    try:
+        keys = [one["feature_keys"] for one in record.settings[MEMBERS]]
+        return [Blocks(by_key[key] for key in own) for own in keys]
+    except (KeyError, TypeError):
+        raise HeadError(
+            f"the settings of head {record.name!r} do not tell which features its members take",
+            hint="Make the ensemble again from a sweep.",
+        ) from None
 
 
 def place_of(blocks: Blocks) -> dict[str, Any]:
@@ -141,12 +166,20 @@ def moved_here(context: Context, record: Head) -> tuple[Head, Blocks]:
                 hint="Bring it first: `headstart backbone export` there, `backbone import` here.",
             )
         found.append(block)
+    blocks = Blocks(found)
+    if MEMBERS in record.settings:
+        record = replace(record, settings=record.settings | _members_here(record, blocks))
     if JOINED not in record.settings:
         first = found[0].backbone
-        return replace(record, backbone=first.reference, backbone_id=first.id), Blocks(found)
-    blocks = Blocks(found)
+        return replace(record, backbone=first.reference, backbone_id=first.id), blocks
     scales = [one.scale for one in known_of(record)]
     each = zip(blocks, scales, strict=True)
     known = [Known(one.backbone.reference, one.cut.name, one.key, scale) for one, scale in each]
     settings = record.settings | {JOINED: [asdict(one) for one in known]}
     return replace(record, **place_of(blocks), settings=settings), blocks
+
+
+def _members_here(record: Head, blocks: Blocks) -> dict[str, Any]:
+    """The members of an ensemble, their features by the names that they have here."""
+    each = zip(record.settings[MEMBERS], blocks_of_members(record, blocks), strict=True)
+    return {MEMBERS: [{**one, **member_features(own)} for one, own in each]}

@@ -40,6 +40,7 @@ def create_app(
     *,
     read_only: bool = False,
     hosts: Collection[str] = LOOPBACK,
+    https: bool = False,
 ) -> Starlette:
     """The page of a workspace, as an application that a server runs.
 
@@ -48,11 +49,12 @@ def create_app(
         token: who has it is let in.
         read_only: refuse whatever changes something.
         hosts: names by which the page may be called, without ports.
+        https: whether browsers reach it by HTTPS, through a proxy.
     """
     app = Starlette(
         routes=[route for module in (*SCREENS, *OTHERS) for route in module.ROUTES],
         middleware=[
-            Middleware(Guard, token=token, hosts=hosts, read_only=read_only),
+            Middleware(Guard, token=token, hosts=hosts, read_only=read_only, https=https),
             Middleware(RequestBodyLimitMiddleware, max_body_size=LARGEST_BODY),
         ],
         exception_handlers={

@@ -60,15 +60,23 @@ class Guard:
         hosts: names by which it may be called: what another name leads to is no request of ours
             (DNS rebinding).
         read_only: whether requests that change something are refused.
+        https: whether browsers reach it by HTTPS alone, through a proxy: their cookie then goes by
+            no other way. What a proxy says of it is not believed, as anybody could say it.
     """
 
     def __init__(
-        self, app: ASGIApp, token: str, hosts: Collection[str], read_only: bool = False
+        self,
+        app: ASGIApp,
+        token: str,
+        hosts: Collection[str],
+        read_only: bool = False,
+        https: bool = False,
     ) -> None:
         self.app = app
         self.token = token
         self.hosts = frozenset(host.lower() for host in hosts)
         self.read_only = read_only
+        self.https = https
         self.cookie = cookie_of(token)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -107,11 +115,7 @@ class Guard:
         """
         answer = _onwards(request, 200)
         answer.set_cookie(
-            self.cookie,
-            self.token,
-            httponly=True,
-            samesite="strict",
-            secure=request.url.scheme == "https",
+            self.cookie, self.token, httponly=True, samesite="strict", secure=self.https
         )
         return answer
 

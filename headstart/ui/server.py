@@ -47,6 +47,7 @@ def serve(
     *,
     read_only: bool | None = None,
     names: Sequence[str] = (),
+    https: bool = False,
     say: Callable[[str], None],
 ) -> Served:
     """Serve the page of a workspace until Ctrl-C or SIGTERM.
@@ -57,19 +58,22 @@ def serve(
         port: a free one without it.
         read_only: refuse all changes; without it so where other machines can reach the page.
         names: of this host, besides the address, as of a proxy in front.
+        https: whether browsers reach it by HTTPS, through a proxy of the first of these names.
         say: told the address to open, with the token.
 
     Raises:
-        InvalidValue: there is no such address here, or the port is taken.
+        InvalidValue: there is no such address here, or the port is taken; or the proxy has no name.
     """
+    if https and not names:
+        raise InvalidValue("--https without a --name", hint="Name the host of the proxy with TLS.")
     if read_only is None:
         read_only = not is_loopback(host)
     listening = listen(host, port or 0)
     token = secrets.token_urlsafe(32)
     known = hosts_of(host, names)
-    app = create_app(workspace, token, read_only=read_only, hosts=known)
+    app = create_app(workspace, token, read_only=read_only, hosts=known, https=https)
     number = listening.getsockname()[1]
-    address = f"http://{known[0]}:{number}/"
+    address = f"https://{names[0]}/" if https else f"http://{known[0]}:{number}/"
     say(f"{address}?{TOKEN}={token}")
     began = monotonic()
     with suppress(KeyboardInterrupt):  # which is how a server is ended

@@ -1,10 +1,12 @@
-"""What people say of labels, one after the other: pending until it is applied, or taken back."""
+"""What people say of labels, one after the other: pending until it is applied, or taken back, or
+something else was said of the sample."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import insert, select, update
 
@@ -17,7 +19,9 @@ from headstart.values.showable import Results, Showable
 LABEL, EXCLUDE, KEEP = "label", "exclude", "keep"
 ACTIONS = (LABEL, EXCLUDE, KEEP)
 """Another label; the sample is left out; its label is right as it is."""
-PENDING, UNDONE, APPLIED = "pending", "undone", "applied"
+PENDING, UNDONE, APPLIED, SUPERSEDED = "pending", "undone", "applied", "superseded"
+STATES = (PENDING, UNDONE, APPLIED, SUPERSEDED)
+"""Superseded: when it was applied, something else had been said of the sample later."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class Correction(Showable):
         action: `label`, `exclude` or `keep`.
         before: its label then.
         after: the label that it is to have, of `label`.
-        state: `pending`, `undone` or `applied`.
+        state: one of `STATES`.
         version: digest of the dataset's version that has it, of what was applied.
         user: who said it.
         host: where.
@@ -64,20 +68,17 @@ class CorrectionRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, said: Correction) -> Correction:
-        """Write down what somebody said; gives it with its number."""
-        values = asdict(said)
-        del values["id"], values["created_at"]
+    def add_all(self, said: Sequence[Correction]) -> list[Correction]:
+        """Write down what somebody said, all of it or nothing; gives it with its numbers."""
+        values = [_values(one) for one in said]
+        adding = insert(t.corrections).returning(t.corrections, sort_by_parameter_order=True)
         with self._database.writing() as connection:
-            made = connection.execute(insert(t.corrections).values(**values))
-            (number,) = made.inserted_primary_key or (0,)
-            row = connection.execute(select(t.corrections).where(t.corrections.c.id == number))
-            return Correction(**row.one()._mapping)
+            return [Correction(**row._mapping) for row in connection.execute(adding, values)]
 
     def find(
         self,
         dataset: str | None = None,
-        states: Collection[str] = (PENDING, UNDONE, APPLIED),
+        states: Collection[str] = STATES,
         limit: int | None = None,
     ) -> Results[Correction]:
         """What was said, the newest first.
@@ -100,7 +101,7 @@ class CorrectionRepository:
 
         Args:
             numbers: of them.
-            state: `undone` or `applied`.
+            state: any but `pending`.
             version: see `Correction`.
         """
         columns, changed = t.corrections.c, 0
@@ -111,6 +112,12 @@ class CorrectionRepository:
                 done = connection.execute(change.values(state=state, version=version))
                 changed += done.rowcount
         return changed
+
+
+def _values(said: Correction) -> dict[str, Any]:
+    values = asdict(said)
+    del values["id"], values["created_at"]
+    return values
 
 
 AT_ONCE = 500

@@ -3,6 +3,7 @@ scale. Nothing is copied: a row is put together when it is read."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -124,7 +125,16 @@ def factor_of(scale: float) -> np.float32:
 
 
 def joined_key(keys: Sequence[str], scales: Sequence[float]) -> str:
-    """What tells features that were joined from others: no feature set has this key."""
+    """What tells features that were joined from others: no feature set has this key.
+
+    Raises:
+        FeatureError: there is no scale for one, or one is no number above 0.
+    """
+    if len(scales) != len(keys) or not all(0 < one < math.inf for one in scales):
+        raise FeatureError(
+            f"the scales are {', '.join(map(str, scales))}, of {len(keys)} features to be joined",
+            hint="Give a number above 0 for each, or none at all: then they are measured.",
+        )
     return fingerprint(FORMAT, [list(pair) for pair in zip(keys, scales, strict=True)])
 
 

@@ -4,11 +4,18 @@ import numpy as np
 import pytest
 
 import headstart as hs
+from conftest import keras
 from headstart.errors import HeadError
 from headstart.heads.combined.greedy import select
 from headstart.heads.kinds.losses import losses_of
+from headstart.jobs.heads.combined.ensemble import Chosen, fit_members
+from headstart.notices import HeadstartWarning
+from headstart.origins.blocks import blocks_of
+from headstart.registry import tables as t
+from headstart.registry.entities import Failure
 
 TRYING = hs.CrossValidation(folds=3)
+BOTH = "net@features + other@features"
 
 
 def softmax(x):
@@ -64,9 +71,10 @@ def test_of_a_head_and_its_copy_the_first_is_taken(said):
 def test_a_sweep_gives_an_ensemble_and_says_what_it_is_worth(two, run):
     ran = run("head", "sweep", "pics", "--kinds", "linear,prototype", "--strengths", "0.01,1",
               "--folds", "3", "--ensemble", "several")  # fmt: skip
-    assert ran.code == 0 and "Ensemble: several:1, " in ran.out.replace("\n", " "), ran
+    said = " ".join(ran.out.split())
+    assert ran.code == 0 and "Ensemble: several:1, " in said, ran
     head = two.heads.get("several")
-    assert "took no part in the choice" in ran.out.replace("\n", " ")
+    assert "took no part in the choice" in said and "strength" in said
     settings = head.record.settings
     assert sum(one["weight"] for one in settings["members"]) == pytest.approx(1)
     told = settings["beside"]
@@ -86,13 +94,11 @@ def test_it_says_the_mean_of_what_its_members_say_and_its_model_says_the_same(tw
         trying=TRYING,
     )
     # such small data choose few members: all of them, for the sake of the model
-    from headstart.jobs.heads.combined.ensemble import Chosen, fit_members
-
-    chosen = [Chosen(t.features, t.precision, t.kind, 1 / len(sweep.trials)) for t in sweep.trials]
+    chosen = [Chosen(t.blocks, t.kind, 1 / len(sweep.trials)) for t in sweep.trials]
     made = fit_members(two.context, "all", "pics", chosen, {}, 0, None)
     head = two.heads.get("all")
     alone = [
-        two.heads.train(f"m{number}", two.features(one.features, "pics"), one.kind)
+        two.heads.train(f"m{number}", two.features(one.blocks.reference, "pics"), one.kind)
         for number, one in enumerate(chosen)
     ]
     expected = np.mean([one.held_out().probabilities for one in alone], axis=0)
@@ -121,6 +127,73 @@ def test_a_kept_sweep_is_tried_again_and_gives_the_same_ensemble(rows):
     np.testing.assert_array_equal(later.held_out().probabilities, at_once.held_out().probabilities)
 
 
+@pytest.fixture
+def versions(rows, with_rows):
+    """A sweep of `flat`, and an ensemble of it, when there is a second version that tells less."""
+    sweep = rows.sweep("rows", "flat@as_it_is", [hs.Linear((0.1,)), hs.Prototype()], trying=TRYING)
+    rows.heads.train_ensemble("e", sweep)
+    given = keras.Input((6,))
+    less = keras.layers.Dense(6, use_bias=False, name="as_it_is")
+    model = keras.Model(given, keras.layers.Dense(2, name="out")(less(given)))
+    less.set_weights([1e-3 * np.ones((6, 6), np.float32)])
+    model.save(rows.config.root.parent / "less.keras")
+    rows.backbones.add("flat", rows.config.root.parent / "less.keras", preprocess="array")
+    rows.extract("flat:2@as_it_is", "rows", engine="tensorflow")
+    return rows, sweep
+
+
+def test_it_stays_with_the_version_of_the_backbone_that_its_members_are_on(versions):
+    rows, sweep = versions
+    head = rows.heads.get("e")
+    assert head.reproduce().agrees
+    assert head.retrain().metrics["accuracy"] == head.metrics["accuracy"]
+    for number, made in enumerate((sweep, sweep.id)):
+        again = rows.heads.train_ensemble(f"again{number}", made)
+        assert again.record.settings["members"] == head.record.settings["members"]
+        assert again.record.backbone == "flat:1"
+    assert rows.heads.train_from_sweep("one", sweep.id).record.backbone == "flat:1"
+
+
+def test_a_sweep_of_before_means_the_first_version_by_a_name_alone(versions):
+    rows, sweep = versions
+    with rows.database.writing() as connection:
+        for row in connection.execute(t.trials.select()).all():
+            del row.settings["behind"]["features"], row.settings["behind"]["feature_keys"]
+            own = (t.trials.c.sweep_id == sweep.id) & (t.trials.c.place == row.place)
+            connection.execute(t.trials.update().where(own).values(settings=row.settings))
+    assert rows.heads.train_from_sweep("one", sweep.id).record.backbone == "flat:1"
+
+
+def test_its_members_are_known_by_the_names_where_it_is_imported(versions, tmp_path):
+    rows, _ = versions
+    rows.heads.get("e").export(tmp_path / "e.head.zip")
+    rows.backbones.export("flat:1", tmp_path / "flat.zip")
+    other = hs.init(tmp_path / "other")
+    other.backbones.import_(tmp_path / "flat.zip", "called")
+    back = other.heads.import_(tmp_path / "e.head.zip")
+    assert {one["features"] for one in back.record.settings["members"]} == {"called:1@as_it_is"}
+    other.datasets.add("rows", rows.datasets.get("rows").source)
+    other.extract("called@as_it_is", "rows", engine="tensorflow")
+    assert back.reproduce().agrees
+
+
+def test_what_one_backbone_cannot_read_no_member_is_fitted_on(two):
+    known = two.context.feature_sets
+    (other,) = (one for one in known.find_sets() if one.backbone.startswith("other"))
+    reds = [one for one in two.datasets.manifest("pics").samples if one.label == "red"]
+    lost = [Failure(one.digest, other.preprocessing_fingerprint, "too large") for one in reds]
+    known.record_failures(lost)
+    for shard in known.find_shards(other.id):
+        known.quarantine(shard)
+    with pytest.warns(HeadstartWarning, match="samples are left out"):
+        two.extract("other@features", "pics", engine="tensorflow")
+        names = ("net@pool", "other@features")
+        chosen = [Chosen(blocks_of(two.context, one), hs.Prototype(), 0.5) for one in names]
+        made = fit_members(two.context, "e", "pics", chosen, {}, 0, None)
+        assert made.record.classes == ["blue", "green"]
+        assert two.heads.get("e").reproduce().agrees
+
+
 def test_it_attaches_to_one_cut_and_what_it_cannot_do_is_said(rows, fails, run):
     sweep = rows.sweep("rows", "flat@as_it_is", [hs.Linear((0.1,))], trying=TRYING)
     assert run("head", "train", "e", "--ensemble", sweep.id).code == 0
@@ -128,8 +201,10 @@ def test_it_attaches_to_one_cut_and_what_it_cannot_do_is_said(rows, fails, run):
     assert not head.is_joined and head.attach_checked().difference < 1e-4
     with pytest.raises(HeadError, match="is an ensemble, and has no learning curve"):
         head.learning_curve()
-    with pytest.raises(HeadError, match="linear members were fitted on the validation split"):
-        head.conformal()
+    for kind in (hs.Linear((0.1,)), hs.Prototype()):  # whether it was fitted on that split or not
+        tried = rows.sweep("rows", "flat@as_it_is", [kind], trying=TRYING)
+        with pytest.raises(HeadError, match="chosen by samples of the validation split"):
+            rows.heads.train_ensemble("e", tried).conformal()
     assert "of kind ensemble" in fails("head", "finetune", "e", "--from", "as_it_is")
     assert "takes the number of a sweep" in fails("head", "train", "e", "--ensemble", "x")
     assert "leave the rest out" in fails("head", "train", "e", "--ensemble", "1", "--kind", "svm")
@@ -142,13 +217,11 @@ def test_it_attaches_to_one_cut_and_what_it_cannot_do_is_said(rows, fails, run):
 @pytest.mark.parametrize("name", ["model.onnx", "model.tflite", "saved", "model.keras"])
 def test_every_format_says_what_the_cached_features_say(two, tmp_path, name):
     pytest.importorskip("tf2onnx")
-    from headstart.jobs.heads.combined.ensemble import Chosen, fit_members
-
     joined = two.features("net@features,pool + other@features", "pics")
     assert two.heads.train("h", joined).attach_checked(tmp_path / name).difference < 1e-4
     chosen = [
-        Chosen("net@pool", "float32", hs.Linear((0.1,)), 0.25),
-        Chosen("net@features + other@features", "float32", hs.MLP(hidden=(8,)), 0.75),
+        Chosen(blocks_of(two.context, "net@pool"), hs.Linear((0.1,)), 0.25),
+        Chosen(blocks_of(two.context, BOTH), hs.MLP(hidden=(8,)), 0.75),
     ]
     fit_members(two.context, "e", "pics", chosen, {}, 0, None)
     made = two.heads.get("e").attach_checked(tmp_path / f"e-{name}", labels="." not in name)

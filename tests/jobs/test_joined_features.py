@@ -165,6 +165,33 @@ def test_features_of_a_dataset_at_two_times_are_not_joined(two, tmp_path):
         hs.join([before, after])
 
 
+@pytest.mark.parametrize("scales", [(1.0,), (1.0, 1.0, 1.0), (1.0, 0.0), (1.0, float("nan"))])
+def test_a_scale_that_is_missing_or_none_is_said(two, scales):
+    views = [two.features(f"{name}@features", "pics") for name in ("net", "other")]
+    for joins in (hs.join, lambda views, scales: views[0].beside(views[1:], scales)):
+        with pytest.raises(FeatureError, match="of 2 features to be joined"):
+            joins(views, scales)
+
+
+def test_views_of_augmented_pictures_are_joined_on_the_scales_of_the_plain_ones(two):
+    how = {"settings": hs.Settings(engine="tensorflow")}
+    plain = two.extract("net@pool + other@features", "pics", **how)
+    view = two.extract("net@pool + other@features", "pics", augmentation=1, **how)
+    assert view.origin.scales == plain.origin.scales
+
+
+def test_the_command_extracts_them_and_reports_each_backbone(two, run):
+    ran = run("extract", "net@features,pool + other@features", "pics", "--views", "1", "--json")
+    assert ran.code == 0, ran
+    (other,) = ran.json["beside"]
+    assert [ran.json["backbone"], other["backbone"]] == ["net", "other"]
+    assert [len(one["views"]) for one in (ran.json, other)] == [1, 1]
+    shown = run("extract", BOTH, "pics")
+    assert shown.code == 0 and shown.out.count("pics: 36 samples") == 2, shown
+    jobs = run("extract", BOTH, "pics", "--detach", "--json").json
+    assert [one["subject"].partition("@")[0] for one in jobs] == ["net", "other"]
+
+
 def test_a_sample_that_is_missing_in_one_is_named(two):
     one, other = two.features("net@features", "pics"), two.features("other@features", "pics")
     with pytest.raises(FeatureError, match=f"sample '{one.ids[0]}' has no row in other@features"):

@@ -13,10 +13,10 @@ import pytest
 from sqlalchemy import event, select, text, update
 
 from headstart.config import create_config
-from headstart.errors import DatabaseDenied, LeaseLost
+from headstart.errors import DatabaseDenied, LeaseLost, RegistryError
 from headstart.registry import tables as t
 from headstart.registry.database import Database
-from headstart.registry.holds import SqlHolds, _one_after_the_other
+from headstart.registry.holds import BEFORE, SqlHolds, _one_after_the_other
 from headstart.registry.leases import clock
 from headstart.storage.locks import LifeSigns
 
@@ -300,7 +300,7 @@ import sys, time
 from pathlib import Path
 from headstart.config import load_config
 from headstart.registry.database import Database
-from headstart.registry.holds import SqlHolds, _one_after_the_other
+from headstart.registry.holds import BEFORE, SqlHolds, _one_after_the_other
 from headstart.storage.locks import LifeSigns
 
 holds = SqlHolds(Database(load_config(Path(sys.argv[1]))), LifeSigns(Path(sys.argv[2])))
@@ -323,4 +323,17 @@ def test_a_killed_process_of_this_machine_holds_no_longer(tmp_path):
         process.kill()
         process.wait()
         assert is_free(holds)
+    database.close()
+
+
+def test_who_looks_waits_for_a_process_of_before_which_locks_another_number(own_database, tmp_path):
+    database = Database(create_config(tmp_path / "zoo", own_database))
+    t.metadata.create_all(database.engine)
+    with database.writing() as before:
+        before.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": BEFORE})
+        with pytest.raises(RegistryError), database.writing() as looks:
+            looks.execute(text("SET LOCAL lock_timeout = '50ms'"))
+            _one_after_the_other(looks)
+    with database.writing() as one:
+        _one_after_the_other(one)
     database.close()

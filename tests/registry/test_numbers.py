@@ -8,6 +8,7 @@ from alembic import command
 
 import headstart as hs
 from headstart.registry import schema
+from headstart.registry import tables as t
 from headstart.registry.entities import SweepRecord, TrialRecord
 from headstart.registry.jobs import DONE, Job
 
@@ -36,6 +37,14 @@ def test_a_number_is_not_given_again_once_its_job_is_removed(zoo):
     for number in (2, 1):
         zoo.context.jobs.remove(number)
     assert a_job(zoo) == 3
+
+
+def test_a_row_that_code_of_before_numbered_by_itself_stops_nobody(zoo):
+    assert a_job(zoo) == 1
+    with zoo.database.writing() as connection:  # a process of before, which is still open
+        row = dict(connection.execute(t.jobs.select()).one()._mapping)
+        connection.execute(t.jobs.insert().values(**{**row, "id": 2}))
+    assert [a_job(zoo), a_job(zoo)] == [3, 4]
 
 
 def test_nor_once_its_sweep_is_pruned(zoo):

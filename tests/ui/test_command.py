@@ -11,7 +11,7 @@ import pytest
 
 from conftest import clean_environment
 from headstart.errors import InvalidValue
-from headstart.ui.server import hosts_of, is_loopback, listen
+from headstart.ui.server import hosts_of, is_loopback, listen, serve
 
 
 def test_the_command_serves_at_the_address_that_it_prints_until_ctrl_c(page_workspace):
@@ -55,3 +55,8 @@ def test_what_is_not_installed_is_said_with_the_extra_that_brings_it(ws, fails, 
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     monkeypatch.delitem(sys.modules, "headstart.ui.server", raising=False)
     assert "pip install 'headstart[ui]'" in fails("ui")
+
+
+def test_a_proxy_with_tls_has_a_name(page_workspace):
+    with pytest.raises(InvalidValue, match="--https without a --name"):
+        serve(page_workspace, https=True, say=print)

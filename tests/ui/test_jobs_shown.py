@@ -1,14 +1,19 @@
 """Jobs on the page, as the ledger has them while they go on."""
 
+import asyncio
 import json
 import shutil
 
 import httpx2
 import pytest
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 
 import headstart as hs
 from headstart.extractors.run.settings import Settings
 from headstart.jobs.features.detach import detach
+from headstart.ui.app import create_app
+from headstart.ui.routes.jobs import MOST_STREAMS, stream_jobs
 from headstart.ui.safety import cookie_of
 from page_client import TOKEN, open_page, text_of
 from page_server import served
@@ -60,3 +65,26 @@ def test_a_server_lets_in_who_opens_the_printed_address(workspace):
         with httpx2.Client() as browser:
             assert browser.get(f"{address}/heads?token={TOKEN}").status_code == 200
             assert "first" in browser.get(f"{address}/heads").text
+
+
+def test_no_more_streams_are_begun_than_are_allowed_and_one_that_ends_makes_room(workspace):
+    app = create_app(workspace, TOKEN)
+    scope = {"type": "http", "app": app, "method": "GET", "path": "/jobs/events", "headers": []}
+
+    async def gone():
+        return {"type": "http.disconnect"}
+
+    async def send(message):
+        pass
+
+    async def look_on():
+        asked = Request(scope, gone)
+        begun = [await stream_jobs(asked) for _ in range(MOST_STREAMS)]
+        with pytest.raises(HTTPException):
+            await stream_jobs(asked)
+        await begun[0](scope, gone, send)
+        await stream_jobs(asked)
+        with pytest.raises(HTTPException):
+            await stream_jobs(asked)
+
+    asyncio.run(look_on())

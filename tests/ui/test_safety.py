@@ -147,3 +147,11 @@ def test_no_page_has_a_script_or_a_style_of_its_own(app):
             assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:", page.text), path
             assert not re.search(r"<script(?![^>]*\bsrc=\"/static/)", page.text), path
             assert not re.search(r"(src|href|action)=\"(?!/|#)", page.text), path
+
+
+def test_the_cookie_goes_by_https_alone_where_the_page_is_reached_by_it(page_workspace, app):
+    proxied = create_app(page_workspace, TOKEN, https=True)
+    for page, is_secure in ((app, False), (proxied, True)):
+        cookie = client_of(page, None).get(f"/?token={TOKEN}").headers["set-cookie"].lower()
+        assert ("; secure" in cookie) == is_secure
+        assert "httponly" in cookie and "samesite=strict" in cookie

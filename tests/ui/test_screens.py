@@ -5,8 +5,11 @@ import re
 import shutil
 import subprocess
 import sys
+from threading import Event
+from typing import cast
 
 import pytest
+from starlette.applications import Starlette
 
 import headstart as hs
 import page_workspace as made
@@ -172,8 +175,20 @@ def test_features_are_ranked_in_the_background_and_a_head_is_trained_from_there(
     assert "net@top" in said and "★" in said and "bytes per sample" in said
     assert "<svg" in page.get("/rank/pics?cost=bytes").text
     page.post("/rank/pics/train", data={"name": "second", "features": "net@top"})
-    answer = finished(page, "/rank/pics/trained/second")
+    answer = finished(page, "/rank/pics/trained/second?features=net%40top")
     assert answer.url.path == "/heads/second:1"
+
+
+def test_a_head_on_other_features_is_trained_though_one_of_its_name_waits(own_workspace):
+    page, gate = open_page(own_workspace), Event()
+    cast(Starlette, page.app).state.site.works.begin(("before",), lambda _: gate.wait())
+    shown = [
+        page.post("/rank/pics/train", data={"name": "third", "features": features}).url
+        for features in ("net@top", "net", "net")
+    ]
+    gate.set()
+    found = [finished(page, str(address)).url.path for address in shown]
+    assert found == ["/heads/third:1", "/heads/third:2", "/heads/third:2"]
 
 
 def test_sweeps_are_shown_with_the_command_that_trains_each_again(page):

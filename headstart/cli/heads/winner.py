@@ -87,7 +87,7 @@ def check_confirm(
 
 def confirmed(workspace: Workspace, sweep: Sweep, trial: Trial, name: str, precision: str) -> Any:
     """The head of a trial's setting, trained and scored once on the test split."""
-    features = workspace.features(trial.features, sweep.dataset, precision=precision)
+    features = workspace.features(trial.blocks.reference, sweep.dataset, precision=precision)
     trying = sweep.trying
     return workspace.heads.train(
         name, features, trial.kind, seed=trying.seed, windows=trying.windows

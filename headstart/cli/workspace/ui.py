@@ -37,6 +37,12 @@ def register(cli: click.Group) -> None:
                 "may be repeated.",
             ),
             click.option(
+                "--https",
+                is_flag=True,
+                help="Browsers reach the page by HTTPS, through a proxy of the first --name: they "
+                "send their cookie by no other way.",
+            ),
+            click.option(
                 "--read-only/--read-write",
                 "read_only",
                 default=None,
@@ -47,7 +53,12 @@ def register(cli: click.Group) -> None:
 
 
 def _ui(
-    call: Call, port: int | None, host: str, names: tuple[str, ...], read_only: bool | None
+    call: Call,
+    port: int | None,
+    host: str,
+    names: tuple[str, ...],
+    https: bool,
+    read_only: bool | None,
 ) -> Result:
     """Serve a page of the workspace: look at datasets, heads and jobs, and correct labels.
 
@@ -70,6 +81,7 @@ def _ui(
         port,
         read_only=read_only,
         names=names,
+        https=https,
         say=lambda address: say(address, logging.WARNING),
     )
     return Result(done, lambda out: out.print(text(ENDED)))

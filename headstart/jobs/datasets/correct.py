@@ -4,7 +4,7 @@ version of the dataset, its source untouched."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -17,7 +17,13 @@ from headstart.extractors.datasets.corrections import NAMED, Change, Corrections
 from headstart.extractors.datasets.labels import FEW
 from headstart.extractors.runtime import versions
 from headstart.jobs.datasets.add import described
-from headstart.jobs.datasets.corrections_file import PERHAPS, check_new, find_alike, wanted_of
+from headstart.jobs.datasets.corrections_file import (
+    PERHAPS,
+    Wanted,
+    check_new,
+    find_alike,
+    wanted_of,
+)
 from headstart.jobs.datasets.refresh import look_again
 from headstart.notices import DifferingCopies, FewSamples, tell, warn
 from headstart.registry.entities import Dataset, Run
@@ -52,8 +58,18 @@ class Corrected(Showable):
         )
 
 
-def correct(context: Context, name: str, given: Any) -> Corrected:
-    """See `Datasets.correct`."""
+def correct(
+    context: Context, name: str, given: Any, *, closing: Callable[[Dataset], None] | None = None
+) -> Corrected:
+    """See `Datasets.correct`.
+
+    Args:
+        context: of the workspace.
+        name: of the dataset.
+        given: what is wanted; see `wanted_of`.
+        closing: done with the dataset as it is then, in the short transaction that stores it, also
+            where nothing is left to change; if it fails, nothing is stored.
+    """
     wanted = wanted_of(given)
     dataset = context.datasets.get(name)
     manifest, known = context.manifest(dataset), Corrections.of(dataset.options)
@@ -62,6 +78,7 @@ def correct(context: Context, name: str, given: Any) -> Corrected:
     out = [id_ for id_ in wanted.excluded if id_ not in known.excluded]
     asked = [*wanted.labels, *out]
     numbers = _numbers(wholes, asked, name)
+    _check_contents(name, wholes, numbers, wanted)
     labels, told, changes = dict(known.labels), dict[str, tuple[Label | None, Label]](), {}
     for id_, (text, thought) in wanted.labels.items():
         sample = wholes.samples[numbers[id_]]
@@ -81,7 +98,7 @@ def correct(context: Context, name: str, given: Any) -> Corrected:
     _warn_of_copies(name, made.columns)
     now = replace(known, labels=labels, excluded={**known.excluded, **left})
     done = Corrected(dataset, told, tuple(left), untouched=wanted.untouched)
-    return _stored(context, done, made, now)
+    return _stored(context, done, made, now, closing)
 
 
 def exclude(context: Context, name: str, ids: Iterable[str], *, undo: bool = False) -> Corrected:
@@ -158,6 +175,17 @@ def _check_thought(name: str, id_: str, label: Label | None, thought: str | None
         )
 
 
+def _check_contents(name: str, wholes: Wholes, numbers: Mapping[str, int], wanted: Wanted) -> None:
+    """See that samples still hold what they did when somebody looked at them."""
+    thought = {id_: wanted.contents[id_] for id_ in numbers if id_ in wanted.contents}
+    samples = wholes.samples
+    if stale := [id_ for id_, one in thought.items() if samples[numbers[id_]].digest != one]:
+        raise DatasetError(
+            f"{some(stale)} of {name!r} has another content than when it was looked at",
+            hint="Take back what was said of it, and look again. Nothing was corrected.",
+        )
+
+
 def _as_label(id_: str, text: Label, manifest: Manifest) -> Label:
     """A label as those of a dataset are: a class's own, or a number where all are numbers.
 
@@ -216,7 +244,11 @@ def _warn_of_copies(name: str, samples: SampleColumns) -> None:
 
 
 def _stored(
-    context: Context, done: Corrected, manifest: Manifest, corrections: Corrections
+    context: Context,
+    done: Corrected,
+    manifest: Manifest,
+    corrections: Corrections,
+    closing: Callable[[Dataset], None] | None = None,
 ) -> Corrected:
     """The next version of a dataset, and the journal of it, in one transaction.
 
@@ -225,6 +257,7 @@ def _stored(
         done: what was done, to the dataset as it was.
         manifest: as it is to be.
         corrections: all of them by now.
+        closing: see `correct`.
 
     Raises:
         DatasetError: somebody else changed it meanwhile, or no sample is left.
@@ -236,6 +269,8 @@ def _stored(
         corrections = replace(corrections, versions=(*corrections.versions, before.digest))
     options = corrections.stored(before.options)
     if (manifest.digest, options) == (before.digest, before.options):
+        if closing is not None:
+            closing(before)
         return done
     made = described(context, before.name, manifest, options, context.manifest(before))
     with context.database.together():
@@ -247,6 +282,8 @@ def _stored(
             )
         done = replace(done, dataset=updated)
         _record(context, before, done)
+        if closing is not None:
+            closing(updated)
     return done
 
 

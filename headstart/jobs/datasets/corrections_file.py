@@ -7,7 +7,7 @@ import csv
 import io
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -46,11 +46,13 @@ class Wanted:
             that was said.
         excluded: ids.
         untouched: rows that say nothing.
+        contents: digests of what they were thought to hold, by id, as far as that was said.
     """
 
     labels: dict[str, tuple[Label, str | None]]
     excluded: tuple[str, ...] = ()
     untouched: int = 0
+    contents: Mapping[str, str] = field(default_factory=dict)
 
     def renamed(self, names: Mapping[str, str]) -> Wanted:
         """The same of samples by other ids.
@@ -66,7 +68,9 @@ class Wanted:
                 hint="Say one. Nothing was corrected.",
             )
         labels = {names[id_]: one for id_, one in self.labels.items()}
-        return Wanted(labels, tuple(names[id_] for id_ in self.excluded), self.untouched)
+        excluded = tuple(names[id_] for id_ in self.excluded)
+        contents = {names[id_]: digest for id_, digest in self.contents.items()}
+        return Wanted(labels, excluded, self.untouched, contents)
 
 
 def wanted_of(given: Any) -> Wanted:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from headstart.extractors.datasets import reader_of
@@ -26,6 +26,7 @@ class Duplicates(Showable):
         pictures: how many samples were compared by how they look; None where that was not asked.
         all_pairs: whether the features of all pairs were compared; else near duplicates were looked
             for around each sample, and a few may be missing.
+        others: pairs that were found and not asked for, as both samples are in one split.
     """
 
     dataset: str
@@ -34,12 +35,15 @@ class Duplicates(Showable):
     pairs: list[Twins]
     pictures: int | None = None
     all_pairs: bool = True
+    others: list[Twins] = field(default_factory=list, repr=False)
 
     @property
     def groups(self) -> dict[str, str]:
-        """Of each sample that has one, by id, the name of those that belong together: as a group
-        column they stay in one split."""
-        return groups_of(self.pairs)
+        """Of each sample of a pair, by id, the name of those that belong together, and of all that
+        are connected to it by any pairs: as a group column they stay in one split."""
+        every = groups_of([*self.pairs, *self.others])
+        meant = {every[pair.first.id] for pair in self.pairs}
+        return {id_: group for id_, group in every.items() if group in meant}
 
     @property
     def across(self) -> list[Twins]:
@@ -52,14 +56,21 @@ class Duplicates(Showable):
         return [pair for pair in self.pairs if pair.is_leak]
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row for each sample that has a duplicate, those of one group together."""
+        """A row for each sample that has a group, those of one group together."""
         groups = self.groups
-        samples = {one.id: one for pair in self.pairs for one in (pair.first, pair.second)}
-        each = sorted(samples.values(), key=lambda one: (groups[one.id], one.id))
+        every = [*self.pairs, *self.others]
+        samples = {one.id: one for pair in every for one in (pair.first, pair.second)}
+        meant = (one for one in samples.values() if one.id in groups)
+        each = sorted(meant, key=lambda one: (groups[one.id], one.id))
         return [
             {"id": one.id, "split": one.split, "label": one.label, "group": groups[one.id]}
             for one in each
         ]
+
+    def _facts(self) -> dict[str, Any]:
+        facts = dict(vars(self))
+        del facts["others"]
+        return facts
 
     def _line(self) -> str:
         return f"{len(self.pairs):,} pairs among {self.samples:,} samples of {self.dataset!r}"
@@ -78,14 +89,14 @@ def duplicates(
     looks = None
     if pictures:
         looks = looks_of(reader_of(origin.dataset), among.samples, progress)
-    pairs = find_twins(among.rows, among.samples, looks or {})
-    if across:
-        pairs = [pair for pair in pairs if pair.first.split != pair.second.split]
+    found = find_twins(among.rows, among.samples, looks or {})
+    kept = [not across or pair.first.split != pair.second.split for pair in found]
     return Duplicates(
         origin.dataset.name,
         f"{origin.backbone.reference}@{origin.cut.name}",
         count,
-        pairs,
+        [pair for pair, is_kept in zip(found, kept, strict=True) if is_kept],
         None if looks is None else len(looks),
         all_pairs,
+        [pair for pair, is_kept in zip(found, kept, strict=True) if not is_kept],
     )

@@ -52,8 +52,11 @@ def extract(
         blocks_of(context, JOINED.join(parts))  # before anything is computed for them
         for part in parts_by_backbone(parts):
             extract(context, part, dataset, settings, progress, augmentation, executor)
-        precision = (settings or Settings()).precision
-        return features_of(context, JOINED.join(parts), dataset, precision, augmentation)
+        precision, name = (settings or Settings()).precision, JOINED.join(parts)
+        if not augmentation:
+            return features_of(context, name, dataset, precision)
+        scales = features_of(context, name, dataset, precision).origin.scales  # as in training
+        return features_of(context, name, dataset, precision, augmentation, scales)
     planned = _planned(context, backbone, dataset, settings, augmentation)
     plan, cuts, record = planned.plan, planned.cuts, planned.dataset
     # The samples of the plan, whatever others make of the dataset meanwhile.

@@ -290,11 +290,6 @@ def choose(context: Context, wanted: Features) -> list[Blocks]:
     return _without_maps(found)
 
 
-def precisions_of(chosen: Sequence[Blocks]) -> dict[str, str]:
-    """In which the features of each are, by name; in int8 with a calibration's digest."""
-    return {blocks.name: blocks.precision for blocks in chosen}
-
-
 def _some(names: Sequence[str]) -> str:
     more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more

@@ -18,10 +18,10 @@ from headstart.jobs.heads.cross_validation import (
     Features,
     choose,
     load,
-    precisions_of,
 )
 from headstart.jobs.heads.sweep import Sweep, Watch, keep, unwatched
 from headstart.jobs.heads.trials import By, Field, TrialExecutor, processes_of
+from headstart.origins.blocks import Blocks
 from headstart.progress import Progress, silent
 
 TRIALS = 50
@@ -53,7 +53,7 @@ def search(
     chosen = choose(context, features)
     by_name = {one.name: one for one in load(context, features, chosen, trying)}
     field, places = Field(features, tuple(chosen), trying), list(by_name)
-    found: list[tuple[str, Crossed]] = []
+    found: list[tuple[Blocks, Crossed]] = []
 
     def objective(trial: Any) -> float:
         name = trial.suggest_categorical("features", list(by_name))
@@ -63,7 +63,7 @@ def search(
         if isinstance(by, TrialExecutor):
             how["elsewhere"] = partial(_elsewhere, by, field, places.index(name))
         (crossed,) = cross([kind], one.rows, one.folds, **how)
-        found.append((name, crossed))
+        found.append((one.blocks, crossed))
         watch(name, crossed)
         progress(len(found), trials)
         best_first, _ = crossed.order(trying.objective)
@@ -73,7 +73,7 @@ def search(
     progress(0, trials)
     study.optimize(objective, n_trials=trials)
     fitted = trials * trying.folds * trying.times
-    return keep(context, features.dataset, found, fitted, started, trying, precisions_of(chosen))
+    return keep(context, features.dataset, found, fitted, started, trying)
 
 
 def _elsewhere(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from typing import Any
@@ -31,9 +31,10 @@ from headstart.jobs.heads.cross_validation import (
     choose,
     find,
     load,
-    precisions_of,
 )
 from headstart.jobs.heads.trials import By, Field, TrialExecutor, processes_of
+from headstart.origins.blocks import Blocks
+from headstart.origins.of_head import member_features
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Head, SweepRecord, TrialRecord
 from headstart.values.showable import Showable
@@ -81,17 +82,25 @@ class Trial(Showable):
     """One setting on one kind of features.
 
     Attributes:
-        features: `BACKBONE@CUT`.
+        blocks: the features.
         crossed: what its heads said of the rows that they were not trained on.
         is_worse: whether it is significantly worse than the best, by the sweep's objective; see
             `worse_than_best`.
-        precision: in which the features are; in int8 with the calibration's digest.
     """
 
-    features: str
+    blocks: Blocks
     crossed: Crossed
     is_worse: bool
-    precision: str
+
+    @property
+    def features(self) -> str:
+        """`BACKBONE@CUT`, for people."""
+        return self.blocks.name
+
+    @property
+    def precision(self) -> str:
+        """In which the features are; in int8 with the calibration's digest."""
+        return self.blocks.precision
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
@@ -149,6 +158,7 @@ class Trial(Showable):
             "spread_between_draws": self.crossed.spread,
             ALIKE: self.crossed.log_losses.alike,
             "precision": self.precision,
+            **member_features(self.blocks),
             **({} if winner is None else {"winner": winner.to_json()}),
         }
         return TrialRecord(
@@ -256,14 +266,12 @@ def sweep(
         fitted += count
         progress(fitted, total)
 
-    found: list[tuple[str, Crossed]] = []
+    found: list[tuple[Blocks, Crossed]] = []
     if isinstance(by, TrialExecutor):
         places = find(context, features, chosen, trying)
         field = Field(features, tuple(chosen), trying)
         found = _elsewhere(by, field, places, tried, watch, advance)
-        return keep(
-            context, features.dataset, found, fitted, started, trying, precisions_of(chosen)
-        )
+        return keep(context, features.dataset, found, fitted, started, trying)
     for one in load(context, features, chosen, trying):
         crossed = cross(
             tried,
@@ -274,8 +282,8 @@ def sweep(
             watch=partial(watch, one.name),
             jobs=processes_of(by),
         )
-        found += [(one.name, result) for result in crossed]
-    return keep(context, features.dataset, found, fitted, started, trying, precisions_of(chosen))
+        found += [(one.blocks, result) for result in crossed]
+    return keep(context, features.dataset, found, fitted, started, trying)
 
 
 def _elsewhere(
@@ -285,7 +293,7 @@ def _elsewhere(
     kinds: Sequence[HeadKind],
     watch: Watch,
     advance: Callable[[int], None],
-) -> list[tuple[str, Crossed]]:
+) -> list[tuple[Blocks, Crossed]]:
     """Of each candidate all linear heads together, which are fitted side by side, and those of each
     other kind alone; in the order that `cross` gives."""
     linear = tuple(kind for kind in kinds if isinstance(kind, Linear))
@@ -306,7 +314,7 @@ def _elsewhere(
         done[place] |= settings if part is linear else {part[0]: crossed[0]}
         advance(len(settings) * field.trying.folds * field.trying.times)
     return [
-        (one.name, crossed)
+        (one.blocks, crossed)
         for one, by_key in zip(places, done, strict=True)
         for crossed in in_order_of(kinds, by_key)
     ]
@@ -319,29 +327,27 @@ def _cross_some(one: Candidate, kinds: Sequence[HeadKind], seed: int) -> list[Cr
 def keep(
     context: Context,
     dataset: str,
-    found: list[tuple[str, Crossed]],
+    found: list[tuple[Blocks, Crossed]],
     fitted: int,
     started: float,
     trying: CrossValidation,
-    precisions: Mapping[str, str],
 ) -> Sweep:
     """Put what was tried in order, and into the database.
 
     Args:
         context: whose database.
         dataset: its name.
-        found: `BACKBONE@CUT` and what heads said, for each setting.
+        found: features and what heads said, for each setting.
         fitted: heads in all.
         started: by `time.monotonic`.
         trying: on which folds.
-        precisions: see `precisions_of`.
     """
     found.sort(key=lambda pair: pair[1].order(trying.objective))
     tried = [result.outcomes(trying.objective) for _, result in found]
     worse = worse_than_best(tried, is_loss=trying.is_loss).tolist()
     trials = [
-        Trial(name, crossed, is_worse, precisions[name])
-        for (name, crossed), is_worse in zip(found, worse, strict=True)
+        Trial(blocks, crossed, is_worse)
+        for (blocks, crossed), is_worse in zip(found, worse, strict=True)
     ]
     winner = winner_of(tried, trying.objective, is_loss=trying.is_loss, seed=trying.seed)
     done = Sweep(dataset, trials, fitted, round(time.monotonic() - started, 3), trying, winner)

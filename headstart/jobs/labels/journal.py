@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 
 from headstart.context import Context
-from headstart.errors import DatasetError, InvalidValue, NotFound
+from headstart.errors import DatasetChanged, DatasetError, InvalidValue, NotFound
 from headstart.jobs.datasets.correct import Corrected, correct
 from headstart.jobs.datasets.corrections_file import EXCLUDE as EXCLUDE_COLUMN
 from headstart.jobs.datasets.corrections_file import ID, LONGEST, NEW, Wanted, check_new
@@ -17,13 +18,15 @@ from headstart.registry.audit.corrections import (
     ACTIONS,
     APPLIED,
     EXCLUDE,
+    KEEP,
     LABEL,
     PENDING,
+    SUPERSEDED,
     UNDONE,
     Correction,
 )
 from headstart.registry.entities import Dataset
-from headstart.storage.manifest import Manifest
+from headstart.storage.manifest import Label, Manifest, Sample
 from headstart.values.showable import Results
 
 COLUMNS = (ID, LABEL_COLUMN, NEW, EXCLUDE_COLUMN, "user", "when")
@@ -37,15 +40,27 @@ def say(
     action: str,
     label: str | None = None,
 ) -> Correction:
-    """Write down what somebody says of a sample; nothing is changed by it yet.
+    """As `say_all`, of one sample."""
+    return say_all(context, dataset, manifest, [id_], action, label)[0]
+
+
+def say_all(
+    context: Context,
+    dataset: Dataset,
+    manifest: Manifest,
+    ids: Sequence[str],
+    action: str,
+    label: str | None = None,
+) -> list[Correction]:
+    """Write down what somebody says of samples, of all or of none; nothing is changed by it yet.
 
     Args:
         context: of the workspace.
-        dataset: of the sample.
+        dataset: of the samples.
         manifest: of the dataset.
-        id_: of the sample.
+        ids: of the samples, one at least.
         action: `label`, `exclude` or `keep`.
-        label: that it is to have, of `label`.
+        label: that they are to have, of `label`.
 
     Raises:
         InvalidValue: there is no such action, or a label is wanted.
@@ -54,22 +69,28 @@ def say(
     """
     if action not in ACTIONS:
         raise InvalidValue(f"action is {action[:80]!r}", hint=f"One of {', '.join(ACTIONS)}.")
-    sample = next(iter(find_by_id(manifest, [id_])), None)
-    if sample is None:
+    wanted = list(dict.fromkeys(ids))
+    samples = find_by_id(manifest, wanted)
+    if gone := set(wanted) - {one.id for one in samples}:
+        first = next(id_ for id_ in wanted if id_ in gone)
         raise NotFound(
-            f"dataset {dataset.name!r} has no sample {id_[:200]!r}",
+            f"dataset {dataset.name!r} has no sample {first[:200]!r}",
             hint="It may have changed since the page was opened.",
         )
-    after: str | int | None = None
-    if action == LABEL:
-        if not label or len(label) > LONGEST:
-            raise InvalidValue("no label is given, or a very long one", hint="Name a class.")
-        known = {str(one): one for one in manifest.classes}
-        if label not in known:
-            check_new(sample.id, label)
-        after = known.get(label, label)
-    said = Correction(dataset.name, sample.id, sample.digest, action, sample.label, after)
-    return context.corrections.add(said)
+    after = _label_of(manifest, samples[0], label) if action == LABEL else None
+    return context.corrections.add_all(
+        [Correction(dataset.name, one.id, one.digest, action, one.label, after) for one in samples]
+    )
+
+
+def _label_of(manifest: Manifest, sample: Sample, label: str | None) -> Label:
+    """A label that was given as text, as those of the dataset are."""
+    if not label or len(label) > LONGEST:
+        raise InvalidValue("no label is given, or a very long one", hint="Name a class.")
+    known = {str(one): one for one in manifest.classes}
+    if label not in known:
+        check_new(sample.id, label)
+    return known.get(label, label)
 
 
 def find_pending(context: Context, dataset: str) -> Results[Correction]:
@@ -127,24 +148,45 @@ def apply(context: Context, dataset: str) -> Corrected:
     """Make all that is pending a new version of the dataset.
 
     Raises:
-        DatasetError: nothing is pending, a sample is not there any more, or has another label by
-            now; nothing is changed.
+        DatasetError: nothing is pending, or a sample is not there any more, or has another label or
+            another content by now; nothing is changed.
+        DatasetChanged: somebody else took back or applied some of it meanwhile; likewise.
     """
     said = context.corrections.find(dataset, (PENDING,))
     pending = _latest(said)
-    wanted = Wanted(
-        {
-            one.sample: (one.after, "" if one.before is None else str(one.before))
-            for one in pending
-            if one.action == LABEL and one.after is not None
-        },
-        tuple(one.sample for one in pending if one.action == EXCLUDE),
-    )
+    wanted = _wanted(pending)
     if not wanted.labels and not wanted.excluded:
         raise DatasetError(
             f"no correction of {dataset!r} is pending", hint="Say first what is wrong."
         )
+    latest = {one.id for one in pending}
+    older = [one.id for one in said if one.id not in latest]
+    # Reading a large dataset takes longer than others should wait for the registry: what was
+    # pending before is marked at the end, if all of it still is.
+    return correct(
+        context, dataset, wanted, closing=lambda now: _close(context, now, [*latest], older)
+    )
+
+
+def _wanted(pending: Sequence[Correction]) -> Wanted:
+    labels: dict[str, tuple[Label, str | None]] = {
+        one.sample: (one.after, "" if one.before is None else str(one.before))
+        for one in pending
+        if one.action == LABEL and one.after is not None
+    }
+    excluded = tuple(one.sample for one in pending if one.action == EXCLUDE)
+    contents = {one.sample: one.digest for one in pending if one.action != KEEP}
+    return Wanted(labels, excluded, contents=contents)
+
+
+def _close(context: Context, now: Dataset, latest: Sequence[int], older: Sequence[int]) -> None:
+    """Mark what was applied, and what it took the place of, all of it or nothing."""
     with context.database.together():
-        done = correct(context, dataset, wanted)
-        context.corrections.mark([one.id for one in said], APPLIED, done.dataset.digest)
-    return done
+        marked = context.corrections.mark(latest, APPLIED, now.digest)
+        marked += context.corrections.mark(older, SUPERSEDED)
+        if marked != len(latest) + len(older):
+            raise DatasetChanged(
+                f"corrections of {now.name!r} were taken back or applied by somebody else "
+                "meanwhile",
+                hint="Nothing was corrected; look at what is pending, and apply again.",
+            )

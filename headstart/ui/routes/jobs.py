@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from headstart.jobs.features.job_progress import JobProgress
 from headstart.jobs.features.jobs import cancel, find_jobs, get_job, retry
@@ -67,22 +68,31 @@ async def stream_jobs(request: Request) -> Response:
     streams = request.app.state.streams
     if len(streams) >= MOST_STREAMS:
         raise HTTPException(503, "So many look on already. Try again later.")
-    return StreamingResponse(_events(request), media_type="text/event-stream")
+    return CountedStream(_events(request), streams)
+
+
+class CountedStream(StreamingResponse):
+    """Counted from when it is made, as it begins only later, until it ends in any way."""
+
+    def __init__(self, events: AsyncIterator[str], streams: set[object]) -> None:
+        super().__init__(events, media_type="text/event-stream")
+        self._streams = streams
+        streams.add(self)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._streams.discard(self)
 
 
 async def _events(request: Request) -> AsyncIterator[str]:
-    site, own = site_of(request), object()
-    streams = request.app.state.streams
-    streams.add(own)
-    try:
-        began, told = monotonic(), ""
-        while monotonic() - began < LONGEST_SECONDS and not await request.is_disconnected():
-            now = await run_in_threadpool(_told, site)
-            yield f"data: {now}\n\n" if now != told else ": as before\n\n"
-            told = now
-            await asyncio.sleep(EVERY_SECONDS)
-    finally:
-        streams.discard(own)
+    site, began, told = site_of(request), monotonic(), ""
+    while monotonic() - began < LONGEST_SECONDS and not await request.is_disconnected():
+        now = await run_in_threadpool(_told, site)
+        yield f"data: {now}\n\n" if now != told else ": as before\n\n"
+        told = now
+        await asyncio.sleep(EVERY_SECONDS)
 
 
 def _told(site: Site) -> str:

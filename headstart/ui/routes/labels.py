@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from headstart.errors import InvalidValue
 from headstart.jobs.datasets.audit import Audit, Twins, audit
-from headstart.jobs.labels.journal import apply, find_pending, say, to_csv, undo
+from headstart.jobs.labels.journal import apply, find_pending, say_all, to_csv, undo
 from headstart.jobs.labels.queue import queue_of
 from headstart.progress import Progress
 from headstart.registry import listing
@@ -110,8 +110,7 @@ def _said(request: Request, form: dict[str, list[str]]) -> Response:
     samples = form.get("sample", [])
     if not 0 < len(samples) <= MOST_SAMPLES:
         raise InvalidValue(f"{len(samples):,} samples are named", hint="Name one, or several.")
-    for id_ in samples:
-        say(site.workspace.context, dataset, manifest, id_, field(form, "action"), label)
+    say_all(site.workspace.context, dataset, manifest, samples, field(form, "action"), label)
     place = whole_of(field(form, "place") or "0", "place")
     return _to_queue(dataset, field(form, "features"), place)
 

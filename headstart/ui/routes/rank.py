@@ -4,6 +4,7 @@ tried."""
 from __future__ import annotations
 
 import shlex
+from urllib.parse import urlencode
 
 from markupsafe import Markup
 from starlette.concurrency import run_in_threadpool
@@ -21,7 +22,7 @@ from headstart.progress import Progress
 from headstart.registry import listing
 from headstart.registry.entities import Dataset, TrialRecord, TriedSweep
 from headstart.registry.names import check_name
-from headstart.ui.asked import field, form_of, whole_of
+from headstart.ui.asked import field, form_of, whole_of, word
 from headstart.ui.charts import Point, draw_scores
 from headstart.ui.parallel import Axis, draw_parallel
 from headstart.ui.site import Same, Screen, site_of
@@ -102,14 +103,15 @@ def _train(request: Request, name: str, features: str) -> Response:
         head = site.workspace.heads.train(name, view).record
         return f"{head.name}:{head.version}"
 
-    site.works.begin(("train", name, dataset.digest), training)
-    return RedirectResponse(f"/rank/{dataset.name}/trained/{name}", 303)
+    site.works.begin(_training(dataset, name, features), training)
+    asked = urlencode({"features": features})
+    return RedirectResponse(f"/rank/{dataset.name}/trained/{name}?{asked}", 303)
 
 
 def show_trained(request: Request) -> Response:
     """On to the head, once it is trained."""
     site, dataset, name = site_of(request), _dataset(request), request.path_params["head"]
-    work = site.works.find(("train", name, dataset.digest))
+    work = site.works.find(_training(dataset, name, word(request, "features") or ""))
     if work is None:
         return RedirectResponse(f"/rank/{dataset.name}", 303)
     if not work.is_over:
@@ -201,6 +203,11 @@ def _dataset(request: Request) -> Dataset:
 
 def _key(dataset: Dataset) -> tuple[str, ...]:
     return "rank", dataset.name, dataset.digest
+
+
+def _training(dataset: Dataset, name: str, features: str) -> tuple[str, ...]:
+    """Of a head, which may be trained on other features while these wait."""
+    return "train", name, dataset.name, dataset.digest, features
 
 
 ROUTES = [

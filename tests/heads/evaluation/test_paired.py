@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from scipy.stats import binom, norm
 
+from headstart.heads.combined.gain import shown_to_help
 from headstart.heads.evaluation.areas import BY_INFLUENCES, area_difference, areas_of
 from headstart.heads.evaluation.clusters import Clusters
+from headstart.heads.evaluation.cross_validation import Crossed
 from headstart.heads.evaluation.intervals import NONE
 from headstart.heads.evaluation.paired import (
     PAIRED,
@@ -208,3 +210,20 @@ def test_the_difference_of_two_sure_heads_is_held_of_few_samples(name):
             held.append(found[0] <= truth <= found[1])
             assert "MOVER" in procedure  # what was done is named
     assert len(held) > 40 and np.mean(held) >= 0.93
+
+
+def test_one_of_many_joins_has_to_be_better_by_more_to_be_called_so():
+    hits = np.arange(400) % 5 > 0
+    said = np.full((400, 2), 0.5, np.float32)
+    none = np.zeros(400, np.int64)
+    tried = Crossed({}, said, none, hits[None], np.ones((1, 400), np.float32), none[None], 0.8)
+    close, clear = (tried, (0.001, 0.05)), (tried, (0.03, 0.05))
+    assert shown_to_help([close]) == [True]
+    assert shown_to_help([close, close]) == [False, False]
+    assert shown_to_help([close, (tried, None), clear]) == [
+        True,
+        False,
+        True,
+    ]  # one is left by then
+    assert shown_to_help([clear, (tried, (-0.01, 0.02)), close]) == [True, False, False]
+    assert shown_to_help([]) == []

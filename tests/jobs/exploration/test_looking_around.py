@@ -11,7 +11,10 @@ from PIL import Image
 
 from conftest import draw
 from headstart.errors import FeatureError, FeaturesMissing, InvalidValue, NotFound
+from headstart.jobs.datasets.twins import Twins
+from headstart.jobs.exploration.duplicates import Duplicates
 from headstart.notices import HeadstartNote
+from headstart.storage.manifest import Sample
 
 
 @pytest.fixture
@@ -176,3 +179,16 @@ def test_near_duplicates_are_those_of_the_audit(ready, run, tmp_path):
     assert of == found.groups and set(rows[0]) >= {"new_label", "exclude"}
     again = run("dataset", "correct", "pics", tmp_path / "same.csv")  # nothing is filled in
     assert again.code == 0 and ready.datasets.get("pics").samples == 39, again
+
+
+def test_a_group_holds_what_is_connected_by_pairs_that_are_not_asked_for():
+    """a - b in one split, b - c across: without a, the group would be torn apart."""
+    a, b, c, d, e = (
+        Sample(name, name * 64, "x", split, location=name)
+        for name, split in zip("abcde", ("train", "train", "test", "train", "train"), strict=True)
+    )
+    near = [Twins(a, b, 0.1), Twins(d, e, 0.1)]
+    found = Duplicates("d", "net:1@pool", 5, [Twins(b, c, 0.1)], others=near)
+    assert found.groups == {"a": "a", "b": "a", "c": "a"}
+    assert [row["id"] for row in found.rows()] == ["a", "b", "c"]
+    assert "others" not in found.to_json()

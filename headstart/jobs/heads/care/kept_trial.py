@@ -12,7 +12,9 @@ from headstart.errors import FeaturesMissing, HeadError, InvalidHeadSetting, Lay
 from headstart.heads.kind import HeadKind
 from headstart.jobs.heads.sweep import BEHIND, kind_tried
 from headstart.notices import tell, warn
+from headstart.origins.blocks import blocks_of
 from headstart.registry.entities import SweepRecord, TrialRecord
+from headstart.registry.references import JOINED, parts_of
 from headstart.values.options import taken
 from headstart.values.showable import Showable
 
@@ -22,7 +24,7 @@ class KeptTrial(Showable):
     """One row of a sweep.
 
     Attributes:
-        features: `BACKBONE@CUT`.
+        features: `BACKBONE:VERSION@CUT`, joined by ` + `.
         dataset: that the sweep was on.
         kind: of the head, with the settings that were tried.
         seed: of the sweep.
@@ -51,7 +53,8 @@ def kept_trial(
 
     Raises:
         NotFound: there is no such sweep.
-        HeadError: it has no such row, or tried heads on few samples.
+        HeadError: it has no such row, or tried heads on few samples; or the features are other ones
+            now.
 
     Warns:
         HeadstartWarning: the dataset is not what it was, or nothing tells the precision.
@@ -73,17 +76,45 @@ def kept_trial(
         warn(f"dataset {kept.sweep.dataset!r} has changed since sweep {sweep}")
     trial = kept.trials[row - 1]
     kind = kind_tried({"kind": trial.kind, **trial.settings})
+    features = _reference_of(trial)
+    if precision is None:
+        _check_same(context, sweep, features, trial)
     return KeptTrial(
-        trial.features,
+        features,
         kept.sweep.dataset,
         kind,
         trying.get("seed", 0),
         trying.get("windows"),
-        precision or _precision_of(context, kept.sweep, trial),
+        precision or _precision_of(context, kept.sweep, features, trial),
     )
 
 
-def _precision_of(context: Context, sweep: SweepRecord, trial: TrialRecord) -> str:
+def _reference_of(trial: TrialRecord) -> str:
+    """The features by names that stay: a name alone, of which sweeps of before have no more, was
+    its first version's, and is by now the latest one's."""
+    if known := trial.settings.get(BEHIND, {}).get("features"):
+        return known
+    each = (part.partition("@") for part in parts_of(trial.features))
+    return JOINED.join(f"{name if ':' in name else f'{name}:1'}@{cut}" for name, _, cut in each)
+
+
+def _check_same(context: Context, sweep: int, features: str, trial: TrialRecord) -> None:
+    """See that features are those that the sweep tried.
+
+    Raises:
+        HeadError: they are not: the backbone was removed, and another one has its name.
+    """
+    behind = trial.settings.get(BEHIND, {})
+    keys = behind.get("feature_keys")
+    if keys and keys != [one.key for one in blocks_of(context, features, behind["precision"])]:
+        raise HeadError(
+            f"{features} is not what sweep {sweep} tried heads on: a backbone of that name, or its "
+            "calibration for int8, is another one now",
+            hint="Sweep again.",
+        )
+
+
+def _precision_of(context: Context, sweep: SweepRecord, features: str, trial: TrialRecord) -> str:
     """In which the features of a trial were. Sweeps of before do not say: the one in which they are
     cached, else float32, which is said."""
     if known := trial.settings.get(BEHIND, {}).get("precision"):
@@ -91,7 +122,7 @@ def _precision_of(context: Context, sweep: SweepRecord, trial: TrialRecord) -> s
     cached = []
     for precision in sorted({one.precision for one in context.feature_sets.find_sets()}):
         with suppress(NotFound, LayerNotFound, FeaturesMissing):
-            features_of(context, trial.features, sweep.dataset, precision)
+            features_of(context, features, sweep.dataset, precision)
             cached.append(precision)
     if len(cached) == 1:
         return cached[0]

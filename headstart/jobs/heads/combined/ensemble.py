@@ -26,7 +26,8 @@ from headstart.heads.tasks import Classification
 from headstart.jobs.heads.combined.kept_trials import Tried, tried_again
 from headstart.jobs.heads.sweep import Sweep
 from headstart.jobs.heads.train import register
-from headstart.origins.blocks import Block, Blocks, blocks_of
+from headstart.origins.blocks import Block, Blocks
+from headstart.origins.of_head import blocks_of_members, member_features
 from headstart.progress import Progress, silent
 from headstart.registry.names import check_name
 from headstart.storage.joined.rows import factor_of
@@ -39,22 +40,23 @@ class Chosen:
     """A member that is to be fitted.
 
     Attributes:
-        features: `BACKBONE@CUT`, joined by ` + `.
-        precision: in what they were computed.
+        blocks: the features that it takes.
         kind: of the head.
         weight: of what it says.
     """
 
-    features: str
-    precision: str
+    blocks: Blocks
     kind: HeadKind
     weight: float
 
     def to_json(self) -> dict[str, Any]:
         """As a head's settings have it."""
-        settings = {"kind": self.kind.kind, "settings": self.kind.describe()}
-        return {"features": self.features, "precision": self.precision, **settings} | {
-            "weight": self.weight
+        return {
+            **member_features(self.blocks),
+            "precision": self.blocks.precision,
+            "kind": self.kind.kind,
+            "settings": self.kind.describe(),
+            "weight": self.weight,
         }
 
 
@@ -80,8 +82,7 @@ def train_ensemble(
     order = sorted(np.flatnonzero(taken.counts), key=lambda n: crossed[n].order(objective))
     chosen = [
         Chosen(
-            tried.trials[number].features,
-            tried.trials[number].precision,
+            tried.trials[number].blocks,
             tried.trials[number].kind,
             float(taken.weights[number]),
         )
@@ -130,11 +131,15 @@ def again(head: TrainedHead) -> Trained:
 
 
 def chosen_of(head: TrainedHead) -> list[Chosen]:
-    """The members of an ensemble, as its settings have them."""
+    """The members of an ensemble, as its settings have them.
+
+    Raises:
+        HeadError: a backbone was removed, or is another one now.
+    """
+    members = head.record.settings["members"]
+    each = zip(blocks_of_members(head.record, head.blocks()), members, strict=True)
     return [
-        Chosen(one["features"], one["precision"], kind_of(one["kind"], one["settings"]), weight)
-        for one in head.record.settings["members"]
-        for weight in [one["weight"]]
+        Chosen(blocks, kind_of(one["kind"], one["settings"]), one["weight"]) for blocks, one in each
     ]
 
 
@@ -162,7 +167,7 @@ def view_of(
     """The features of all members side by side, each block once and as it is."""
     blocks = dict[str, Block]()
     for one in chosen:
-        blocks |= {own.reference: own for own in blocks_of(context, one.features, one.precision)}
+        blocks |= {own.reference: own for own in one.blocks}
     every = Blocks(blocks.values())
     view = features_of_blocks(context, every, context.datasets.get(dataset), 0, [1.0] * len(every))
     return labelled_in(of_samples(view, windows))
@@ -192,13 +197,13 @@ def fitted(
     widths = [int(np.prod(one.cut.shape, dtype=np.int64)) for one in every]
     members = []
     for one in chosen:
-        blocks = blocks_of(context, one.features, one.precision)
-        own = of_samples(features_of_blocks(context, blocks, entity), windows).labelled()
+        own = of_samples(features_of_blocks(context, one.blocks, entity), windows)
+        own = own.take(_rows_of(own, view))  # others may lack some, or all of a class
         scales = own.origin.scales or (1.0,)
         stack = fit(own, one.kind, seed, task).stack
         assert isinstance(stack, DenseStack)  # of a kind, which gives layers
         factors = [float(factor_of(scale)) for scale in scales]
-        taken = slices_of([places[block.reference] for block in blocks], widths, factors)
+        taken = slices_of([places[block.reference] for block in one.blocks], widths, factors)
         members.append(Member(stack, one.weight, taken))
     ensemble = Ensemble(tuple(members), sum(widths))
     parts, classes = parts_of(view, task)
@@ -211,6 +216,12 @@ def fitted(
         "views": 0,
     }
     return Trained(ensemble, ENSEMBLE, measure(ensemble, view, task, parts, classes), settings)
+
+
+def _rows_of(own: FeatureView, view: FeatureView) -> np.ndarray:
+    """Which rows of a member's features are of the samples of all."""
+    rows = {id_: row for row, id_ in enumerate(own.ids)}
+    return np.array([rows[id_] for id_ in view.ids], np.int64)
 
 
 @dataclass(frozen=True)
@@ -246,7 +257,7 @@ def beside_best(ensemble: Ensemble, view: FeatureView, best: Chosen) -> dict[str
     was = first.stack.predict_proba(first.features(x)).argmax(axis=1) == targets
     found = often_right(was, now, clusters_of(tested.samples))
     told = Beside(
-        best.features,
+        best.blocks.name,
         best.kind.kind,
         float(was.mean()),
         found.difference,

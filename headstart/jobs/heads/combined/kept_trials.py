@@ -10,8 +10,9 @@ from headstart.errors import HeadError
 from headstart.heads.evaluation.cross_validation import Crossed, cross
 from headstart.heads.kind import HeadKind
 from headstart.jobs.heads.care.kept_trial import kept_trial
-from headstart.jobs.heads.cross_validation import CrossValidation, Features, choose, find
+from headstart.jobs.heads.cross_validation import CrossValidation, Features, find
 from headstart.jobs.heads.sweep import Sweep
+from headstart.origins.blocks import Blocks, blocks_of
 from headstart.progress import Progress, silent
 
 ROWS = 30
@@ -22,8 +23,7 @@ ROWS = 30
 class OneTried:
     """A setting on one kind of features, and what came of it."""
 
-    features: str
-    precision: str
+    blocks: Blocks
     kind: HeadKind
     crossed: Crossed
 
@@ -55,9 +55,7 @@ class Tried:
     @staticmethod
     def of(sweep: Sweep) -> Tried:
         """Of a sweep that was just made."""
-        trials = [
-            OneTried(one.features, one.precision, one.kind, one.crossed) for one in sweep.trials
-        ]
+        trials = [OneTried(one.blocks, one.kind, one.crossed) for one in sweep.trials]
         return Tried(sweep.dataset, sweep.trying, trials, sweep.id)
 
 
@@ -82,11 +80,7 @@ def tried_again(context: Context, number: int, progress: Progress = silent) -> T
         )
     settings = [kept_trial(context, number, row) for row in rows]
     names = list(dict.fromkeys((one.features, one.precision) for one in settings))
-    chosen = [
-        blocks
-        for name, precision in names
-        for blocks in choose(context, Features(kept.sweep.dataset, (name,), precision))
-    ]
+    chosen = [blocks_of(context, name, precision) for name, precision in names]
     found = find(context, Features(kept.sweep.dataset), chosen, trying)
     done, trials = 0, list[OneTried]()
     progress(0, len(settings))
@@ -95,7 +89,7 @@ def tried_again(context: Context, number: int, progress: Progress = silent) -> T
         one = place.load()
         crossed = cross(own, one.rows, one.folds, seed=trying.seed)
         each = zip(own, crossed, strict=True)
-        trials += [OneTried(name, precision, kind, result) for kind, result in each]
+        trials += [OneTried(one.blocks, kind, result) for kind, result in each]
         done += len(own)
         progress(done, len(settings))
     trials.sort(key=lambda one: one.crossed.order(trying.objective))
