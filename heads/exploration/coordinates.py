@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from headstart.errors import HeadError
@@ -18,6 +20,8 @@ number, and where points lie on each other nothing is seen of more."""
 FEWEST = 5
 WIDEST = 4096
 """Columns of a covariance that is worth making."""
+MOST_NUMBERS = 1 << 30
+"""That are read into memory at once: 4 GiB."""
 
 
 def check_method(method: str) -> None:
@@ -55,13 +59,15 @@ def coordinates_of(features: Rows, method: str, seed: int) -> tuple[np.ndarray, 
         (n, 2), and what they are in words.
 
     Raises:
-        HeadError: no such method or its package, or fewer than 5 samples.
+        HeadError: no such method or its package, fewer than 5 samples, or features of which there
+            are too many numbers, or all the same.
     """
     check_method(method)
     if len(features) < FEWEST:
         raise HeadError(
             f"{len(features)} samples are too few for a map", hint=f"Give {FEWEST} or more."
         )
+    _check_size(features, method)
     if isinstance(features, np.ndarray):
         features = flat(features).astype(np.float32, copy=False)
     if method == "pca":
@@ -81,8 +87,29 @@ def _pca(features: Rows, count: int, seed: int) -> tuple[np.ndarray, float]:
     from sklearn.decomposition import PCA
 
     model = PCA(count, random_state=seed)
-    found = model.fit_transform(features[:])
+    with np.errstate(divide="ignore", invalid="ignore"):  # of shares of none; see `_check_varied`
+        found = model.fit_transform(features[:])
+    _check_varied(float(model.explained_variance_.sum()))
     return found, float(model.explained_variance_ratio_.sum())
+
+
+def _check_size(features: Rows, method: str) -> None:
+    count, width = len(features), prod(features.shape[1:])
+    if count * width <= MOST_NUMBERS or (method == "pca" and _is_long(features)):
+        return
+    gib = 4 * count * width / 2**30
+    raise HeadError(
+        f"{count:,} samples of {width:,} numbers each are {gib:,.0f} GiB, too much for a map",
+        hint="Choose features of fewer numbers, such as those of a pooled cut (`@CUT|gap`).",
+    )
+
+
+def _check_varied(variance: float) -> None:
+    if variance <= 0:
+        raise HeadError(
+            "the features of all samples are the same: they have no map",
+            hint="Choose those of another cut or backbone.",
+        )
 
 
 def _is_long(features: Rows) -> bool:
@@ -101,6 +128,7 @@ def _by_covariance(features: Rows) -> tuple[np.ndarray, float]:
         block = features[span] - mean
         covariance += block.T @ block
     values, vectors = np.linalg.eigh(covariance)
+    _check_varied(float(values.sum()))
     first = vectors[:, :-3:-1]
     first = first * np.sign(first[np.abs(first).argmax(axis=0), [0, 1]])
     found = np.concatenate([(features[span] - mean) @ first.astype(np.float32) for span in spans])
