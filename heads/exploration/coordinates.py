@@ -55,7 +55,7 @@ def coordinates_of(features: Rows, method: str, seed: int) -> tuple[np.ndarray, 
         (n, 2), and what they are in words.
 
     Raises:
-        HeadError: no such method or its package, or fewer than 5 samples.
+        HeadError: no such method or its package, fewer than 5 samples, or they are all equal.
     """
     check_method(method)
     if len(features) < FEWEST:
@@ -64,6 +64,7 @@ def coordinates_of(features: Rows, method: str, seed: int) -> tuple[np.ndarray, 
         )
     if isinstance(features, np.ndarray):
         features = flat(features).astype(np.float32, copy=False)
+    _check_spread(features)
     if method == "pca":
         found, share = _by_covariance(features) if _is_long(features) else _pca(features, 2, seed)
         return found, f"PCA, {share:.0%} of the variance"
@@ -74,6 +75,22 @@ def coordinates_of(features: Rows, method: str, seed: int) -> tuple[np.ndarray, 
         return _umap(found, seed), "UMAP"
     perplexity = min(30.0, (len(found) - 1) / 3)
     return TSNE(2, perplexity=perplexity, random_state=seed).fit_transform(found), "t-SNE"
+
+
+def _check_spread(features: Rows) -> None:
+    """See that samples differ: of equal ones scikit-learn's t-SNE ends the process, and a share of
+    their variance is no number."""
+    spans = spans_of_rows(features)
+    low = np.min([features[span].min(axis=0) for span in spans], axis=0)
+    high = np.max([features[span].max(axis=0) for span in spans], axis=0)
+    with np.errstate(over="ignore", under="ignore"):
+        spread = np.square(high - low, dtype=np.float32).sum()
+    if not np.finfo(np.float32).tiny < spread < np.inf:
+        what = "are all equal" if spread < 1 else "differ by more than float32 holds"
+        raise HeadError(
+            f"the features of the {len(features):,} samples {what}: they make no map",
+            hint="Take another cut, or other samples.",
+        )
 
 
 def _pca(features: Rows, count: int, seed: int) -> tuple[np.ndarray, float]:
