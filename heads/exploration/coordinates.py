@@ -60,7 +60,7 @@ def coordinates_of(features: Rows, method: str, seed: int) -> tuple[np.ndarray, 
 
     Raises:
         HeadError: no such method or its package, fewer than 5 samples, or features of which there
-            are too many numbers, or all the same.
+            are too many numbers, or all equal.
     """
     check_method(method)
     if len(features) < FEWEST:
@@ -70,6 +70,7 @@ def coordinates_of(features: Rows, method: str, seed: int) -> tuple[np.ndarray, 
     _check_size(features, method)
     if isinstance(features, np.ndarray):
         features = flat(features).astype(np.float32, copy=False)
+    _check_spread(features)
     if method == "pca":
         found, share = _by_covariance(features) if _is_long(features) else _pca(features, 2, seed)
         return found, f"PCA, {share:.0%} of the variance"
@@ -82,14 +83,28 @@ def coordinates_of(features: Rows, method: str, seed: int) -> tuple[np.ndarray, 
     return TSNE(2, perplexity=perplexity, random_state=seed).fit_transform(found), "t-SNE"
 
 
+def _check_spread(features: Rows) -> None:
+    """See that samples differ: of equal ones scikit-learn's t-SNE ends the process, and a share of
+    their variance is no number."""
+    spans = spans_of_rows(features)
+    low = np.min([features[span].min(axis=0) for span in spans], axis=0)
+    high = np.max([features[span].max(axis=0) for span in spans], axis=0)
+    with np.errstate(over="ignore", under="ignore"):
+        spread = np.square(high - low, dtype=np.float32).sum()
+    if not np.finfo(np.float32).tiny < spread < np.inf:
+        what = "are all equal" if spread < 1 else "differ by more than float32 holds"
+        raise HeadError(
+            f"the features of the {len(features):,} samples {what}: they make no map",
+            hint="Take another cut, or other samples.",
+        )
+
+
 def _pca(features: Rows, count: int, seed: int) -> tuple[np.ndarray, float]:
     """So many principal components of features in memory, and which share of the variance."""
     from sklearn.decomposition import PCA
 
     model = PCA(count, random_state=seed)
-    with np.errstate(divide="ignore", invalid="ignore"):  # of shares of none; see `_check_varied`
-        found = model.fit_transform(features[:])
-    _check_varied(float(model.explained_variance_.sum()))
+    found = model.fit_transform(features[:])
     return found, float(model.explained_variance_ratio_.sum())
 
 
@@ -102,14 +117,6 @@ def _check_size(features: Rows, method: str) -> None:
         f"{count:,} samples of {width:,} numbers each are {gib:,.0f} GiB, too much for a map",
         hint="Choose features of fewer numbers, such as those of a pooled cut (`@CUT|gap`).",
     )
-
-
-def _check_varied(variance: float) -> None:
-    if variance <= 0:
-        raise HeadError(
-            "the features of all samples are the same: they have no map",
-            hint="Choose those of another cut or backbone.",
-        )
 
 
 def _is_long(features: Rows) -> bool:
@@ -128,7 +135,6 @@ def _by_covariance(features: Rows) -> tuple[np.ndarray, float]:
         block = features[span] - mean
         covariance += block.T @ block
     values, vectors = np.linalg.eigh(covariance)
-    _check_varied(float(values.sum()))
     first = vectors[:, :-3:-1]
     first = first * np.sign(first[np.abs(first).argmax(axis=0), [0, 1]])
     found = np.concatenate([(features[span] - mean) @ first.astype(np.float32) for span in spans])

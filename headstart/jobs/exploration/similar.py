@@ -86,7 +86,9 @@ def _rows_in_hand(among: LookedAt, items: Sequence[RawSample]) -> np.ndarray:
     """Features of samples of no dataset, of joined ones on the scales of the dataset's."""
     origin = among.origin
     first, *others = (
-        extract_raw(among.context, one.backbone, one.cut, items, Settings(precision=one.cut.precision))
+        extract_raw(
+            among.context, one.backbone, one.cut, items, Settings(precision=one.cut.precision)
+        )
         for one in origin.blocks
     )
     view = first.beside(others, origin.scales) if others else first

@@ -38,5 +38,5 @@ def test_what_is_read_in_blocks_may_be_larger(monkeypatch):
 @pytest.mark.parametrize("most", [10, 1000])
 def test_features_that_are_all_the_same_have_no_map(most, monkeypatch):
     monkeypatch.setitem(coordinates.LARGEST, "umap", most)
-    with pytest.raises(HeadError, match="of all samples are the same"):
+    with pytest.raises(HeadError, match="samples are all equal"):
         coordinates_of(np.ones((20, 4), np.float32), "pca", 0)
