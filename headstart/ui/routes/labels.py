@@ -118,7 +118,7 @@ async def said(request: Request) -> Response:
 def _said(request: Request, form: dict[str, list[str]]) -> Response:
     site, dataset = site_of(request), _dataset(request)
     manifest = site.memory.manifest_of(dataset)
-    label = field(form, "label") or field(form, "other") or None
+    label = field(form, "label", exact=True) or field(form, "other") or None
     samples = form.get("sample", [])
     if not 0 < len(samples) <= MOST_SAMPLES:
         raise InvalidValue(f"{len(samples):,} samples are named", hint="Name one, or several.")
