@@ -65,3 +65,15 @@ def test_a_dataset_says_when_its_version_was_made_apart_from_when_it_was_added(p
     said = text_of(page.get("/datasets/pics"))
     version = own_workspace.datasets.get("pics").digest[:12]
     assert f"version {version} , {run.created_at:%Y-%m-%d %H:%M} added 20" in said
+
+
+def test_after_apply_the_page_says_what_was_done_and_keeps_the_rest_of_the_queue(
+    page, own_workspace
+):
+    sample = first_of(begin(page))
+    rest = first_of(say(page, sample, action="label", label="red"))
+    answer = page.post("/labels/pics/apply?features=net@top")
+    version = own_workspace.datasets.get("pics").digest[:12]
+    said = text_of(answer)
+    assert "Applied: 1 label changed, 0 samples left out." in said and version in said
+    assert first_of(answer) == rest and f'value="{sample}"' not in answer.text

@@ -13,12 +13,12 @@ from starlette.routing import Route
 from headstart.errors import InvalidValue
 from headstart.jobs.datasets.audit import Audit, Twins, audit
 from headstart.jobs.labels.journal import apply, doubts_of, find_pending, say_all, to_csv, undo
-from headstart.jobs.labels.queue import queue_of
+from headstart.jobs.labels.queue import left_of, queue_of
 from headstart.progress import Progress
 from headstart.registry import listing
 from headstart.registry.entities import Dataset
 from headstart.registry.references import exact
-from headstart.ui.asked import field, form_of, whole, whole_of
+from headstart.ui.asked import field, form_of, whole, whole_of, word
 from headstart.ui.cards import Card, cards_of
 from headstart.ui.site import Same, Screen, Site, site_of
 from headstart.ui.works import Work
@@ -79,6 +79,8 @@ def show_queue(request: Request) -> Response:
         audit=found,
         queue=queue,
         place=place,
+        changed=_done(request, "changed"),
+        excluded=_done(request, "excluded"),
         suspect=suspect,
         card=card,
         classes=dataset.classes[:MOST_CLASSES],
@@ -153,8 +155,14 @@ def _taken_back(request: Request, form: dict[str, list[str]]) -> Response:
 def applied(request: Request) -> Response:
     """Make what is pending a new version of the dataset."""
     site, dataset = site_of(request), _dataset(request)
-    apply(site.workspace.context, dataset.name)
-    return _to_queue(dataset, "")
+    features = word(request, "features") or ""
+    done = apply(site.workspace.context, dataset.name)
+    work = _work(site, dataset, features) if features else None
+    if work is not None and work.result is not None:  # the rest is as doubtful as before
+        rest = left_of(work.result, site.memory.manifest_of(done.dataset))
+        site.works.keep(_key(done.dataset, features), rest)
+    changed = {"changed": len(done.labels), "excluded": len(done.excluded)}
+    return _to_queue(dataset, features, **changed)
 
 
 def export(request: Request) -> Response:
@@ -163,6 +171,11 @@ def export(request: Request) -> Response:
     text = to_csv(find_pending(site.workspace.context, dataset.name))
     named = f'attachment; filename="{_file_of(dataset)}"'
     return Response(text, media_type="text/csv", headers={"content-disposition": named})
+
+
+def _done(request: Request, what: str) -> int | None:
+    """How much of it was just applied; None where nothing was."""
+    return whole(request, what, 0) if word(request, what) else None
 
 
 def _twins(dataset: Dataset, found: Audit | None) -> list[tuple[Twins, list[Card]]]:
@@ -201,9 +214,9 @@ def _work(site: Site, dataset: Dataset, features: str) -> Work | None:
     return site.works.find(_key(dataset, features))
 
 
-def _to_queue(dataset: Dataset, features: str, place: int = 0) -> Response:
+def _to_queue(dataset: Dataset, features: str, place: int = 0, **done: int) -> Response:
     asked = {"features": features, **({"place": place} if place else {})} if features else {}
-    more = f"?{urlencode(asked)}" if asked else ""
+    more = f"?{urlencode({**asked, **done})}" if asked or done else ""
     return RedirectResponse(f"/labels/{dataset.name}{more}", 303)
 
 
