@@ -77,3 +77,8 @@ def test_after_apply_the_page_says_what_was_done_and_keeps_the_rest_of_the_queue
     said = text_of(answer)
     assert "Applied: 1 label changed, 0 samples left out." in said and version in said
     assert first_of(answer) == rest and f'value="{sample}"' not in answer.text
+
+
+def test_a_head_of_pictures_offers_a_file_to_be_tried_and_no_text(page):
+    answer = page.get("/heads/first:1").text
+    assert 'name="file"' in answer and 'name="text"' not in answer
