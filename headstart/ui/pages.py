@@ -11,6 +11,7 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from headstart.heads.evaluation.intervals import share_text
+from headstart.registry.references import label_of, parts_of
 from headstart.values.showable import spelled
 from headstart.values.sizes import shape_text, size_text
 from headstart.visible import in_number, visible_lines
@@ -36,6 +37,8 @@ class Pages:
             address=address_of,
             amount=amount,
             counted=in_number,
+            features=label_of,
+            parts=parts_of,
             shape=shape_text,
             share=share_text,
             size=size_text,
