@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from headstart.errors import HeadError
@@ -18,6 +20,8 @@ number, and where points lie on each other nothing is seen of more."""
 FEWEST = 5
 WIDEST = 4096
 """Columns of a covariance that is worth making."""
+MOST_NUMBERS = 1 << 30
+"""That are read into memory at once: 4 GiB."""
 
 
 def check_method(method: str) -> None:
@@ -55,15 +59,18 @@ def coordinates_of(features: Rows, method: str, seed: int) -> tuple[np.ndarray, 
         (n, 2), and what they are in words.
 
     Raises:
-        HeadError: no such method or its package, or fewer than 5 samples.
+        HeadError: no such method or its package, fewer than 5 samples, or features of which there
+            are too many numbers, or all equal.
     """
     check_method(method)
     if len(features) < FEWEST:
         raise HeadError(
             f"{len(features)} samples are too few for a map", hint=f"Give {FEWEST} or more."
         )
+    _check_size(features, method)
     if isinstance(features, np.ndarray):
         features = flat(features).astype(np.float32, copy=False)
+    _check_spread(features)
     if method == "pca":
         found, share = _by_covariance(features) if _is_long(features) else _pca(features, 2, seed)
         return found, f"PCA, {share:.0%} of the variance"
@@ -76,6 +83,22 @@ def coordinates_of(features: Rows, method: str, seed: int) -> tuple[np.ndarray, 
     return TSNE(2, perplexity=perplexity, random_state=seed).fit_transform(found), "t-SNE"
 
 
+def _check_spread(features: Rows) -> None:
+    """See that samples differ: of equal ones scikit-learn's t-SNE ends the process, and a share of
+    their variance is no number."""
+    spans = spans_of_rows(features)
+    low = np.min([features[span].min(axis=0) for span in spans], axis=0)
+    high = np.max([features[span].max(axis=0) for span in spans], axis=0)
+    with np.errstate(over="ignore", under="ignore"):
+        spread = np.square(high - low, dtype=np.float32).sum()
+    if not np.finfo(np.float32).tiny < spread < np.inf:
+        what = "are all equal" if spread < 1 else "differ by more than float32 holds"
+        raise HeadError(
+            f"the features of the {len(features):,} samples {what}: they make no map",
+            hint="Take another cut, or other samples.",
+        )
+
+
 def _pca(features: Rows, count: int, seed: int) -> tuple[np.ndarray, float]:
     """So many principal components of features in memory, and which share of the variance."""
     from sklearn.decomposition import PCA
@@ -83,6 +106,17 @@ def _pca(features: Rows, count: int, seed: int) -> tuple[np.ndarray, float]:
     model = PCA(count, random_state=seed)
     found = model.fit_transform(features[:])
     return found, float(model.explained_variance_ratio_.sum())
+
+
+def _check_size(features: Rows, method: str) -> None:
+    count, width = len(features), prod(features.shape[1:])
+    if count * width <= MOST_NUMBERS or (method == "pca" and _is_long(features)):
+        return
+    gib = 4 * count * width / 2**30
+    raise HeadError(
+        f"{count:,} samples of {width:,} numbers each are {gib:,.0f} GiB, too much for a map",
+        hint="Choose features of fewer numbers, such as those of a pooled cut (`@CUT|gap`).",
+    )
 
 
 def _is_long(features: Rows) -> bool:

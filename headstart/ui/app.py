@@ -66,4 +66,5 @@ def create_app(
     screens = tuple(module.SCREEN for module in SCREENS)
     app.state.site = Site.of(workspace, read_only, screens)
     app.state.streams = set()
+    app.state.is_ending = False
     return app

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import parse_qsl
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from headstart.errors import InvalidValue
 
@@ -76,18 +76,26 @@ async def body_of(request: Request, most: int) -> bytes:
         most: bytes.
 
     Raises:
-        HTTPException: it is larger.
+        HTTPException: it is larger, or was broken off.
     """
     content = bytearray()
-    async for part in request.stream():
-        content += part
-        if len(content) > most:
-            raise HTTPException(413, f"At most {most:,} bytes are taken here.")
+    try:
+        async for part in request.stream():
+            content += part
+            if len(content) > most:
+                raise HTTPException(413, f"At most {most:,} bytes are taken here.")
+    except ClientDisconnect:  # nobody reads the answer
+        raise HTTPException(400, "It was broken off.") from None
     return bytes(content)
 
 
-def field(form: dict[str, list[str]], name: str) -> str:
+def field(form: dict[str, list[str]], name: str, *, exact: bool = False) -> str:
     """The one value of a field; empty where there is none.
+
+    Args:
+        form: that was sent.
+        name: of the field.
+        exact: it was not typed, so spaces around it are its own.
 
     Raises:
         InvalidValue: there are several.
@@ -95,4 +103,5 @@ def field(form: dict[str, list[str]], name: str) -> str:
     values = form.get(name, [])
     if len(values) > 1:
         raise InvalidValue(f"{name} was given {len(values):,} times", hint="Give it once.")
-    return values[0].strip() if values else ""
+    given = values[0] if values else ""
+    return given if exact else given.strip()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from headstart.errors import HeadstartError
-from headstart.jobs.exploration.samples import look
+from headstart.extractors.datasets import reader_of
+from headstart.jobs.exploration.samples import Seen, look_with
 from headstart.registry.entities import Dataset
 from headstart.storage.manifest import Sample
 
@@ -27,25 +29,18 @@ class Card:
 
 
 def cards_of(dataset: Dataset, samples: Iterable[tuple[Sample, str]]) -> list[Card]:
-    """Cards of samples, each with its caption. The first tells whether they are pictures, which are
-    fetched one by one; words are read here."""
-    listed = list(samples)
-    if not listed:
-        return []
-    first = _words_of(dataset, listed[0][0])
-    if first is None:
-        return [Card(sample, caption, None) for sample, caption in listed]
-    others = (_words_of(dataset, sample) or "a picture" for sample, _ in listed[1:])
-    return [
-        Card(sample, caption, words)
-        for (sample, caption), words in zip(listed, [first, *others], strict=True)
-    ]
+    """Cards of samples, each with its caption. From the first picture on they are taken for
+    pictures, which are fetched one by one; words, and why one cannot be read, are read here."""
+    read, cards, are_pictures = reader_of(dataset), [], False
+    for sample, caption in samples:
+        seen = None if are_pictures else _seen(read, sample)
+        are_pictures = seen is None or seen.picture is not None
+        cards.append(Card(sample, caption, None if seen is None or are_pictures else seen.words))
+    return cards
 
 
-def _words_of(dataset: Dataset, sample: Sample) -> str | None:
-    """The words of a sample, or why there are none; None of a picture."""
+def _seen(read: Callable[[Sample], Any], sample: Sample) -> Seen:
     try:
-        seen = look(dataset, sample)
+        return look_with(read, sample)
     except HeadstartError as error:  # as a source that is gone, of which all else can be told
-        return error.message
-    return None if seen.picture is not None else seen.words
+        return Seen(sample, None, error.message)

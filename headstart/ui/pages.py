@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from jinja2 import DictLoader, Environment, StrictUndefined
+from markupsafe import escape
 from starlette.responses import HTMLResponse
 
 from headstart.heads.evaluation.intervals import share_text
@@ -37,6 +38,7 @@ class Pages:
             address=address_of,
             amount=amount,
             counted=in_number,
+            exact=escape,  # what comes back with a form is not written out
             features=label_of,
             parts=parts_of,
             shape=shape_text,

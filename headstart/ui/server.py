@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import secrets
 import socket
+import sys
+from asyncio import CancelledError
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from threading import Timer
 from time import monotonic
+from types import FrameType
 
 import uvicorn
 from starlette.applications import Starlette
@@ -22,7 +28,11 @@ HOST = "127.0.0.1"
 ANY = ("0.0.0.0", "::")
 """All addresses of a machine."""
 GRACE_SECONDS = 2
-"""So long streams of events may go on when the server ends."""
+"""So long requests may go on when the server ends."""
+LAST_SECONDS = 5
+"""After so many what computes in a thread is broken off, which nothing else can end."""
+BROKEN_OFF = 130
+"""Exit status, as of the whole program behind Ctrl-C."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +87,51 @@ def serve(
     say(f"{address}?{TOKEN}={token}")
     began = monotonic()
     with suppress(KeyboardInterrupt):  # which is how a server is ended
-        uvicorn.Server(config_of(app)).run([listening])
+        EndingServer(app).run([listening])
     return Served(address, read_only, round(monotonic() - began, 1))
+
+
+class EndingServer(uvicorn.Server):
+    """Ends soon after the first signal and at once behind the second, whatever is computed: all
+    that is stored is written aside and renamed, or in a transaction, so nothing is half-written.
+
+    Args:
+        app: that is served.
+    """
+
+    def __init__(self, app: Starlette) -> None:
+        super().__init__(config_of(app))
+        self._app = app
+        self._last = Timer(LAST_SECONDS, _break_off)
+        self._last.daemon = True
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self.should_exit:
+            _break_off()
+        self._app.state.is_ending = True
+        super().handle_exit(sig, frame)
+        self._last.start()
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """As any server does; what was cancelled as it ended is no fault."""
+        uvicorn_logs = logging.getLogger("uvicorn.error")
+        uvicorn_logs.addFilter(_is_told)
+        try:
+            super().run(sockets)
+        finally:
+            uvicorn_logs.removeFilter(_is_told)
+            self._last.cancel()
+
+
+def _is_told(record: logging.LogRecord) -> bool:
+    is_cancelled = record.exc_info and isinstance(record.exc_info[1], CancelledError)
+    return not is_cancelled and not str(record.msg).startswith("Cancel %s running task")
+
+
+def _break_off() -> None:
+    sys.stderr.write("A request was still computing: it was broken off.\n")
+    sys.stderr.flush()
+    os._exit(BROKEN_OFF)
 
 
 def config_of(app: Starlette) -> uvicorn.Config:

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from headstart.ui.memory import Memory
 from headstart.ui.pages import Pages
+from headstart.ui.turns import Turns
 from headstart.ui.works import Works
 from headstart.values.showable import SCHEMA_VERSION, Showable
 from headstart.workspace import Workspace
@@ -55,6 +56,7 @@ class Site:
         pages: the templates.
         memory: what was read lately.
         works: what is computed in the background.
+        turns: of those who wait for what a backbone computes.
     """
 
     workspace: Workspace
@@ -63,12 +65,13 @@ class Site:
     pages: Pages
     memory: Memory
     works: Works
+    turns: Turns
 
     @staticmethod
     def of(workspace: Workspace, read_only: bool, screens: tuple[Screen, ...]) -> Site:
         """A site that has read and computed nothing yet."""
         memory = Memory(workspace.context)
-        return Site(workspace, read_only, screens, Pages(), memory, Works())
+        return Site(workspace, read_only, screens, Pages(), memory, Works(), Turns())
 
     def page(
         self, request: Request, template: str, title: str, *, status: int = 200, **facts: Any

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -146,10 +146,16 @@ def look(dataset: Dataset, sample: Sample, side: int = SIDE) -> Seen:
         InvalidValue: pictures are not made so large.
         SourceGone: the source is not there.
     """
+    return look_with(reader_of(dataset), sample, side)
+
+
+def look_with(read: Callable[[Sample], Any], sample: Sample, side: int = SIDE) -> Seen:
+    """The same of one of several samples, whose source is opened once: `read` is what `reader_of`
+    the dataset gives."""
     if side not in SIDES:
         raise InvalidValue(f"no picture is of {side} pixels", hint=f"One of {SIDES}.")
     try:
-        seen = cell(glance(reader_of(dataset)(sample), side), side)
+        seen = cell(glance(read(sample), side), side)
     except (SampleChanged, SampleUnreadable) as error:
         return Seen(sample, None, error.message)
     return Seen(sample, None, seen) if isinstance(seen, str) else Seen(sample, seen, "")

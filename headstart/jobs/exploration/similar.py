@@ -16,7 +16,6 @@ from headstart.jobs.exploration.looked_at import LookedAt, check_count, rows_nam
 from headstart.jobs.features.extract_raw import extract_raw
 from headstart.jobs.raw_samples import RawSample, Taker
 from headstart.storage.manifest import Sample
-from headstart.storage.views import FeatureView
 from headstart.values.showable import Results, Showable
 
 
@@ -85,11 +84,13 @@ def similar(
 
 def _rows_in_hand(among: LookedAt, items: Sequence[RawSample]) -> np.ndarray:
     """Features of samples of no dataset, of joined ones on the scales of the dataset's."""
-    origin, views = among.origin, list[FeatureView]()
-    for one in origin.blocks:
-        how = Settings(precision=one.cut.precision)
-        views.append(extract_raw(among.context, one.backbone, one.cut, items, how))
-    first, *others = views
+    origin = among.origin
+    first, *others = (
+        extract_raw(
+            among.context, one.backbone, one.cut, items, Settings(precision=one.cut.precision)
+        )
+        for one in origin.blocks
+    )
     view = first.beside(others, origin.scales) if others else first
     return flat(view.to_numpy())
 

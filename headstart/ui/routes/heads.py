@@ -109,10 +109,11 @@ async def predict(request: Request) -> Response:
     """What a head says of one sample, which is the whole content of the request: the bytes of a
     file, or a text. It is never taken for a path or a name."""
     head = await run_in_threadpool(_head, request)
-    content = await body_of(request, LARGEST_SAMPLE)
-    if not content:
-        raise HTTPException(400, "There is nothing in it.")
-    return as_json(await run_in_threadpool(_predicted, head, content))
+    with site_of(request).turns.take():
+        content = await body_of(request, LARGEST_SAMPLE)
+        if not content:
+            raise HTTPException(400, "There is nothing in it.")
+        return as_json(await run_in_threadpool(_predicted, head, content))
 
 
 async def retrain(request: Request) -> Response:

@@ -88,11 +88,15 @@ class CountedStream(StreamingResponse):
 
 async def _events(request: Request) -> AsyncIterator[str]:
     site, began, told = site_of(request), monotonic(), ""
-    while monotonic() - began < LONGEST_SECONDS and not await request.is_disconnected():
+    while monotonic() - began < LONGEST_SECONDS and not await _is_over(request):
         now = await run_in_threadpool(_told, site)
         yield f"data: {now}\n\n" if now != told else ": as before\n\n"
         told = now
         await asyncio.sleep(EVERY_SECONDS)
+
+
+async def _is_over(request: Request) -> bool:
+    return request.app.state.is_ending or await request.is_disconnected()
 
 
 def _told(site: Site) -> str:

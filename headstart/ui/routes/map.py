@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 from threading import Lock
 from typing import Any
 from urllib.parse import urlencode
@@ -13,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from headstart.errors import FeatureError, HeadstartError, InvalidValue
+from headstart.errors import FeatureError, InvalidValue
 from headstart.extractors.engines.engine import kind_of
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.preprocessing.steps.images import DECODERS
@@ -21,12 +22,12 @@ from headstart.heads.exploration.coordinates import LARGEST, METHODS, check_meth
 from headstart.jobs.exploration.map import map_samples
 from headstart.jobs.exploration.map_columns import OF_HEADS, OF_SAMPLES, heads_of
 from headstart.jobs.exploration.opened_map import Near, OpenedMap, OpenedMaps, point_facts
-from headstart.jobs.exploration.samples import look
 from headstart.progress import Progress
 from headstart.registry.entities import Dataset, FeatureSet
 from headstart.registry.references import exact
 from headstart.storage.manifest import Sample
 from headstart.ui.asked import body_of, field, form_of, whole, whole_of, word
+from headstart.ui.cards import cards_of
 from headstart.ui.pages import address_of
 from headstart.ui.routes.static import assets
 from headstart.ui.site import Same, Screen, Site, site_of
@@ -140,19 +141,18 @@ def get_sample(request: Request) -> Response:
 def get_near(request: Request) -> Response:
     """The samples most similar to that of a point."""
     opened, row = _opened(request), _row(request)
-    are_pictures = _is_picture(opened, row)
-    matches = [_match(opened, one, are_pictures) for one in opened.near(row, NEAR)]
-    return JSONResponse({"matches": matches})
+    return _matches(opened, opened.near(row, NEAR))
 
 
 async def find_like(request: Request) -> Response:
     """The samples most similar to one, which is the whole content of the request: the bytes of a
     file, or a text. It is never taken for a path or a name."""
     opened = await run_in_threadpool(_opened, request)
-    content = await body_of(request, LARGEST_SAMPLE)
-    if not content:
-        raise HTTPException(400, "There is nothing in it.")
-    return await run_in_threadpool(_like, opened, content)
+    with site_of(request).turns.take():
+        content = await body_of(request, LARGEST_SAMPLE)
+        if not content:
+            raise HTTPException(400, "There is nothing in it.")
+        return await run_in_threadpool(_like, opened, content)
 
 
 def _like(opened: OpenedMap, content: bytes) -> Response:
@@ -162,8 +162,7 @@ def _like(opened: OpenedMap, content: bytes) -> Response:
         found = opened.like(content, NEAR)
     finally:
         _looking.release()
-    are_pictures = _is_picture(opened, 0)
-    return JSONResponse({"matches": [_match(opened, one, are_pictures) for one in found]})
+    return _matches(opened, found)
 
 
 def get_ids(request: Request) -> Response:
@@ -266,11 +265,20 @@ def _colours(opened: OpenedMap) -> list[str]:
     return [one for one in OF_SAMPLES if one != "group" or opened.samples.has_groups]
 
 
-def _match(opened: OpenedMap, one: Near, is_picture: bool) -> dict[str, Any]:
-    """What is told of a similar sample; pictures are fetched one by one, and not read for it."""
-    facts = {**point_facts(one.sample), "row": one.row, "distance": round(one.distance, 6)}
-    told = _picture(opened, one.sample) if is_picture else _content(opened, one.sample)
-    return {**facts, **told}
+def _matches(opened: OpenedMap, found: Iterable[Near]) -> Response:
+    """What is told of similar samples; pictures are fetched one by one, and not read for it."""
+    near = list(found)
+    cards = cards_of(opened.dataset, ((one.sample, "") for one in near))
+    told = [
+        {
+            **point_facts(one.sample),
+            "row": one.row,
+            "distance": round(one.distance, 6),
+            **_shown(opened, one.sample, card.words),
+        }
+        for one, card in zip(near, cards, strict=True)
+    ]
+    return JSONResponse({"matches": told})
 
 
 def _has_pictures(site: Site, opened: OpenedMap, features: FeatureSet) -> bool:
@@ -289,14 +297,13 @@ def _is_picture(opened: OpenedMap, row: int) -> bool:
 
 def _content(opened: OpenedMap, sample: Sample) -> dict[str, str]:
     """The address of a sample's picture, or its words."""
-    try:
-        seen = look(opened.dataset, sample)
-    except HeadstartError as error:  # as a source that is gone, of which all else can be told
-        return {"text": error.message}
-    return _picture(opened, sample) if seen.picture is not None else {"text": seen.words[:LONGEST]}
+    (card,) = cards_of(opened.dataset, [(sample, "")])
+    return _shown(opened, sample, card.words)
 
 
-def _picture(opened: OpenedMap, sample: Sample) -> dict[str, str]:
+def _shown(opened: OpenedMap, sample: Sample, words: str | None) -> dict[str, str]:
+    if words is not None:
+        return {"text": words[:LONGEST]}
     name = address_of(opened.dataset.name)
     return {"picture": f"/datasets/{name}/samples/{sample.digest}/picture"}
 

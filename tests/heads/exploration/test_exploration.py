@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
+from headstart.errors import HeadError
 from headstart.heads.exploration.clusters import grouped
+from headstart.heads.exploration.coordinates import coordinates_of
 from headstart.heads.exploration.cover import cover
 from headstart.heads.exploration.outliers import distance_to_others
 from headstart.heads.exploration.similarity import most_similar
@@ -166,3 +168,16 @@ def test_of_copies_some_groups_stay_empty():
     numbers, away = grouped(rows, 5)
     assert np.bincount(numbers, minlength=5).tolist() == [10, 10, 10, 0, 0]
     np.testing.assert_allclose(away, 0, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", ["pca", "tsne"])
+@pytest.mark.parametrize("value", [0.0, 0.1, 1e25])
+def test_equal_rows_make_no_map(method, value):
+    with pytest.raises(HeadError, match="120 samples are all equal"):
+        coordinates_of(np.full((120, 8), value, np.float32), method, 0)
+
+
+def test_rows_too_far_apart_for_float32_make_no_map():
+    rows = clusters()[0] * np.float32(1e30)
+    with pytest.raises(HeadError, match="differ by more than float32 holds"):
+        coordinates_of(rows, "pca", 0)
