@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from headstart.errors import HeadError
@@ -18,6 +20,8 @@ number, and where points lie on each other nothing is seen of more."""
 FEWEST = 5
 WIDEST = 4096
 """Columns of a covariance that is worth making."""
+MOST_NUMBERS = 1 << 30
+"""That are read into memory at once: 4 GiB."""
 
 
 def check_method(method: str) -> None:
@@ -55,13 +59,15 @@ def coordinates_of(features: Rows, method: str, seed: int) -> tuple[np.ndarray, 
         (n, 2), and what they are in words.
 
     Raises:
-        HeadError: no such method or its package, fewer than 5 samples, or they are all equal.
+        HeadError: no such method or its package, fewer than 5 samples, or features of which there
+            are too many numbers, or all equal.
     """
     check_method(method)
     if len(features) < FEWEST:
         raise HeadError(
             f"{len(features)} samples are too few for a map", hint=f"Give {FEWEST} or more."
         )
+    _check_size(features, method)
     if isinstance(features, np.ndarray):
         features = flat(features).astype(np.float32, copy=False)
     _check_spread(features)
@@ -100,6 +106,17 @@ def _pca(features: Rows, count: int, seed: int) -> tuple[np.ndarray, float]:
     model = PCA(count, random_state=seed)
     found = model.fit_transform(features[:])
     return found, float(model.explained_variance_ratio_.sum())
+
+
+def _check_size(features: Rows, method: str) -> None:
+    count, width = len(features), prod(features.shape[1:])
+    if count * width <= MOST_NUMBERS or (method == "pca" and _is_long(features)):
+        return
+    gib = 4 * count * width / 2**30
+    raise HeadError(
+        f"{count:,} samples of {width:,} numbers each are {gib:,.0f} GiB, too much for a map",
+        hint="Choose features of fewer numbers, such as those of a pooled cut (`@CUT|gap`).",
+    )
 
 
 def _is_long(features: Rows) -> bool:

@@ -72,10 +72,15 @@ def answer(
     request: Request, status: int, code: str, message: str, hint: str | None = None
 ) -> Response:
     """A refusal, as a page or as the object that `--json` prints."""
-    if "text/html" not in request.headers.get("accept", ""):
+    if not takes_pages(request):
         told = {"code": code, "message": message, "hint": hint}
         return JSONResponse({"error": told, "schema_version": SCHEMA_VERSION}, status_code=status)
     title = WORDS.get(status, FAULT)
     return site_of(request).page(
         request, "refused", title, status=status, message=message, hint=hint
     )
+
+
+def takes_pages(request: Request) -> bool:
+    """Whether who asks wants a page, not the object that `--json` prints."""
+    return "text/html" in request.headers.get("accept", "")

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from sqlalchemy import text
 
 import headstart as hs
 import page_workspace as made
+from headstart.jobs.exploration import map_columns
 from page_client import open_page, text_of
 
 
@@ -35,3 +37,20 @@ def test_a_joined_head_is_shown_on_the_page(joined):
     page = open_page(joined[0])
     assert "net:1@top + other:1@top" in text_of(page.get("/heads/both:1"))
     assert "first:2 and both:1" in text_of(page.get("/compare?a=first:2&b=both:1"))
+
+
+def test_a_map_is_coloured_by_no_head_that_reads_more_than_one_waits_for(joined, monkeypatch):
+    ws, head, _ = joined
+    monkeypatch.setattr(map_columns, "MOST_JUDGED", 90 * 16 - 1)
+    page, at = open_page(ws), f"/map/{ws.map('net', 'pics').kept.key}"
+    answer = page.get(f"{at}/legend?colour=error:{head.record.id}")
+    assert answer.status_code == 422 and "1,440 numbers of 90 samples" in answer.text
+    first = ws.heads.get("first:1").record.id
+    assert page.get(f"{at}/legend?colour=error:{first}").status_code == 200
+
+
+def test_a_map_is_coloured_by_no_head_that_was_fine_tuned(joined):
+    ws = joined[0]
+    with ws.database.writing() as connection:
+        connection.execute(text("UPDATE heads SET kind = 'finetuned' WHERE name = 'both'"))
+    assert {one.name for one in map_columns.heads_of(ws.context, "pics")} == {"first"}

@@ -25,7 +25,7 @@ from headstart.jobs.datasets.corrections_file import (
     wanted_of,
 )
 from headstart.jobs.datasets.refresh import look_again
-from headstart.notices import DifferingCopies, FewSamples, tell, warn
+from headstart.notices import DifferingCopies, FewSamples, HeadstartWarning, tell, warn
 from headstart.registry.entities import Dataset, Run
 from headstart.storage.columns.finder import ABSENT
 from headstart.storage.columns.samples import SampleColumns
@@ -204,35 +204,54 @@ def _as_label(id_: str, text: Label, manifest: Manifest) -> Label:
 
 
 def _tell_of_new(name: str, told: Mapping[str, tuple[Label | None, Label]], old: Manifest) -> None:
-    classes = set(old.classes)
+    counts = Counter(after for _, after in told.values())
+    if new := _new_in(counts, old.classes):
+        tell(f"{name}: new classes: {some([str(one) for one in new])}")
+    for doubt, kind in doubts_of_new(name, counts, old.classes):
+        warn(doubt, kind)
+
+
+def _new_in(counts: Mapping[Label, int], old: Sequence[Label]) -> list[Label]:
+    classes = set(old)
     if sources.are_numbers(classes) or sources.several_in(classes):  # no class is one label
-        return
-    if new := list(dict.fromkeys(str(after) for _, after in told.values() if after not in classes)):
-        tell(f"{name}: new classes: {some(new)}")
-    spelled = {str(label): label for label in old.classes}
-    for one in new:
-        if (near := find_alike(one, spelled)) is not None:
-            warn(
-                f"{name}: {one!r} is a new class, and {str(near)!r} is spelled almost like it; "
-                f"if that was meant, give the samples {str(near)!r} as their new_label"
-            )
-    _warn_of_few(name, Counter(str(after) for _, after in told.values()), new, spelled)
+        return []
+    return [label for label in counts if label not in classes]
 
 
-def _warn_of_few(
-    name: str, counts: Mapping[str, int], new: Sequence[str], known: Mapping[str, Label]
-) -> None:
-    """Name new classes with too few samples, and what may have been meant by each."""
-    few = []
-    for one in new:
-        if counts[one] < FEW:
-            near = find_alike(one, known, PERHAPS)
-            meant = "" if near is None else f" (did you mean {str(near)!r}?)"
-            few.append(in_number(f"{one!r} with {counts[one]:,} samples{meant}"))
+def doubts_of_new(
+    name: str, counts: Mapping[Label, int], old: Sequence[Label]
+) -> list[tuple[str, type[HeadstartWarning]]]:
+    """What speaks against new classes: what is told of them, and the kind of warning.
+
+    Args:
+        name: of the dataset.
+        counts: of each label that samples are to have, how many.
+        old: the classes that there are.
+    """
+    new = {str(one): counts[one] for one in _new_in(counts, old)}
+    spelled = {str(label): label for label in old}
+    doubts: list[tuple[str, type[HeadstartWarning]]] = [
+        (
+            f"{name}: {one!r} is a new class, and {str(near)!r} is spelled almost like it; "
+            f"if that was meant, give the samples {str(near)!r} as their new_label",
+            HeadstartWarning,
+        )
+        for one in new
+        if (near := find_alike(one, spelled)) is not None
+    ]
+    few = [_few(one, count, spelled) for one, count in new.items() if count < FEW]
     if few:
         more = f" and {len(few) - NAMED:,} more" if len(few) > NAMED else ""
         told = f"{', '.join(few[:NAMED])}{more}"
-        warn(f"{name}: new classes with too few samples to learn: {told}", FewSamples)
+        doubts.append((f"{name}: new classes with too few samples to learn: {told}", FewSamples))
+    return doubts
+
+
+def _few(new: str, count: int, known: Mapping[str, Label]) -> str:
+    """A new class with too few samples, and what may have been meant by it."""
+    near = find_alike(new, known, PERHAPS)
+    meant = "" if near is None else f" (did you mean {str(near)!r}?)"
+    return in_number(f"{new!r} with {count:,} samples{meant}")
 
 
 def _warn_of_copies(name: str, samples: SampleColumns) -> None:

@@ -20,7 +20,7 @@ class Duplicates(Showable):
 
     Attributes:
         dataset: in which was looked.
-        backbone: by whose features, `NAME:VERSION@CUT`.
+        backbone: by whose features, `NAME:VERSION@CUT`, joined by ` + `.
         samples: how many were compared.
         pairs: near duplicates.
         pictures: how many samples were compared by how they look; None where that was not asked.
@@ -93,7 +93,7 @@ def duplicates(
     kept = [not across or pair.first.split != pair.second.split for pair in found]
     return Duplicates(
         origin.dataset.name,
-        f"{origin.backbone.reference}@{origin.cut.name}",
+        origin.blocks.reference,
         count,
         [pair for pair, is_kept in zip(found, kept, strict=True) if is_kept],
         None if looks is None else len(looks),

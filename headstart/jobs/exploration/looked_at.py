@@ -14,7 +14,7 @@ from headstart.heads.labelled import some_rows
 from headstart.heads.rows import Rows, rows_of
 from headstart.jobs.heads.cross_validation import ROOM
 from headstart.jobs.named import both_named
-from headstart.origins.blocks import Origin
+from headstart.origins.blocks import JoinedOrigin, Origin
 from headstart.registry.entities import Backbone, Dataset
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.manifest import Sample
@@ -32,7 +32,7 @@ class LookedAt:
     rows: Rows
 
     @property
-    def origin(self) -> Origin:
+    def origin(self) -> Origin | JoinedOrigin:
         assert self.view.origin is not None  # it is had from `features_of`
         return self.view.origin
 

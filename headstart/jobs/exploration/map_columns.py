@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from headstart.context import Context
 from headstart.errors import FeatureError, InvalidValue, NotFound
 from headstart.heads.evaluation.by_sample import BySample
+from headstart.heads.evaluation.provenance import TUNED
 from headstart.heads.labelled import look_like_numbers, number_of
 from headstart.heads.rows import StoredRows, spans_of_rows
 from headstart.heads.tasks import Classification, task_of
@@ -27,6 +29,8 @@ NONE = 65_535
 """The code of a sample of which nothing is known: the last that two bytes have."""
 OF_SAMPLES = ("label", "split", "group")
 OF_HEADS = ("prediction", "error", "confidence")
+MOST_JUDGED = 1 << 31
+"""Numbers that a head reads to colour a map while somebody waits: 8 GiB."""
 SEEN = (
     "Samples of its train and validation splits were seen when the head was trained: of these it "
     "says more that is right than of new ones. Colour by split to see which they are."
@@ -85,6 +89,7 @@ def column_of(
         NotFound: there is no such head of the dataset.
         FeaturesMissing: the features that the head takes are not cached.
         HeadError: the head does not say one class a sample.
+        FeatureError: it would read more numbers than anybody waits for.
     """
     name, _, number = colour.partition(":")
     shown = samples.take(rows)
@@ -106,8 +111,9 @@ def column_of(
 
 
 def heads_of(context: Context, dataset: str) -> list[HeadRecord]:
-    """The heads of a dataset that say one class a sample, the newest first."""
-    own = [one for one in context.heads.find_all() if one.dataset == dataset]
+    """The heads of a dataset that say one class a sample of its features, the newest first."""
+    known = context.heads.find_all()
+    own = [one for one in known if one.dataset == dataset and one.kind != TUNED]
     return [one for one in reversed(own) if isinstance(task_of(one.settings), Classification)]
 
 
@@ -162,8 +168,10 @@ def _head(context: Context, dataset: Dataset, number: str) -> HeadRecord:
         if str(record.id) == number:
             return record
     raise NotFound(
-        f"no head {number[:20]!r} of dataset {dataset.name!r} says one class a sample",
-        hint="`headstart head list` lists the heads.",
+        f"no head {number[:20]!r} of dataset {dataset.name!r} says one class a sample of its "
+        "features",
+        hint="`headstart head list` lists the heads; of those that were fine-tuned, `headstart "
+        "head predict` tells what they say.",
     )
 
 
@@ -177,6 +185,12 @@ def _judged(
     task = head.task
     assert isinstance(task, Classification)  # that is what was seen to
     view = head.features_for(dataset)
+    if (numbers := prod(view.shape)) > MOST_JUDGED:
+        raise FeatureError(
+            f"head {record.label!r} would read {numbers:,} numbers of {len(view):,} samples, too "
+            "many to wait for",
+            hint="Colour by a head on features of fewer numbers.",
+        )
     of = BySample.of(view)
     outputs = [head.judge.predict_proba(view[span]) for span in spans_of_rows(StoredRows(view))]
     means = of.mean(np.concatenate(outputs)) if outputs else np.empty((0, 1), np.float32)

@@ -14,7 +14,7 @@ from headstart.heads.dense_stack import flat
 from headstart.heads.exploration.similarity import most_similar
 from headstart.jobs.exploration.looked_at import LookedAt, check_count, rows_named
 from headstart.jobs.features.extract_raw import extract_raw
-from headstart.jobs.raw_samples import Taker
+from headstart.jobs.raw_samples import RawSample, Taker
 from headstart.storage.manifest import Sample
 from headstart.values.showable import Results, Showable
 
@@ -46,7 +46,7 @@ class Similar(Showable):
 
     Attributes:
         query: the sample's id, or what it is called where it is none of the dataset.
-        backbone: by whose features, `NAME:VERSION@CUT`.
+        backbone: by whose features, `NAME:VERSION@CUT`, joined by ` + `.
         dataset: in which was looked.
         samples: how many of it were compared.
         matches: the most similar first.
@@ -75,13 +75,24 @@ def similar(
         )
     if ids is not None:
         return _to_own(among, [ids] if isinstance(ids, str) else list(ids), count)
-    origin = among.origin
-    items = list(Taker.of(among.context, origin.backbone, of_wholes=True).take(samples))
+    first = among.origin.blocks[0].backbone
+    items = list(Taker.of(among.context, first, of_wholes=True).take(samples))
     if not items:
         raise HeadError("no samples are given", hint="Name one file at least.")
-    settings = Settings(precision=origin.cut.precision)
-    view = extract_raw(among.context, origin.backbone, origin.cut, items, settings)
-    return _found(among, [item.name for item in items], flat(view.to_numpy()), count)
+    return _found(among, [item.name for item in items], _rows_in_hand(among, items), count)
+
+
+def _rows_in_hand(among: LookedAt, items: Sequence[RawSample]) -> np.ndarray:
+    """Features of samples of no dataset, of joined ones on the scales of the dataset's."""
+    origin = among.origin
+    first, *others = (
+        extract_raw(
+            among.context, one.backbone, one.cut, items, Settings(precision=one.cut.precision)
+        )
+        for one in origin.blocks
+    )
+    view = first.beside(others, origin.scales) if others else first
+    return flat(view.to_numpy())
 
 
 def _to_own(among: LookedAt, ids: list[str], count: int) -> Results[Similar]:
@@ -117,7 +128,7 @@ def _found(
     return Results(
         Similar(
             name,
-            f"{origin.backbone.reference}@{origin.cut.name}",
+            origin.blocks.reference,
             origin.dataset.name,
             len(among.rows),
             [

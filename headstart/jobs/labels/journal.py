@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Sequence
 
 from headstart.context import Context
 from headstart.errors import DatasetChanged, DatasetError, InvalidValue, NotFound
-from headstart.jobs.datasets.correct import Corrected, correct
+from headstart.jobs.datasets.correct import Corrected, correct, doubts_of_new
 from headstart.jobs.datasets.corrections_file import EXCLUDE as EXCLUDE_COLUMN
 from headstart.jobs.datasets.corrections_file import ID, LONGEST, NEW, Wanted, check_new
 from headstart.jobs.datasets.corrections_file import LABEL as LABEL_COLUMN
@@ -103,6 +104,15 @@ def _latest(said: Results[Correction]) -> Results[Correction]:
     for one in said:
         latest.setdefault(one.sample, one)
     return Results(latest.values())
+
+
+def doubts_of(dataset: Dataset, manifest: Manifest, pending: Sequence[Correction]) -> list[str]:
+    """What `dataset correct` would warn of: new classes that may be another, or are too small."""
+    given = Counter(one.after for one in pending if one.action == LABEL and one.after is not None)
+    known = manifest.classes
+    if all(label in known for label in given):
+        return []
+    return [doubt for doubt, _ in doubts_of_new(dataset.name, given, known)]
 
 
 def undo(context: Context, dataset: str, number: int | None = None) -> Correction:

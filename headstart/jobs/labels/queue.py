@@ -30,6 +30,10 @@ class Queue(Showable):
         """The one at a place, from 0; the last beyond it, None where none is left."""
         return self.suspects[min(place, len(self.suspects) - 1)] if self.suspects else None
 
+    def place_of(self, id_: str) -> int:
+        """Where a sample stands, from 0; the first place where it is not among them."""
+        return next((at for at, one in enumerate(self.suspects) if one.sample.id == id_), 0)
+
     def _facts(self) -> dict[str, Any]:
         return {"suspects": self.suspects, "done": self.done, "total": self.total}
 

@@ -10,12 +10,14 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from headstart.catalog.head import Head
+from headstart.errors import HeadError, HeadstartError
 from headstart.heads.evaluation.intervals import score_text
 from headstart.heads.evaluation.provenance import words_of
 from headstart.jobs.exploration.samples import find_by_id
 from headstart.jobs.heads.compare import Compared, Difference, compare
 from headstart.ui.asked import word
 from headstart.ui.cards import Card, cards_of
+from headstart.ui.refusals import takes_pages
 from headstart.ui.site import Same, Site, site_of
 
 SHOWN = 48
@@ -28,7 +30,13 @@ def show_compared(request: Request) -> Response:
     one, other = word(request, "a"), word(request, "b")
     if one is None or other is None:
         return RedirectResponse("/heads", 303)
-    found = _compared(site, site.workspace.heads.get(one), site.workspace.heads.get(other))
+    heads = site.workspace.heads.get(one), site.workspace.heads.get(other)
+    try:
+        found = _compared(site, *heads)
+    except HeadError as error:
+        if not takes_pages(request):
+            raise
+        return _apart(site, request, heads, error)
     first, second = found.heads
     both = shlex.join(found.heads)
     return site.show(
@@ -42,6 +50,20 @@ def show_compared(request: Request) -> Response:
         fixed=_cards(site, found, found.fixed or ()),
         broken=_cards(site, found, found.broken or ()),
         same=(Same(f"headstart head compare {both}", f"ws.heads.compare({first!r}, {second!r})"),),
+    )
+
+
+def _apart(site: Site, request: Request, heads: Sequence[Head], error: HeadstartError) -> Response:
+    """Why two heads cannot be compared; either is there, also one that was just trained again."""
+    records = [head.record for head in heads]
+    return site.page(
+        request,
+        "apart",
+        "The two cannot be compared",
+        status=422,
+        heads=[(f"{one.name}:{one.version}", one) for one in records],
+        message=error.message,
+        hint=error.hint,
     )
 
 

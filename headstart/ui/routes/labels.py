@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from headstart.errors import InvalidValue
 from headstart.jobs.datasets.audit import Audit, Twins, audit
-from headstart.jobs.labels.journal import apply, find_pending, say_all, to_csv, undo
+from headstart.jobs.labels.journal import apply, doubts_of, find_pending, say_all, to_csv, undo
 from headstart.jobs.labels.queue import queue_of
 from headstart.progress import Progress
 from headstart.registry import listing
@@ -22,7 +22,6 @@ from headstart.ui.asked import field, form_of, whole, whole_of
 from headstart.ui.cards import Card, cards_of
 from headstart.ui.site import Same, Screen, Site, site_of
 from headstart.ui.works import Work
-from headstart.values.showable import Results
 
 SCREEN = Screen("Labels", "/labels")
 JOURNAL = 200
@@ -53,6 +52,7 @@ def show_queue(request: Request) -> Response:
     context = site.workspace.context
     found: Audit | None = work.result if work is not None and not work.error else None
     queue = None if found is None else queue_of(context, dataset, found)
+    pending = find_pending(context, dataset.name)
     place = whole(request, "place", 0)
     suspect = None if queue is None else queue.at(place)
     card = None if suspect is None else cards_of(dataset, [(suspect.sample, "")])[0]
@@ -60,7 +60,7 @@ def show_queue(request: Request) -> Response:
         request,
         "queue",
         f"Labels of {dataset.name}",
-        Results(find_pending(context, dataset.name)) if queue is None else queue,
+        pending if queue is None else queue,
         dataset=dataset,
         features=features,
         offered=_features_of(site, dataset),
@@ -72,7 +72,8 @@ def show_queue(request: Request) -> Response:
         card=card,
         classes=dataset.classes[:MOST_CLASSES],
         twins=_twins(dataset, found),
-        pending=find_pending(context, dataset.name),
+        pending=pending,
+        doubts=doubts_of(dataset, site.memory.manifest_of(dataset), pending) if pending else (),
         journal=context.corrections.find(dataset.name, limit=JOURNAL),
         heads=[row for row in listing.heads(context.config) if row["dataset"] == dataset.name],
         same=_same(dataset, features),
@@ -123,9 +124,19 @@ async def taken_back(request: Request) -> Response:
 
 def _taken_back(request: Request, form: dict[str, list[str]]) -> Response:
     site, dataset = site_of(request), _dataset(request)
-    given = field(form, "number")
-    undo(site.workspace.context, dataset.name, whole_of(given, "number") if given else None)
-    return _to_queue(dataset, field(form, "features"))
+    context, given, features = (
+        site.workspace.context,
+        field(form, "number"),
+        field(form, "features"),
+    )
+    undone = undo(context, dataset.name, whole_of(given, "number") if given else None)
+    work = _work(site, dataset, features) if features else None
+    if work is None or work.result is None:
+        return _to_queue(dataset, features)
+    # What was undone is asked about again at once: the next key is meant for it.
+    return _to_queue(
+        dataset, features, queue_of(context, dataset, work.result).place_of(undone.sample)
+    )
 
 
 def applied(request: Request) -> Response:

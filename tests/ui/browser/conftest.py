@@ -1,4 +1,4 @@
-"""The page in a real browser, over a real workspace: pictures, and 100,000 rows."""
+"""The page in a real browser, over a real workspace of pictures; and over one of 100,000 rows."""
 
 from __future__ import annotations
 
@@ -40,10 +40,18 @@ class Shown:
 
 @pytest.fixture(scope="session")
 def shown(tmp_path_factory) -> Iterator[Shown]:
-    """The workspace of the other tests, with 100,000 rows more, and a map of both datasets."""
-    place = tmp_path_factory.mktemp("shown")
-    ws = page_workspace.make(place)
+    """The workspace of the other tests, and a map of its pictures."""
+    ws = page_workspace.make(tmp_path_factory.mktemp("shown"))
     ws.map("net", "pics")
+    with served(ws) as address:
+        yield Shown(ws, address)
+
+
+@pytest.fixture(scope="session")
+def shown_many(tmp_path_factory) -> Iterator[Shown]:
+    """A map of 100,000 rows, for the tests that are slow."""
+    place = tmp_path_factory.mktemp("shown_many")
+    ws = hs.init(place / "zoo")
     _add_many(ws, place)
     ws.map("flat", "many")
     with served(ws) as address:
@@ -86,7 +94,7 @@ class Look:
         self.page.goto(self.address + path)
         return self.page
 
-    def open_map(self, dataset: str = "many", colour: str = "label", draw: str = "") -> Page:
+    def open_map(self, dataset: str, colour: str = "label", draw: str = "") -> Page:
         """Go to a map, and wait until it is drawn; by `webgl`, if that is said."""
         self.open("/map")
         link = self.page.get_by_role("link", name=dataset, exact=True).get_attribute("href")
@@ -121,10 +129,10 @@ def look(browser: Browser, shown: Shown):
 
 
 @pytest.fixture(scope="module")
-def one_tab(browser: Browser, shown: Shown) -> Iterator[Page]:
+def one_tab(browser: Browser, shown_many: Shown) -> Iterator[Page]:
     """The map of all rows, opened once."""
-    found = _opened(browser, shown)
-    yield found.open_map()
+    found = _opened(browser, shown_many)
+    yield found.open_map("many")
     found.page.context.close()
     assert found.is_clean()
 

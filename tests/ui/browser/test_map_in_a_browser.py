@@ -1,4 +1,5 @@
-"""The map in a browser says what NumPy says."""
+"""The map in a browser says what NumPy says. Points in a browser without a graphics card cost much:
+one lasso is tried each time, all else with the slow tests."""
 
 import csv
 
@@ -10,9 +11,12 @@ STAR = [(np.cos(2.4 * n) * 3, np.sin(2.4 * n) * 3) for n in range(25)]
 """It crosses itself, so that the even-odd rule says which parts are within."""
 
 
-def found_map(shown, name="many"):
-    features = {"many": "flat", "pics": "net"}[name]
-    return shown.workspace.map(features, name)
+def found_map(shown):
+    return shown.workspace.map("net", "pics")
+
+
+def found_many(shown_many):
+    return shown_many.workspace.map("flat", "many")
 
 
 def until(page, expression, arg=None):
@@ -61,8 +65,25 @@ def within(polygon, coordinates):
     return np.flatnonzero(Polygon(polygon, closed=False).contains_points(coordinates))
 
 
-def test_a_lasso_selects_the_samples_that_numpy_finds_in_the_polygon(many, shown):
-    coordinates = found_map(shown).coordinates.astype(np.float64)
+def test_a_lasso_by_mouse_selects_what_numpy_finds_and_counts_each_class(look, shown):
+    page, found = look().open_map("pics"), found_map(shown)
+    page.get_by_text("lasso", exact=True).click()
+    corners = [(100, 100), (600, 120), (560, 420), (380, 260), (120, 440)]
+    drag(page, [*corners, corners[0]])
+    polygon = places_of(page, [*corners, corners[0]])
+    expected = within(polygon, found.coordinates.astype(np.float64))
+    assert 0 < len(expected) < len(found.samples)
+    np.testing.assert_array_equal(selected(page), expected)
+    labels = np.array(found.samples.labels)
+    names = sorted(set(found.samples.labels))
+    counts = {name: int((labels == name).sum()) for name in names}
+    own = {name: int((labels[expected] == name).sum()) for name in names}
+    assert legend(page) == {name: (counts[name], own[name]) for name in names}
+
+
+@pytest.mark.slow
+def test_a_lasso_selects_the_samples_that_numpy_finds_in_the_polygon(many, shown_many):
+    coordinates = found_many(shown_many).coordinates.astype(np.float64)
     rng = np.random.default_rng(1)
     rough = rng.normal(size=(200, 2)) * 3
     for corners in (STAR, rough.tolist(), [(-3, -3), (4, -3), (4, 2), (-3, 2)]):
@@ -73,8 +94,9 @@ def test_a_lasso_selects_the_samples_that_numpy_finds_in_the_polygon(many, shown
         np.testing.assert_array_equal(selected(many), expected)
 
 
-def test_a_lasso_by_mouse_counts_each_class_and_shift_and_control_change_it(many, shown):
-    found = found_map(shown)
+@pytest.mark.slow
+def test_a_lasso_by_mouse_counts_each_class_and_shift_and_control_change_it(many, shown_many):
+    found = found_many(shown_many)
     labels = np.array(found.samples.labels)
     many.get_by_text("lasso", exact=True).click()
     corners = [(150, 150), (500, 120), (560, 400), (330, 300), (160, 420)]
@@ -97,8 +119,9 @@ def test_a_lasso_by_mouse_counts_each_class_and_shift_and_control_change_it(many
     np.testing.assert_array_equal(selected(many), np.setdiff1d(rows, more))
 
 
-def test_all_can_be_done_with_keys(many, shown):
-    found = found_map(shown)
+@pytest.mark.slow
+def test_all_can_be_done_with_keys(many, shown_many):
+    found = found_many(shown_many)
     many.get_by_label("move", exact=True).focus()
     many.keyboard.press("Tab")
     assert many.evaluate("document.activeElement.tagName") == "CANVAS"
@@ -138,6 +161,7 @@ PIXELS = """() => {
 }"""
 
 
+@pytest.mark.slow
 def test_a_lost_context_is_drawn_again(look):
     page = look().open_map("pics", draw="webgl")
     page.evaluate("headstartMap.select([-3, -3, 4, -3, 4, 2])")
@@ -151,6 +175,7 @@ def test_a_lost_context_is_drawn_again(look):
     assert page.evaluate(PIXELS) == before
 
 
+@pytest.mark.slow
 def test_without_a_card_the_picture_is_that_of_webgl(look):
     seen = []
     for draw in ("webgl", ""):
@@ -164,6 +189,7 @@ def test_without_a_card_the_picture_is_that_of_webgl(look):
     assert np.corrcoef(one, other)[0, 1] > 0.9 and np.abs(one - other).mean() < 2
 
 
+@pytest.mark.slow
 def test_a_screen_with_twice_the_pixels_is_drawn_with_them(look):
     page = look(device_scale_factor=2).open_map("pics")
     sizes = page.evaluate(
@@ -173,6 +199,7 @@ def test_a_screen_with_twice_the_pixels_is_drawn_with_them(look):
     assert sizes[0] == 2 * sizes[1] and sizes[2] == 2 * sizes[3]
 
 
+@pytest.mark.slow
 def test_two_fingers_come_nearer(look):
     page = look(400, has_touch=True).open_map("pics")
     page.locator("canvas").scroll_into_view_if_needed()
@@ -190,9 +217,10 @@ def test_two_fingers_come_nearer(look):
     assert page.evaluate("headstartMap.camera.zoom") == pytest.approx(2, rel=0.01)
 
 
+@pytest.mark.slow
 def test_a_point_tells_what_it_is_and_what_is_most_similar(look, shown):
     page = look().open_map("pics")
-    found = found_map(shown, "pics")
+    found = found_map(shown)
     sample = found.samples[7]
     box = box_of(page)
     at = page.evaluate("headstartMap.camera.toPixel(...headstartMap.places.slice(14, 16))")
@@ -212,9 +240,10 @@ def test_a_point_tells_what_it_is_and_what_is_most_similar(look, shown):
     until(page, "id => document.querySelector('[data-part=sample] h2').textContent === id", told[0])
 
 
+@pytest.mark.slow
 def test_colours_tell_what_a_head_says(look, shown):
     head = shown.workspace.heads.get("first:1")
-    found = found_map(shown, "pics")
+    found = found_map(shown)
     view = shown.workspace.features("net", "pics")
     said = dict(zip(view.ids, head.judge.predict(view.to_numpy()), strict=True))
     right = sum(said[one.id] == one.label for one in found.samples)
@@ -232,6 +261,7 @@ def test_colours_tell_what_a_head_says(look, shown):
     assert "colour=confidence" in page.url  # which can be sent to somebody
 
 
+@pytest.mark.slow
 def test_the_selection_is_a_file_for_dataset_correct(look, shown, tmp_path):
     page = look().open_map("pics")
     page.get_by_role("button", name="Select what is seen").click()
@@ -239,15 +269,16 @@ def test_the_selection_is_a_file_for_dataset_correct(look, shown, tmp_path):
         page.get_by_role("button", name="Selection as CSV").click()
     waited.value.save_as(tmp_path / "selected.csv")
     rows = list(csv.DictReader((tmp_path / "selected.csv").read_text().splitlines()))
-    found = found_map(shown, "pics")
+    found = found_map(shown)
     assert [row["id"] for row in rows] == found.samples.ids
     assert [row["label"] for row in rows] == found.samples.labels
     assert {row["new_label"] for row in rows} == {""}
 
 
+@pytest.mark.slow
 def test_all_selected_samples_are_relabelled_at_once(look, shown):
     page = look().open_map("pics")
-    found = found_map(shown, "pics")
+    found = found_map(shown)
     x, y = found.coordinates.astype(np.float64).T
     middle = np.sort(x)[4:6].mean()
     box = [float(one) for one in (x.min() - 1, y.min() - 1, middle, y.min() - 1)]

@@ -8,7 +8,9 @@ from axe_playwright_python.sync_playwright import Axe
 SERIOUS = ("serious", "critical")
 FILES = (".csv", "/picture")
 """What addresses end with that are no pages."""
-MOST = 60
+MOST = 200
+MANY = 25
+"""Of a kind: more than there are of one."""
 
 
 def kind_of(path: str) -> tuple[str, ...]:
@@ -44,8 +46,16 @@ def serious(page):
     ]
 
 
-@pytest.mark.parametrize(("width", "scheme", "of_a_kind"), [(1280, "light", 2), (400, "dark", 1)])
-def test_every_screen_is_whole_quiet_and_open_to_all(look, width, scheme, of_a_kind):
+@pytest.mark.parametrize(
+    ("width", "scheme", "of_a_kind", "checks"),
+    [
+        (1280, "light", 1, [too_wide]),
+        (400, "dark", 1, [too_wide, serious]),
+        pytest.param(1280, "light", MANY, [too_wide, serious], marks=pytest.mark.slow),
+        pytest.param(400, "dark", MANY, [too_wide, serious], marks=pytest.mark.slow),
+    ],
+)
+def test_every_screen_is_whole_quiet_and_open_to_all(look, width, scheme, of_a_kind, checks):
     seen = look(width, color_scheme=scheme)
     waiting, looked_at, kinds = ["/"], set(), {}
     problems = {}
@@ -59,7 +69,7 @@ def test_every_screen_is_whole_quiet_and_open_to_all(look, width, scheme, of_a_k
         page = seen.open(path)
         if page.locator("#map").count():
             page.wait_for_selector("#map[data-state=ready]")
-        if found := [*too_wide(page), *serious(page)]:
+        if found := [one for check in checks for one in check(page)]:
             problems[path] = found
         waiting += own_links(page, seen.address)
     assert problems == {}

@@ -121,10 +121,8 @@ export class Samples {
   }
 }
 
-function wordsOf({ id, label, split, windows }) {
-  const words = [element("b", id), element("span", label ?? "no label"), element("span", split)];
-  if (windows) words.push(element("span", windows));
-  return words;
+function wordsOf({ id, label, split }) {
+  return [element("b", id), element("span", label ?? "no label"), element("span", split)];
 }
 
 function contentOf({ picture, text, id }) {
