@@ -54,7 +54,9 @@ class FeatureRepository:
             NotFound: no key, or more than one, begins so.
         """
         with self._database.reading() as connection:
-            query = select(t.feature_sets).where(t.feature_sets.c.feature_key.startswith(key))
+            query = select(t.feature_sets).where(
+                t.feature_sets.c.feature_key.startswith(key, autoescape=True)
+            )
             rows = connection.execute(query.limit(2)).all()
         if len(rows) != 1:
             raise NotFound(

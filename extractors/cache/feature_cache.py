@@ -229,8 +229,8 @@ class FeatureCache:
         missing = without.where(~is_left_out)
         if len(missing):
             raise FeaturesMissing(
-                f"{len(missing):,} of {len(all_):,} samples have no features, "
-                f"{missing[0].id!r} among them",
+                f"{len(missing):,} of {len(all_):,} samples have no features of "
+                f"{feature_set.backbone}@{feature_set.cut}, {missing[0].id!r} among them",
                 hint="Run `headstart extract`: it computes just these.",
             )
         self._mark_used(feature_set)

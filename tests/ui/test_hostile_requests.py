@@ -28,6 +28,8 @@ ODD = (
     "0",
     "1e9",
     "99999999999999999999",
+    "first:99999999999999999999999",
+    "net:" + "9" * 5000,
     "net@top",
     "first:0",
     "first:99",
@@ -177,6 +179,16 @@ def test_a_request_that_is_too_large_is_refused_before_it_is_read(app):
         .status_code
         == 413
     )
+
+
+def test_a_name_that_no_file_can_have_is_refused(app):
+    form = {"name": "n" * 300, "features": "net@top"}
+    assert ask(app, "POST", "/rank/pics/train", data=form).status_code == 422
+
+
+def test_the_signs_of_a_pattern_are_no_feature_key(app):
+    for odd in ("%25", "_", "%25%25"):
+        assert ask(app, "GET", f"/map?dataset=pics&set={odd}").status_code == 404
 
 
 def test_a_dataset_is_not_found_by_its_source(app, workspace):

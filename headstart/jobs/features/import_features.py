@@ -76,6 +76,12 @@ def import_features(
                 f"{feature_set.storage}, at or behind sample digest {digests[0][:12]}",
                 hint="The rows before those were stored.",
             )
+        if not _has_lengths(rows):
+            raise FeatureError(
+                f"{file.path} holds numbers so large that float32 has no square of a row's "
+                f"length, at or behind sample digest {digests[0][:12]}",
+                hint="Neither distances nor heads come of them. The rows before those were stored.",
+            )
         cache.commit([Rows(feature_set, digests, rows)], "import", versions())
 
     added, reused, foreign = import_rows(
@@ -83,6 +89,13 @@ def import_features(
     )
     cache.save()
     return Imported(len(file.digests), added, reused, foreign, len(rows), difference, key)
+
+
+def _has_lengths(rows: np.ndarray) -> bool:
+    """Whether distances between rows are numbers, also of means and differences of two."""
+    flat = rows.reshape(len(rows), -1).astype(np.float32, copy=False)
+    with np.errstate(over="ignore"):
+        return bool(np.isfinite(4 * np.einsum("ij,ij->i", flat, flat)).all())
 
 
 def _compare(

@@ -68,6 +68,10 @@ def test_what_is_not_what_it_is_declared_to_be_is_refused(ready, tmp_path, fails
     assert "holds NaN, infinity or numbers too large" in refused(
         "--check", "0", features=bad, ids=ids
     )
+    bad[3, 2] = 1e30
+    assert "float32 has no square of a row's length" in refused(
+        "--check", "0", features=bad, ids=ids
+    )
     file.write_bytes(b"no zip")
     assert "cannot read" in fails("features", "import", "net", "pics", file)
     with pytest.raises(NotFound):
