@@ -18,7 +18,7 @@ from headstart.database_urls import check_types, has_password, url_in_environmen
 from headstart.errors import AlreadyExists, WorkspaceDenied, WorkspaceError, WorkspaceNotFound
 from headstart.values.defaults import TABLE, check_keys, defaults_in
 from headstart.values.made import Made, node_of
-from headstart.values.namespaces import checked
+from headstart.values.namespaces import checked, checked_name
 from headstart.values.refusals import kind_of
 
 CONFIG_FILE = "headstart.toml"
@@ -203,7 +203,8 @@ def _existing(
     root: Path, database_url: str | None, store: Joined | None, namespace: str | None
 ) -> Config:
     config = load_config(root)
-    if namespace not in (None, config.namespace):
+    if namespace is not None and namespace != config.namespace:
+        checked_name(namespace, "--namespace")
         raise AlreadyExists(
             f"{root} is a workspace already, and its namespace is {config.namespace or 'none'}",
             hint="Name another folder with --workspace, or leave --namespace out.",

@@ -155,7 +155,8 @@ class BackboneRepository:
             ]
             raise NotFound(
                 f"no backbone {name!r} is registered",
-                hint=nearest(name, known)
+                hint=_spaced(name)
+                or nearest(name, known)
                 or "See `headstart backbone list`, or add one with `headstart backbone add`.",
             )
         return found
@@ -338,3 +339,11 @@ def _to_cut(row: Row[Any]) -> CutPoint:
         mask=row.mask,
         pooling=row.pooling,
     )
+
+
+def _spaced(name: str) -> str | None:
+    """What may have been meant by a name with a `+`, which no name has."""
+    if "+" not in name:
+        return None
+    meant = JOINED.join(part.strip() or "NAME" for part in name.split("+"))
+    return f"Put spaces around the + to join features: {meant!r}."

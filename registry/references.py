@@ -19,14 +19,34 @@ JOINED = " + "
 
 def parts_of(reference: str) -> list[str]:
     """The references of features that are joined, or the only one; spaces stand around the `+`, as
-    a path may hold one."""
-    return [part.strip() for part in reference.split(JOINED)]
+    a path may hold one.
+
+    Raises:
+        RegistryError: one of several is empty.
+    """
+    parts = [part.strip() for part in reference.split(JOINED)]
+    if len(parts) > 1 and not all(parts):
+        raise RegistryError(
+            f"part {parts.index('') + 1} of the joined features {reference!r} is empty",
+            hint=f"Name a backbone on each side of the '{JOINED.strip()}'.",
+        )
+    return parts
 
 
 def exact(names: str) -> str:
     """Features as labels name them, with the version also where it is the first: a name alone means
     the newest."""
     return JOINED.join(_exact(part) for part in parts_of(names))
+
+
+def label_of(names: str) -> str:
+    """Features as people read them, the contrary of `exact`: without the version where it is 1."""
+    return JOINED.join(_label(part) for part in parts_of(names))
+
+
+def _label(part: str) -> str:
+    name, at, cut = part.partition("@")
+    return f"{name.removesuffix(':1')}{at}{cut}"
 
 
 def _exact(part: str) -> str:

@@ -15,6 +15,9 @@ WORDS = 300
 WHITE = (255, 255, 255)
 MARGIN = 238
 """The grey beside a picture in its cell."""
+NOISE = 3.0
+"""Of 255 tones. Of 317 emoji, saved as JPEG of Pillow's default quality and 72 -> 80 pixels wide,
+95 % keep 61 of 64 bits; 69 % do without it. Pairs among 949 emoji themselves: 138, without 136."""
 
 
 def glance(raw: Any, side: int = 96) -> np.ndarray | str:
@@ -53,16 +56,17 @@ def cell(seen: np.ndarray | str, side: int = 96) -> np.ndarray | str:
 
 def difference_hash(seen: np.ndarray) -> int:
     """64 bits that say where a picture grows brighter to the right, in eight rows of eight places:
-    hardly changed by another size, quality or brightness. (Krawetz: Kind of like that, 2013.)
+    hardly changed by another size, quality or brightness. (Krawetz: Kind of like that, 2013.) By
+    less than `NOISE` is not brighter: on an even ground the noise of a JPEG would set the bits.
 
     Args:
         seen: as `glance` gives it.
     """
     from PIL import Image
 
-    grey = Image.fromarray(seen).convert("L").resize((9, 8), Image.Resampling.BOX)
-    tones = np.asarray(grey, np.int16)
-    return int.from_bytes(np.packbits(tones[:, 1:] > tones[:, :-1]).tobytes())
+    grey = Image.fromarray(seen).convert("L").convert("F")  # means are not rounded to whole tones
+    tones = np.asarray(grey.resize((9, 8), Image.Resampling.BOX))
+    return int.from_bytes(np.packbits(tones[:, 1:] - tones[:, :-1] > NOISE).tobytes())
 
 
 def _small(raw: Any, side: int) -> np.ndarray:

@@ -153,6 +153,8 @@ def _calibrated_text(record: Head) -> str:
     temperature, judged = settings.get("temperature"), settings.get("judged_on")
     if _is_calibrated_kind(record) and judged == {"train": 0, "validation": 0}:
         return f"not calibrated: no sample could be left out of its training to ask; {UNSURE}"
+    if record.kind == "ensemble":
+        return "not calibrated as one: the mean of members that are each as heads of their kind"
     if temperature is None:
         return f"not calibrated: as the fit gave them; {UNSURE}"
     if judged is None:

@@ -23,6 +23,7 @@ from headstart.heads.evaluation.provenance import (
 from headstart.heads.regression import Regression
 from headstart.heads.tasks import task_of
 from headstart.registry.entities import Backbone, Head
+from headstart.registry.references import parts_of
 from headstart.values.environment import locked
 from headstart.visible import visible, visible_json
 
@@ -87,10 +88,7 @@ def model_card(
         for key, value in front.items()
     ]
     rows = [
-        (
-            "backbone",
-            f"{head.backbone} ({', '.join(map(_code, sources))}), cut at {_code(head.cut)}",
-        ),
+        _backbone_row(head, every),
         ("backbone's sha256", ", ".join(digests)),
         *([("licences", _text(", ".join(licences)))] if len(licences) > 1 else []),
         ("dataset", f"{_text(head.dataset)}, digest `{head.dataset_digest}`"),
@@ -127,6 +125,17 @@ def _environment() -> str:
     """The packages with which the model was written, for pip to install them again."""
     head = "## Environment\n\nPackages where this was written, as a requirements file:\n\n"
     return head + "```text\n" + "\n".join(locked()) + "\n```\n"
+
+
+def _backbone_row(head: Head, every: Sequence[Backbone]) -> tuple[str, str]:
+    """What the head takes: each backbone with where it came from, and its cut."""
+    found = {one.reference: one.source for one in every}
+    if len(parts := parts_of(f"{head.backbone}@{head.cut}")) == 1:  # it may be of another name now
+        found = {head.backbone: every[0].source}
+    return "backbone" if len(parts) == 1 else "backbones", "; ".join(
+        f"{_text(name)}{f' ({_code(found[name])})' if name in found else ''}, cut at {_code(cut)}"
+        for name, _, cut in (part.partition("@") for part in parts)
+    )
 
 
 def _code(text: str) -> str:

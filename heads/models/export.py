@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from headstart.errors import HeadError, first_line
+from headstart.errors import HeadError, InvalidHeadSetting, first_line
 from headstart.extractors.backbones.sources.archive import save_model
 from headstart.extractors.preprocessing.affine import Affine
 from headstart.extractors.preprocessing.batches import Batch
@@ -34,10 +34,11 @@ def format_of(path: Path) -> str:
     """The format that a name stands for.
 
     Raises:
-        HeadError: none, or the packages for it are not installed.
+        InvalidHeadSetting: none.
+        HeadError: the packages for it are not installed.
     """
     if path.suffix.lower() not in FORMATS:
-        raise HeadError(
+        raise InvalidHeadSetting(
             f"cannot save as {path}",
             hint="Give a name that ends in .keras, .onnx or .tflite, or one without a dot for a "
             "SavedModel's folder.",

@@ -214,7 +214,10 @@ def _log(call: Call, name: str, uri: str | None, experiment: str, model: bool) -
     if server.startswith(("http://", "https://")):
         note(without_passwords(f"logging {name} into {server}, experiment {experiment}"))
     done = log(head, uri, experiment, model=model)
-    said = f"Logged as run {done.run}." if done.is_new else f"It was logged before, as {done.run}."
+    said = f"Logged as run {done.run}."
+    if not done.is_new:
+        added = "; its model is there now" if model else ""
+        said = f"It was logged before, as {done.run}{added}."
     return Result(done, lambda out: out.print(text(said)))
 
 

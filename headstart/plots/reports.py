@@ -48,6 +48,8 @@ from headstart.plots.figures import to_png, to_svg
 from headstart.plots.judgements import draw_head
 from headstart.plots.maps import draw_map
 from headstart.progress import Progress, silent
+from headstart.registry.entities import Head as HeadRecord
+from headstart.registry.references import parts_of
 from headstart.storage.files import written_aside
 from headstart.storage.manifest import SPLITS, Sample
 from headstart.trained_head import Judged
@@ -278,8 +280,7 @@ def _facts(head: Head) -> list[tuple[str, Any]]:
     sources = dict.fromkeys(one.backbone.source for one in blocks)
     digests = dict.fromkeys(one.backbone.artifact_digest for one in blocks)
     return [
-        ("backbone", f"{record.backbone}, {', '.join(sources)}"),
-        ("cut", record.cut),
+        *_features(record, ", ".join(sources)),
         ("backbone's sha256", ", ".join(digests)),
         ("dataset", f"{record.dataset}, digest {record.dataset_digest}"),
         ("feature key", record.feature_key),
@@ -291,6 +292,14 @@ def _facts(head: Head) -> list[tuple[str, Any]]:
         ("trained", str(record.created_at)[:16] if record.created_at else "-"),
         ("versions", ", ".join(f"{name} {number}" for name, number in record.versions.items())),
     ]
+
+
+def _features(record: HeadRecord, sources: str) -> list[tuple[str, str]]:
+    """What the head takes; `backbone@cut` of its record names all that is joined."""
+    names = f"{record.backbone}@{record.cut}"
+    if len(parts_of(names)) > 1:
+        return [("features", names), ("backbones", sources)]
+    return [("backbone", f"{record.backbone}, {sources}"), ("cut", record.cut)]
 
 
 def _scores(head: Head, judged: Judged, metrics: dict[str, Any]) -> list[tuple[str, str, str]]:

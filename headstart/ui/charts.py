@@ -125,7 +125,7 @@ def draw_scores(points: Sequence[Point], cost: str, score: str = "accuracy") -> 
     low, high = max(0.0, min(ends) - 0.02), min(1.0, max(ends) + 0.02)
     frame = Frame((min(costs) / 1.5, max(costs) * 1.5), (low, high), 720, 380, is_log=True)
     shapes = "".join(_scored(frame, one) for one in points)
-    return frame.drawn(f"{score} over {cost}", shapes, cost, score, role="group")
+    return frame.drawn(f"{score} over {cost}", shapes, f"{cost} (logarithmic)", score, role="group")
 
 
 def _scored(frame: Frame, one: Point) -> str:

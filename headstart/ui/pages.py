@@ -12,6 +12,7 @@ from markupsafe import escape
 from starlette.responses import HTMLResponse
 
 from headstart.heads.evaluation.intervals import share_text
+from headstart.registry.references import label_of, parts_of
 from headstart.values.showable import spelled
 from headstart.values.sizes import shape_text, size_text
 from headstart.visible import in_number, visible_lines
@@ -38,6 +39,8 @@ class Pages:
             amount=amount,
             counted=in_number,
             exact=escape,  # what comes back with a form is not written out
+            features=label_of,
+            parts=parts_of,
             shape=shape_text,
             share=share_text,
             size=size_text,

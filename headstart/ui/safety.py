@@ -37,7 +37,7 @@ HEADERS = {
 """Of every answer."""
 KEPT_NOWHERE = "no-store"
 DENIED = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Not let in: Headstart</title>
+<html lang="en"><head><meta charset="utf-8"><title>{title}: Headstart</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="icon" href="/static/icon.svg">{head}</head>
 <body><h1>{title}</h1><p>{text}</p>{form}</body></html>

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import secrets
@@ -159,6 +160,11 @@ def listen(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family)
     except (OSError, OverflowError) as error:
+        if isinstance(error, socket.gaierror) or getattr(error, "errno", 0) == errno.EADDRNOTAVAIL:
+            raise InvalidValue(
+                f"cannot listen on {host}: {error}",
+                hint="--host is an address of this machine; without it 127.0.0.1 is taken.",
+            ) from error
         raise InvalidValue(
             f"cannot listen on port {port} of {host}: {error}",
             hint="Another --port may be free; without it one that is free is taken.",

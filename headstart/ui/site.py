@@ -85,13 +85,15 @@ class Site:
             status: of the answer.
             **facts: by the template's names.
         """
+        root = str(self.workspace.config.root)
         shared = {
             "title": title,
             "screens": self.screens,
             "path": request.scope["path"],
             "read_only": self.read_only,
-            "root": str(self.workspace.config.root),
+            "root": root,
             "same": (),
+            "opening": f"import headstart; ws = headstart.open({root!r})",
         }
         return self.pages.page(template, status, {**shared, **facts})
 

@@ -59,6 +59,12 @@ class Works:
         with self._lock:
             return self._works.get(key)
 
+    def keep(self, key: tuple[str, ...], result: Any) -> None:
+        """What is known already, as if it had been computed."""
+        with self._lock:
+            self._works[key] = Work(DONE, result=result)
+            self._works.move_to_end(key)
+
     def begin(self, key: tuple[str, ...], make: Callable[[Progress], Any]) -> Work:
         """Have something computed; what goes on under that key is not begun twice.
 

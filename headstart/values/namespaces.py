@@ -13,16 +13,15 @@ OF_THE_SERVER = re.compile(r"pg_.*|public|information_schema")
 SERVER = "postgresql"
 
 
-def checked(namespace: str, database_url: str | None, place: str) -> str:
-    """A namespace, if a project in that database can have it.
+def checked_name(namespace: str, place: str) -> str:
+    """A namespace, if it can be the name of one.
 
     Args:
         namespace: its name.
-        database_url: of the workspace; None for its own SQLite.
         place: what says so: `--namespace`, or a file.
 
     Raises:
-        InvalidValue: it is no name, or the database cannot hold several projects.
+        InvalidValue: it is no name, or one that PostgreSQL keeps.
     """
     if not NAME.fullmatch(namespace):
         raise InvalidValue(
@@ -34,6 +33,21 @@ def checked(namespace: str, database_url: str | None, place: str) -> str:
             f"{place} is {namespace!r}, a name that PostgreSQL keeps for itself",
             hint="Choose another one, such as that of the project.",
         )
+    return namespace
+
+
+def checked(namespace: str, database_url: str | None, place: str) -> str:
+    """A namespace, if a project in that database can have it.
+
+    Args:
+        namespace: its name.
+        database_url: of the workspace; None for its own SQLite.
+        place: what says so: `--namespace`, or a file.
+
+    Raises:
+        InvalidValue: it is no name, or the database cannot hold several projects.
+    """
+    checked_name(namespace, place)
     if database_url is None or not database_url.startswith(SERVER):
         raise InvalidValue(
             f"{place} is {namespace!r}, and the workspace's database is not PostgreSQL: a file of "

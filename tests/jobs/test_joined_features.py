@@ -148,8 +148,8 @@ def test_a_backbone_of_them_is_in_use(two):
 
 def test_verbs_of_one_cut_refuse_them(two, fails):
     two.heads.train("h", two.features(BOTH, "pics"))
-    line = fails("features", "verify", BOTH, "pics")
-    assert "features are joined" in line
+    for verb in ("verify", "map", "explain"):
+        assert "features are joined" in fails("features", verb, BOTH, "pics")
     assert "takes joined features" in fails("head", "finetune", "h", "--from", "pool")
     line = fails("head", "train", "x", "net@features,pool", "pics")
     assert "2 cuts are named, features, pool" in line

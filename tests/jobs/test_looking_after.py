@@ -256,6 +256,8 @@ def test_a_row_of_a_sweep_becomes_a_head(rows, run, fails):
     assert np.array_equal(best.stack.layers[0].kernel, rows.heads["row1"].stack.layers[0].kernel)
     last = len(sweep["trials"])
     assert f"has no row {last + 1}" in fails("head", "train", "n", "--from-sweep", f"1:{last + 1}")
+    with pytest.raises(NotFound):
+        rows.heads.train_from_sweep("n", sweep["id"], last + 1)
     assert "no sweep 9" in fails("head", "train", "n", "--from-sweep", "9")
     assert "leave theirs out" in fails("head", "train", "n", CUT, "rows", "--from-sweep", "1")
     assert "ID:ROW" in fails("head", "train", "n", "--from-sweep", "best")

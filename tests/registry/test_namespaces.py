@@ -117,6 +117,11 @@ def test_what_cannot_name_a_schema_is_refused_before_anything_is_made(tmp_path, 
     assert not (tmp_path / "zoo").exists()
 
 
+def test_a_bad_name_is_said_where_a_workspace_is_there_already(ws):
+    with pytest.raises(InvalidValue, match="'Birds!', which cannot name a namespace"):
+        hs.init(ws.config.root, namespace="Birds!")
+
+
 def test_the_name_of_a_role_is_refused_as_that_role_would_find_its_tables(own_database, tmp_path):
     user = make_url(own_database).username
     with pytest.raises(InvalidValue, match=f"namespace '{user}' is the name of a role"):

@@ -37,8 +37,9 @@ def test_a_port_that_is_taken_is_one_clear_line():
         port = taken.getsockname()[1]
         with pytest.raises(InvalidValue, match=rf"cannot listen on port {port} of 127\.0\.0\.1"):
             listen("127.0.0.1", port)
-    with pytest.raises(InvalidValue, match="cannot listen"):
+    with pytest.raises(InvalidValue, match=r"cannot listen on 192\.0\.2\.1:") as refused:
         listen("192.0.2.1", 0)
+    assert "--host" in str(refused.value.hint) and "--port" not in str(refused.value.hint)
 
 
 def test_which_names_the_page_may_be_called_by():

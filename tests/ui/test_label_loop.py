@@ -56,3 +56,29 @@ def test_a_head_that_knows_a_new_class_was_trained_though_it_cannot_be_compared(
     assert answer.status_code == 422 and '<a href="/heads/first%3A3">first:3</a>' in answer.text
     assert "was trained" in answer.text and "is none of head" in answer.text
     assert page.get(answer.url, headers={"accept": "application/json"}).status_code == 422
+
+
+def test_a_dataset_says_when_its_version_was_made_apart_from_when_it_was_added(page, own_workspace):
+    assert "added 20" not in text_of(page.get("/datasets/pics"))
+    own_workspace.datasets.correct("pics", {"red/red-10.png": "blue"})
+    (run,) = own_workspace.runs.find_latest("correct", "pics", 1)
+    said = text_of(page.get("/datasets/pics"))
+    version = own_workspace.datasets.get("pics").digest[:12]
+    assert f"version {version} , {run.created_at:%Y-%m-%d %H:%M} added 20" in said
+
+
+def test_after_apply_the_page_says_what_was_done_and_keeps_the_rest_of_the_queue(
+    page, own_workspace
+):
+    sample = first_of(begin(page))
+    rest = first_of(say(page, sample, action="label", label="red"))
+    answer = page.post("/labels/pics/apply?features=net@top")
+    version = own_workspace.datasets.get("pics").digest[:12]
+    said = text_of(answer)
+    assert "Applied: 1 label changed, 0 samples left out." in said and version in said
+    assert first_of(answer) == rest and f'value="{sample}"' not in answer.text
+
+
+def test_a_head_of_pictures_offers_a_file_to_be_tried_and_no_text(page):
+    answer = page.get("/heads/first:1").text
+    assert 'name="file"' in answer and 'name="text"' not in answer

@@ -1,5 +1,7 @@
 """Heads that take features of several backbones side by side colour a map as others do."""
 
+import re
+
 import numpy as np
 import pytest
 from sqlalchemy import text
@@ -35,7 +37,10 @@ def test_a_joined_head_colours_a_map_by_what_it_says(joined):
 
 def test_a_joined_head_is_shown_on_the_page(joined):
     page = open_page(joined[0])
-    assert "net:1@top + other:1@top" in text_of(page.get("/heads/both:1"))
+    shown = page.get("/heads/both:1")
+    assert "net:1@top + other:1@top" in text_of(shown)
+    assert re.findall(r'href="/backbones/(\w+)\W', shown.text)[-2:] == ["net", "other"]
+    assert "net@top + other@top" in text_of(page.get("/heads"))
     assert "first:2 and both:1" in text_of(page.get("/compare?a=first:2&b=both:1"))
 
 

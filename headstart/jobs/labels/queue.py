@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from headstart.context import Context
 from headstart.jobs.datasets.audit import Audit, Suspect
+from headstart.jobs.exploration.samples import find_by_id
 from headstart.registry.audit.corrections import APPLIED, KEEP, PENDING
 from headstart.registry.entities import Dataset
+from headstart.storage.manifest import Manifest, Sample
 from headstart.values.showable import Showable
 
 
@@ -57,3 +59,21 @@ def queue_of(context: Context, dataset: Dataset, audit: Audit) -> Queue:
         and (one.sample.id, one.sample.digest, one.sample.label) not in right
     )
     return Queue(left, len(found) - len(left), len(found))
+
+
+def left_of(audit: Audit, manifest: Manifest) -> Audit:
+    """What an audit found of samples that are in the dataset still, with the same label."""
+    now = {one.id: one.label for one in find_by_id(manifest, _ids(audit))}
+
+    def is_there(sample: Sample) -> bool:
+        return sample.id in now and now[sample.id] == sample.label
+
+    suspects = audit.suspects and [one for one in audit.suspects if is_there(one.sample)]
+    twins = [one for one in audit.twins if one.first.id in now and one.second.id in now]
+    return replace(audit, suspects=suspects, twins=twins)
+
+
+def _ids(audit: Audit) -> list[str]:
+    found = [one.sample for one in audit.suspects or ()]
+    found += [one for pair in audit.twins for one in (pair.first, pair.second)]
+    return list(dict.fromkeys(one.id for one in found))

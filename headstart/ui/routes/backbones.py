@@ -42,7 +42,7 @@ def list_backbones(request: Request) -> Response:
     rows = listing.backbones(config)
     same = (
         Same("headstart backbone list", "ws.backbones.list()"),
-        Same("headstart backbone add NAME SOURCE", "ws.backbones.add(name, source)"),
+        Same("headstart backbone add NAME SOURCE", "ws.backbones.add(NAME, SOURCE)"),
     )
     return site.show(
         request, "backbones", "Backbones", rows, speeds=listing.speeds(config), same=same
@@ -102,7 +102,13 @@ def list_known(request: Request) -> Response:
         known=known,
         licences=sorted({one.licence for one in found if one.licence}),
         asked=request.query_params,
-        same=(Same(f"headstart zoo list{told}", "headstart.registry.zoo.find_entries()"),),
+        same=(
+            Same(
+                f"headstart zoo list{told}",
+                "from headstart.registry.zoo import find_entries\n"
+                f"find_entries({'' if pattern is None else repr(pattern)})",
+            ),
+        ),
     )
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
+from datetime import datetime
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from headstart.context import Context
 from headstart.jobs.datasets.details import details_of
 from headstart.jobs.exploration.samples import SIDE, find_samples, get_sample, look
 from headstart.registry import listing
-from headstart.registry.entities import Dataset
+from headstart.registry.entities import Dataset, Run
 from headstart.storage.manifest import SPLITS
 from headstart.ui.asked import whole, word
 from headstart.ui.cards import cards_of
@@ -21,6 +24,8 @@ SCREEN = Screen("Datasets", "/datasets")
 SHOWN = 48
 """Samples of a page."""
 HISTORY = 20
+VERSIONS = ("refresh", "resplit")
+"""Actions, besides corrections, that may give a dataset another version."""
 FOREVER = "private, max-age=31536000, immutable"
 """Of a picture, whose address has the digest of its content in it."""
 
@@ -42,6 +47,7 @@ def show_dataset(request: Request) -> Response:
     found = find_samples(manifest, label=label, split=split, start=start, count=SHOWN)
     captions = ((one, str(one.label) if one.label is not None else "") for one in found.samples)
     context = site.workspace.context
+    corrections = context.runs.find_latest("correct", dataset.name, HISTORY)
     return site.show(
         request,
         "dataset",
@@ -55,7 +61,8 @@ def show_dataset(request: Request) -> Response:
         count=SHOWN,
         splits=SPLITS,
         events=context.events.find(dataset.name, kind="dataset", limit=HISTORY),
-        corrections=context.runs.find_latest("correct", dataset.name, HISTORY),
+        corrections=corrections,
+        made_at=_made_at(context, dataset, corrections),
         same=_same(dataset),
     )
 
@@ -87,6 +94,16 @@ def get_picture(request: Request) -> Response:
 def _dataset(request: Request) -> Dataset:
     """By its registered name alone: a client's text is never taken for a source."""
     return site_of(request).workspace.context.datasets.get(request.path_params["name"])
+
+
+def _made_at(context: Context, dataset: Dataset, corrections: Sequence[Run]) -> datetime | None:
+    """When the version became what it is: by a correction, a look at its source, or added."""
+    for run in corrections:
+        if run.counts.get("after") == dataset.digest:
+            return run.created_at
+    looks = [context.events.find(dataset.name, kind="dataset", action=one) for one in VERSIONS]
+    moments = [one.created_at for found in looks for one in found if one.created_at]
+    return max(moments, default=dataset.created_at)
 
 
 def _same(dataset: Dataset) -> tuple[Same, ...]:

@@ -20,6 +20,7 @@ from headstart.heads.evaluation.per_class import class_scores
 from headstart.heads.evaluation.provenance import MAIN_SCORES, words_of
 from headstart.jobs.heads.care.described import VOID, lines_of
 from headstart.jobs.heads.care.judgement import Verdict, find_confused, judgement_of
+from headstart.jobs.raw_samples import Taker
 from headstart.registry import listing
 from headstart.trained_head import Judged
 from headstart.ui.asked import body_of, field, form_of, whole
@@ -74,10 +75,13 @@ def show_head(request: Request) -> Response:
         coverage=draw_coverage(found.covered) if found and found.bins else "",
         mistakes=[] if found is None else _cards(site, head, found.mistakes),
         can_try=not site.read_only,
+        takes=_takes(site, head),
         most=MOST_CLASSES,
         same=(
             Same(f"headstart head show {named}", f"ws.heads.get({reference!r})"),
-            Same(f"headstart head predict {named} FILE", f"ws.heads.get({reference!r}).predict(…)"),
+            Same(
+                f"headstart head predict {named} FILE", f"ws.heads.get({reference!r}).predict(FILE)"
+            ),
         ),
     )
 
@@ -186,6 +190,18 @@ def _judged(site: Site, head: Head) -> tuple[Judged | None, str]:
         return site.memory.judged_of(head), ""
     except HeadstartError as error:  # of features that are gone, or another task, scores remain
         return None, str(error)
+
+
+def _takes(site: Site, head: Head) -> str:
+    """What is offered to be tried: `text` or `file`; `both` where that is not known."""
+    try:
+        backbone = site.workspace.context.backbones.get(head.record.backbone)
+    except HeadstartError:  # as of several that are joined, or one that is gone
+        return "both"
+    taker = Taker.of(site.workspace.context, backbone)
+    if taker.takes_pictures != taker.takes_texts:
+        return "file" if taker.takes_pictures else "text"
+    return "both"
 
 
 def _cards(site: Site, head: Head, found: Any) -> list[Card]:

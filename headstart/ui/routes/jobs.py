@@ -35,7 +35,7 @@ def list_jobs(request: Request) -> Response:
     found = find_jobs(site.workspace.context, SHOWN)
     same = (
         Same("headstart job list", "ws.jobs.find()"),
-        Same("headstart extract BACKBONE DATASET --detach", "ws.jobs.add(backbone, dataset)"),
+        Same("headstart extract BACKBONE DATASET --detach", "ws.jobs.add(BACKBONE, DATASET)"),
     )
     return site.show(request, "jobs", "Jobs", found, same=same)
 

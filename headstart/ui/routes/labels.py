@@ -13,17 +13,27 @@ from starlette.routing import Route
 from headstart.errors import InvalidValue
 from headstart.jobs.datasets.audit import Audit, Twins, audit
 from headstart.jobs.labels.journal import apply, doubts_of, find_pending, say_all, to_csv, undo
-from headstart.jobs.labels.queue import queue_of
+from headstart.jobs.labels.queue import left_of, queue_of
 from headstart.progress import Progress
 from headstart.registry import listing
 from headstart.registry.entities import Dataset
 from headstart.registry.references import exact
-from headstart.ui.asked import field, form_of, whole, whole_of
+from headstart.ui.asked import field, form_of, whole, whole_of, word
 from headstart.ui.cards import Card, cards_of
 from headstart.ui.site import Same, Screen, Site, site_of
 from headstart.ui.works import Work
 
 SCREEN = Screen("Labels", "/labels")
+SAME = (
+    Same(
+        "headstart features audit BACKBONE DATASET --output suspects.csv",
+        "ws.audit(BACKBONE, DATASET)",
+    ),
+    Same(
+        "headstart dataset correct DATASET CORRECTIONS.csv",
+        "ws.datasets.correct(DATASET, FILE)",
+    ),
+)
 JOURNAL = 200
 MOST_SAMPLES = 1000
 """That are said to be of a class at once."""
@@ -39,7 +49,7 @@ def list_labelled(request: Request) -> Response:
     pending: dict[str, int] = {}
     for one in site.workspace.context.corrections.find(states=("pending",)):
         pending[one.dataset] = pending.get(one.dataset, 0) + 1
-    return site.show(request, "labels", "Labels", rows, pending=pending)
+    return site.show(request, "labels", "Labels", rows, pending=pending, same=SAME)
 
 
 def show_queue(request: Request) -> Response:
@@ -53,6 +63,7 @@ def show_queue(request: Request) -> Response:
     found: Audit | None = work.result if work is not None and not work.error else None
     queue = None if found is None else queue_of(context, dataset, found)
     pending = find_pending(context, dataset.name)
+    offered = _features_of(site, dataset)
     place = whole(request, "place", 0)
     suspect = None if queue is None else queue.at(place)
     card = None if suspect is None else cards_of(dataset, [(suspect.sample, "")])[0]
@@ -63,11 +74,13 @@ def show_queue(request: Request) -> Response:
         pending if queue is None else queue,
         dataset=dataset,
         features=features,
-        offered=_features_of(site, dataset),
+        offered=offered,
         problem="" if work is None else work.error,
         audit=found,
         queue=queue,
         place=place,
+        changed=_done(request, "changed"),
+        excluded=_done(request, "excluded"),
         suspect=suspect,
         card=card,
         classes=dataset.classes[:MOST_CLASSES],
@@ -76,7 +89,7 @@ def show_queue(request: Request) -> Response:
         doubts=doubts_of(dataset, site.memory.manifest_of(dataset), pending) if pending else (),
         journal=context.corrections.find(dataset.name, limit=JOURNAL),
         heads=[row for row in listing.heads(context.config) if row["dataset"] == dataset.name],
-        same=_same(dataset, features),
+        same=_same(dataset, features or next(iter(offered), "")),
     )
 
 
@@ -142,16 +155,27 @@ def _taken_back(request: Request, form: dict[str, list[str]]) -> Response:
 def applied(request: Request) -> Response:
     """Make what is pending a new version of the dataset."""
     site, dataset = site_of(request), _dataset(request)
-    apply(site.workspace.context, dataset.name)
-    return _to_queue(dataset, "")
+    features = word(request, "features") or ""
+    done = apply(site.workspace.context, dataset.name)
+    work = _work(site, dataset, features) if features else None
+    if work is not None and work.result is not None:  # the rest is as doubtful as before
+        rest = left_of(work.result, site.memory.manifest_of(done.dataset))
+        site.works.keep(_key(done.dataset, features), rest)
+    changed = {"changed": len(done.labels), "excluded": len(done.excluded)}
+    return _to_queue(dataset, features, **changed)
 
 
 def export(request: Request) -> Response:
     """What is pending, as a file for `headstart dataset correct`."""
     site, dataset = site_of(request), _dataset(request)
     text = to_csv(find_pending(site.workspace.context, dataset.name))
-    named = f'attachment; filename="{dataset.name}-corrections.csv"'
+    named = f'attachment; filename="{_file_of(dataset)}"'
     return Response(text, media_type="text/csv", headers={"content-disposition": named})
+
+
+def _done(request: Request, what: str) -> int | None:
+    """How much of it was just applied; None where nothing was."""
+    return whole(request, what, 0) if word(request, what) else None
 
 
 def _twins(dataset: Dataset, found: Audit | None) -> list[tuple[Twins, list[Card]]]:
@@ -190,22 +214,28 @@ def _work(site: Site, dataset: Dataset, features: str) -> Work | None:
     return site.works.find(_key(dataset, features))
 
 
-def _to_queue(dataset: Dataset, features: str, place: int = 0) -> Response:
+def _to_queue(dataset: Dataset, features: str, place: int = 0, **done: int) -> Response:
     asked = {"features": features, **({"place": place} if place else {})} if features else {}
-    more = f"?{urlencode(asked)}" if asked else ""
+    more = f"?{urlencode({**asked, **done})}" if asked or done else ""
     return RedirectResponse(f"/labels/{dataset.name}{more}", 303)
 
 
+def _file_of(dataset: Dataset) -> str:
+    """What is pending is saved as this."""
+    return f"{dataset.name}-corrections.csv"
+
+
 def _same(dataset: Dataset, features: str) -> tuple[Same, ...]:
+    file = _file_of(dataset)
     named, cut = shlex.quote(dataset.name), shlex.quote(features or "BACKBONE")
     return (
         Same(
             f"headstart features audit {cut} {named} --output suspects.csv",
-            f"ws.audit({features or 'backbone'!r}, {dataset.name!r})",
+            f"ws.audit({repr(features) if features else 'BACKBONE'}, {dataset.name!r})",
         ),
         Same(
-            f"headstart dataset correct {named} corrections.csv",
-            f"ws.datasets.correct({dataset.name!r}, 'corrections.csv')",
+            f"headstart dataset correct {named} {shlex.quote(file)}",
+            f"ws.datasets.correct({dataset.name!r}, {file!r})",
         ),
     )
 

@@ -33,6 +33,7 @@ from headstart.ui.routes.static import assets
 from headstart.ui.site import Same, Screen, Site, site_of
 
 SCREEN = Screen("Map", "/map")
+SAME = (Same("headstart features map BACKBONE DATASET", "ws.map(BACKBONE, DATASET)"),)
 NEAR = 24
 FOREVER = "private, max-age=31536000, immutable"
 """Of coordinates, whose address has the hash of all that they depend on in it."""
@@ -63,7 +64,7 @@ def show_map(request: Request) -> Response:
         "maps": _kept_maps(site, datasets, sets),
     }
     if asked is None or word(request, "dataset") is None:
-        return site.page(request, "map", "Map", **facts)
+        return site.page(request, "map", "Map", same=SAME, **facts)
     dataset, features, method, seed = asked
     work = site.works.find(_work(asked))
     facts |= {"same": (_same(asked),), "largest": LARGEST[method], "work": work}

@@ -38,7 +38,7 @@ def list_ranked(request: Request) -> Response:
     config = site.workspace.config
     rows = listing.datasets(config)
     same = (
-        Same("headstart rank DATASET", "ws.rank(dataset)"),
+        Same("headstart rank DATASET", "ws.rank(DATASET)"),
         Same("headstart head sweeps", "ws.sweeps.list()"),
     )
     return site.show(request, "ranks", "Rank", rows, sweeps=listing.sweeps(config), same=same)
@@ -135,7 +135,7 @@ def show_sweep(request: Request) -> Response:
         Same(f"headstart head sweeps {number}", f"ws.sweeps.get({number})"),
         Same(
             f"headstart head train NAME --from-sweep {number}:1",
-            f"ws.heads.train_from_sweep(name, {number}, 1)",
+            f"ws.heads.train_from_sweep(NAME, {number}, 1)",
         ),
     )
     rows = [_trial(number, place, one) for place, one in enumerate(tried.trials, start=1)]

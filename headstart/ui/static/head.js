@@ -25,7 +25,7 @@ function trying(place) {
   const [file, text, button, status] = ["input", "textarea", "button", "[role=status]"].map((one) =>
     place.querySelector(one),
   );
-  const ask = async (content, kind) => {
+  const ask = async (content, kind, name) => {
     status.replaceChildren(element("p", "One moment …"));
     button.disabled = true;
     try {
@@ -33,7 +33,7 @@ function trying(place) {
       const answer = await fetch(place.dataset.try, { method: "POST", headers, body: content });
       const told = await answer.json();
       if (!answer.ok) {
-        status.replaceChildren(element("p", told.error.message, { className: "bad-text" }));
+        status.replaceChildren(element("p", told.error.message.replace("[0]:", () => `${name}:`), { className: "bad-text" }));
         return;
       }
       const shown = told.map(answers);
@@ -51,13 +51,15 @@ function trying(place) {
     }
   };
   const go = () => {
-    if (file.files[0]) ask(file.files[0], "application/octet-stream");
-    else if (text.value.trim()) ask(text.value, "text/plain;charset=utf-8");
-    else status.replaceChildren(element("p", "Choose a file, or write a text."));
+    const [chosen] = file?.files ?? [];
+    if (chosen) ask(chosen, "application/octet-stream", chosen.name);
+    else if (text?.value.trim()) ask(text.value, "text/plain;charset=utf-8", "the text");
+    else status.replaceChildren(element("p", file ? "Choose a file first." : "Write a text first."));
   };
   button.addEventListener("click", go);
-  file.addEventListener("change", go);
-  text.addEventListener("input", () => (file.value = ""));
+  file?.addEventListener("change", go);
+  if (file) text?.addEventListener("input", () => (file.value = ""));
+  if (!file) return;
   place.addEventListener("dragover", (event) => {
     event.preventDefault();
     place.classList.add("over");
@@ -67,7 +69,7 @@ function trying(place) {
     event.preventDefault();
     place.classList.remove("over");
     const [dropped] = event.dataTransfer.files;
-    if (dropped) ask(dropped, "application/octet-stream");
+    if (dropped) ask(dropped, "application/octet-stream", dropped.name);
   });
 }
 

@@ -1,8 +1,10 @@
 """Twins are found however many samples have one, and nothing else."""
 
+import io
+
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 from sklearn.datasets import load_digits
 from sklearn.neighbors import NearestNeighbors
 
@@ -131,6 +133,31 @@ def test_a_picture_of_another_size_quality_and_brightness_looks_alike_and_others
     found = find_alike(np.array(hashes, np.uint64))
     expected = {(n, n + 1) for n in range(0, 120, 2)}
     assert set(found) <= expected and len(found) >= 0.9 * len(expected)
+
+
+def copy_of(picture, side, how):
+    file = io.BytesIO()
+    picture.resize((side, side), how).save(file, "JPEG")
+    return Image.open(file)
+
+
+def test_copies_of_drawings_on_an_even_ground_look_alike_and_other_drawings_do_not():
+    """Noise of the JPEG on the ground must set no bits."""
+    rng = np.random.default_rng(1)
+    ways = [Image.Resampling.LANCZOS, Image.Resampling.BOX, Image.Resampling.NEAREST]
+    hashes, expected = [], set()
+    for number in range(60):
+        one = Image.new("RGB", (72, 72), (250, 250, 250))
+        pen = ImageDraw.Draw(one)
+        for _ in range(4):
+            x, y, width, height = rng.integers((5, 5, 15, 15), (45, 45, 35, 35)).tolist()
+            pen.ellipse((x, y, x + width, y + height), tuple(rng.integers(0, 230, 3).tolist()))
+        copies = [copy_of(one, 80, how) for how in ways]
+        hashes += [difference_hash(np.asarray(picture)) for picture in (one, *copies)]
+        expected |= {(4 * number, 4 * number + place) for place in (1, 2, 3)}
+    found = set(find_alike(np.array(hashes, np.uint64)))
+    assert len(found & expected) >= 0.9 * len(expected)
+    assert all(first // 4 == second // 4 for first, second in found)
 
 
 @pytest.mark.parametrize("by", [2.0**14, 2.0**20])

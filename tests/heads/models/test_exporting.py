@@ -11,7 +11,7 @@ import pytest
 import headstart as hs
 from conftest import clean_environment
 from headstart.backbone_model import pipeline_of
-from headstart.errors import HeadError, ParityError
+from headstart.errors import HeadError, InvalidHeadSetting, ParityError
 from headstart.heads.models import export
 
 TOLERANCE = 1e-4
@@ -219,3 +219,9 @@ def test_onnx_carries_its_classes_and_gives_no_names(trained, tmp_path):
     with pytest.raises(HeadError, match="a model as onnx cannot give names"):
         head.attach(tmp_path / "other.onnx", labels=True)
     assert not (tmp_path / "other.onnx").exists()
+
+
+def test_a_form_that_is_none_of_those_is_a_wrong_use():
+    with pytest.raises(InvalidHeadSetting, match=r"cannot save as x\.h5") as caught:
+        export.format_of(Path("x.h5"))
+    assert caught.value.code == "usage"

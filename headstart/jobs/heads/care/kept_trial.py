@@ -52,8 +52,8 @@ def kept_trial(
         precision: of the features, in the place of that of the sweep.
 
     Raises:
-        NotFound: there is no such sweep.
-        HeadError: it has no such row, or tried heads on few samples; or the features are other ones
+        NotFound: there is no such sweep, or it has no such row.
+        HeadError: it tried heads on few samples; or the features are other ones
             now.
 
     Warns:
@@ -63,7 +63,7 @@ def kept_trial(
     kept = context.sweeps.get(sweep)
     trying: dict[str, Any] = kept.sweep.trying
     if not 1 <= row <= len(kept.trials):
-        raise HeadError(
+        raise NotFound(
             f"sweep {sweep} has no row {row}",
             hint=f"It has 1 to {len(kept.trials)}, as `headstart head sweeps {sweep}` lists them.",
         )

@@ -169,6 +169,9 @@ class MapView {
       pick: (left, top) => this.#pick(left, top),
       key: (name) => this.#key(name),
     });
+    document.addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && !event.defaultPrevented) this.setSelection(null);
+    });
     new ResizeObserver(() => this.#resize()).observe(this.stage);
     dark.addEventListener("change", () => {
       this.legend.show(this.column, dark.matches);
