@@ -26,7 +26,7 @@ from headstart.notices import tell
 from headstart.progress import Progress, silent
 from headstart.registry.jobs import CANCELLED, DONE, FAILED, Job
 
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 1.0
 SHARE = 10
 """Looks at the ledger, which go through the whole index, take a tenth of the time at most."""
 LEAVE_SECONDS = 45.0
