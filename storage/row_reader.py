@@ -151,7 +151,8 @@ class RowReader:
                 for group in part:
                     here = slice(group.start, group.stop)
                     own = targets[here], row[here], out
-                    if is_plain and group.has_most and not group.is_whole:
+                    # What came from afar is kept: the next window may take the rest of a chunk.
+                    if is_plain and group.has_most and not (group.is_whole or self._is_far):
                         self._read_most(reader, group, *own, scratch)
                     else:
                         self._read_group(reader, group, *own)

@@ -11,6 +11,7 @@ from headstart.heads.models.finetune import FineTuning
 from headstart.jobs.heads.cross_validation import Features, load
 from headstart.jobs.heads.splits import split
 from headstart.notices import HeadstartWarning
+from headstart.origins.blocks import blocks_of
 
 CUT = "flat@as_it_is"
 SAID = "90 of 240 samples have no label and are left out"
@@ -66,7 +67,7 @@ def test_a_dataset_without_labels_is_refused_for_that(rows, tmp_path, cuts):
     np.savez(tmp_path / "bare.npz", x=np.load(rows.datasets["rows"].source)["x"])
     rows.datasets.add("bare", tmp_path / "bare.npz")
     features = Features("bare")
-    chosen = [(backbone, cut) for one in cuts for backbone, (cut,) in [rows.context.resolve(one)]]
+    chosen = [blocks_of(rows.context, one) for one in cuts]
     with pytest.raises(HeadError, match="the dataset has no labels"):
         next(load(rows.context, features, chosen, hs.CrossValidation(folds=3)))
 

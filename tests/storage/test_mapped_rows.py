@@ -173,7 +173,7 @@ def test_shuffled_passes_give_each_row_with_its_label_whole_chunks_and_parts_ali
     monkeypatch.setattr(row_reader, "FEW_BYTES", 0)
     view, plain = view_of(store, (100,))
     known = {row.tobytes(): number for number, row in enumerate(plain)}
-    for part in (view, view._taken(np.arange(0, ROWS, 2))):
+    for part in (view, view.take(np.arange(0, ROWS, 2))):
         for epoch in range(3):
             found = []
             for features, labels in part.batches(37, shuffle=True, seed=epoch):

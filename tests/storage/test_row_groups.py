@@ -42,7 +42,7 @@ def mixed(view, seed):
 def test_passes_give_each_row_of_a_part_once_bit_for_bit(store, shape, chosen):
     view, plain = view_of(store, shape)
     numbers = np.arange(ROWS)[chosen]
-    part = view._taken(numbers)
+    part = view.take(numbers)
     known = {row.tobytes(): number for number, row in enumerate(plain)}
     for seed in range(3):
         found = [known[row.tobytes()] for row in mixed(part, seed)]
@@ -61,7 +61,7 @@ def test_rows_that_are_wanted_twice_or_in_any_order_are_right(store):
 
 def test_every_pass_checks_each_chunk_once_and_keeps_none_of_which_it_took_most(store, checked):
     view, _ = view_of(store, (100,))
-    part = view._taken(np.flatnonzero(np.random.default_rng(0).random(ROWS) < 0.9))
+    part = view.take(np.flatnonzero(np.random.default_rng(0).random(ROWS) < 0.9))
     chunks = len(np.unique(part._reader.chunk_of(part._places)))
     for seed in range(2):
         del checked[:]

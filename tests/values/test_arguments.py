@@ -54,7 +54,13 @@ def verbs(ws):
     for where, thing in things.items():
         own = {"features": view, "out": None, "reference": OF_COLLECTIONS.get(where, "net")}
         own |= {"given": OF_COLLECTIONS.get(where, "net"), "found": []}
-        own |= {"one": "h", "other": "h"}
+        own |= {
+            "one": "h",
+            "other": "h",
+            "others": [view],
+            "scales": [1.0, 1.0],
+            "rows": np.arange(2),
+        }
         own_classes = (one for one in type(thing).__mro__ if one.__module__.startswith(PUBLIC))
         names = {name: member for one in own_classes for name, member in vars(one).items()}
         for name, member in names.items():
