@@ -11,6 +11,9 @@ from sqlalchemy import Connection, Table, case, func, select
 from headstart.registry import tables as t
 from headstart.registry.database import insert_into
 
+LARGEST = 2**31 - 1
+"""That a column of numbers holds in PostgreSQL; SQLite refuses to look for one above 2**63."""
+
 
 def next_number(connection: Connection, table: Table) -> int:
     """The number of the next row of a table, as a part of the transaction that inserts it: what is

@@ -7,6 +7,7 @@ import pytest
 from alembic import command
 
 import headstart as hs
+from headstart.errors import NotFound
 from headstart.registry import schema
 from headstart.registry import tables as t
 from headstart.registry.entities import SweepRecord, TrialRecord
@@ -19,6 +20,14 @@ def zoo(url, tmp_path):
     ws.datasets.add("d", np.ones((3, 6), np.float32))
     yield ws
     ws.database.close()
+
+
+@pytest.mark.parametrize("number", [7, 2**31, 10**23])
+def test_a_number_that_was_never_given_is_not_found_however_large(zoo, number):
+    with pytest.raises(NotFound, match=f"no job {number}"):
+        zoo.jobs.get(number)
+    with pytest.raises(NotFound, match=f"no sweep {number}"):
+        zoo.context.sweeps.get(number)
 
 
 def a_job(ws):
