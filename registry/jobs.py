@@ -17,7 +17,7 @@ from headstart.registry.connection.outages import outlasting
 from headstart.registry.database import Database
 from headstart.registry.datasets import keep
 from headstart.registry.leases import Signs, clock, has_run_out
-from headstart.registry.numbers import LARGEST, next_number
+from headstart.registry.numbers import is_held, next_number
 from headstart.values.calls import host_name, user_name
 from headstart.values.showable import Results, Showable
 
@@ -133,7 +133,7 @@ class JobRepository:
         Raises:
             NotFound: there is none.
         """
-        if number > LARGEST:
+        if not is_held(number, "job"):
             raise _not_found(number)
         with self._database.reading() as connection:
             row = connection.execute(select(t.jobs).where(t.jobs.c.id == number)).first()

@@ -8,11 +8,26 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, Table, case, func, select
 
+from headstart.errors import InvalidValue
 from headstart.registry import tables as t
 from headstart.registry.database import insert_into
+from headstart.values.options import taken
 
 LARGEST = 2**31 - 1
 """That a column of numbers holds in PostgreSQL; SQLite refuses to look for one above 2**63."""
+
+
+def is_held(number: int, what: str) -> bool:
+    """Whether a database can have a row of that number.
+
+    Args:
+        number: by which somebody asks.
+        what: has the number, such as `job`.
+
+    Raises:
+        InvalidValue: it is no whole number.
+    """
+    return bool(0 < taken(what, number, "int", InvalidValue) <= LARGEST)
 
 
 def next_number(connection: Connection, table: Table) -> int:

@@ -16,7 +16,7 @@ from headstart.registry.audit.events import record
 from headstart.registry.connection.outages import outlasting
 from headstart.registry.database import Database
 from headstart.registry.entities import KeptSweep, SweepRecord, TrialRecord, TriedSweep
-from headstart.registry.numbers import LARGEST, next_number
+from headstart.registry.numbers import is_held, next_number
 from headstart.registry.selection import tags
 from headstart.registry.selection.age import Age, Pruned
 from headstart.registry.selection.tags import Tags
@@ -147,7 +147,7 @@ class SweepRepository(Showable):
 
 def _get(connection: Connection, id_: int) -> Row[Any]:
     query = select(t.sweeps).where(t.sweeps.c.id == id_)
-    row = None if id_ > LARGEST else connection.execute(query).one_or_none()
+    row = connection.execute(query).one_or_none() if is_held(id_, "sweep") else None
     if row is None:
         raise NotFound(f"no sweep {id_}", hint="See `headstart head sweeps`.")
     return row

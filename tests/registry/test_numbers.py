@@ -7,7 +7,7 @@ import pytest
 from alembic import command
 
 import headstart as hs
-from headstart.errors import NotFound
+from headstart.errors import InvalidValue, NotFound
 from headstart.registry import schema
 from headstart.registry import tables as t
 from headstart.registry.entities import SweepRecord, TrialRecord
@@ -22,11 +22,19 @@ def zoo(url, tmp_path):
     ws.database.close()
 
 
-@pytest.mark.parametrize("number", [7, 2**31, 10**23])
+@pytest.mark.parametrize("number", [-1, 0, 7, 2**31, 10**23])
 def test_a_number_that_was_never_given_is_not_found_however_large(zoo, number):
     with pytest.raises(NotFound, match=f"no job {number}"):
         zoo.jobs.get(number)
     with pytest.raises(NotFound, match=f"no sweep {number}"):
+        zoo.context.sweeps.get(number)
+
+
+@pytest.mark.parametrize("number", [None, "", b"x", [], object(), 1.5])
+def test_what_is_no_number_is_refused_with_a_word(zoo, number):
+    with pytest.raises(InvalidValue, match=r"job\b.* is .*, of type"):
+        zoo.context.jobs.get(number)
+    with pytest.raises(InvalidValue, match="sweep is .*, of type"):
         zoo.context.sweeps.get(number)
 
 
