@@ -96,7 +96,7 @@ def main() -> None:
     out = console()
     for section in found:
         out.print(table(section.title, section.columns, section.rows))
-        out.print(f"[dim]{section.note}[/dim]\n")
+        out.print(f"{section.note}\n", style="dim")
 
 
 @contextmanager
