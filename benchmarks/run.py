@@ -33,6 +33,7 @@ from sections import (
     engines,
     fine_tuning,
     first_runs,
+    kinds,
     light_heads,
     limits,
     many_samples,
@@ -205,6 +206,10 @@ def _heads(folder: Path, *, is_quick: bool) -> Section:
     return light_heads.section(folder, _repeats(is_quick=is_quick), is_quick=is_quick)
 
 
+def _kinds(folder: Path, *, is_quick: bool) -> Section:
+    return kinds.section(folder, ("tables",) if is_quick else ())
+
+
 def _fine_tuning(folder: Path, *, is_quick: bool) -> Section:
     return fine_tuning.section(folder, 1 if is_quick else 8)
 
@@ -260,6 +265,7 @@ SECTIONS = {
     "precision-speeds": _precision_speeds,
     "end-to-end": _end_to_end,
     "heads": _heads,
+    "kinds": _kinds,
     "fits": _fits,
     "reading": _reading,
     "fine-tuning": _fine_tuning,
