@@ -34,6 +34,7 @@ from sections import (
     engines,
     fine_tuning,
     first_runs,
+    kinds,
     light_heads,
     limits,
     many_samples,
@@ -206,6 +207,10 @@ def _heads(folder: Path, *, is_quick: bool) -> Section:
     return light_heads.section(folder, _repeats(is_quick=is_quick), is_quick=is_quick)
 
 
+def _kinds(folder: Path, *, is_quick: bool) -> Section:
+    return kinds.section(folder, ("tables",) if is_quick else ())
+
+
 def _automatic(folder: Path, *, is_quick: bool) -> Section:
     assert not is_quick
     return automatic.section(folder)
@@ -266,6 +271,7 @@ SECTIONS = {
     "precision-speeds": _precision_speeds,
     "end-to-end": _end_to_end,
     "heads": _heads,
+    "kinds": _kinds,
     "auto": _automatic,
     "fits": _fits,
     "reading": _reading,

@@ -14,7 +14,7 @@ from sklearn.utils.validation import (
 )
 
 from headstart.heads.dense_stack import DenseStack
-from headstart.heads.kind import Part
+from headstart.heads.kind import Part, tokens_for
 from headstart.heads.kinds.every_kind import head_of
 from headstart.heads.origins import fit_near_zero
 from headstart.values.seeds import check_seed
@@ -24,10 +24,12 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):
     """A head of any kind as a classifier of feature vectors.
 
     Args:
-        kind: `linear`, `mlp`, `neighbours`, `prototype`, `ridge`, `svm`, or one of a plug-in.
+        kind: `attentive`, `linear`, `mlp`, `neighbours`, `prototype`, `ridge`, `svm`, or one of a
+            plug-in.
         settings: of the kind, such as `{"strengths": (0.01,)}` or `{"hidden": (64,)}`; its defaults
             without them. There is no validation split, so rows are left out in turn to choose
-            among several candidates and to calibrate, and an `mlp` runs all its epochs.
+            among several candidates and to calibrate, and an `mlp` runs all its epochs. To an
+            `attentive` one a vector is a single token.
         seed: of everything that chance decides.
 
     Attributes:
@@ -66,6 +68,7 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):
             lambda train, validation: kind.fit(train, validation, len(self.classes_), self.seed),
             Part(x, targets, weights),
             nothing,
+            tokens_for(kind, nothing),
         )
         self.stack_ = DenseStack(fitted.layers, tuple(range(len(self.classes_))))
         return self

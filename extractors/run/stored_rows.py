@@ -12,7 +12,7 @@ from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.cache.feature_cache import FeatureCache, encoding_of
 from headstart.extractors.preprocessing.augmentation import view_of
 from headstart.extractors.run.settings import Settings
-from headstart.extractors.run.space import refuse_full_disk, row_bytes
+from headstart.extractors.run.space import refuse_full_disk, row_bytes, tell_of_size
 from headstart.registry.entities import Backbone, FeatureSet
 from headstart.registry.features import FeatureRepository
 from headstart.storage.encoding import Encoding
@@ -66,6 +66,7 @@ class StoredRows:
             size = row_bytes(chosen, known.storage if known else self._settings.storage)
             needed += 0 if math.isnan(size) else rows * size
         refuse_full_disk(needed, len(missing), cache.store)
+        tell_of_size(needed, len(missing))
 
     def which_fit(self, cuts: Iterable[str], outputs: Sequence[np.ndarray]) -> np.ndarray:
         """Which rows are finite and in the range of the numbers stored at all cuts: bool, (n,)."""
