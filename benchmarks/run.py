@@ -26,6 +26,7 @@ import peer
 from material import MODELS, Model
 from sections import (
     all_rows,
+    automatic,
     bucket,
     claims,
     computed_again,
@@ -96,7 +97,7 @@ def main() -> None:
     out = console()
     for section in found:
         out.print(table(section.title, section.columns, section.rows))
-        out.print(f"[dim]{section.note}[/dim]\n")
+        out.print(f"{section.note}\n", style="dim")
 
 
 @contextmanager
@@ -205,6 +206,11 @@ def _heads(folder: Path, *, is_quick: bool) -> Section:
     return light_heads.section(folder, _repeats(is_quick=is_quick), is_quick=is_quick)
 
 
+def _automatic(folder: Path, *, is_quick: bool) -> Section:
+    assert not is_quick
+    return automatic.section(folder)
+
+
 def _fine_tuning(folder: Path, *, is_quick: bool) -> Section:
     return fine_tuning.section(folder, 1 if is_quick else 8)
 
@@ -260,6 +266,7 @@ SECTIONS = {
     "precision-speeds": _precision_speeds,
     "end-to-end": _end_to_end,
     "heads": _heads,
+    "auto": _automatic,
     "fits": _fits,
     "reading": _reading,
     "fine-tuning": _fine_tuning,

@@ -122,6 +122,7 @@ DOCUMENTS = {
     "head predict --output": "headstart.jobs.outcomes.Written",
     "head log": "headstart.jobs.heads.log.Logged",
     "prune": "headstart.registry.selection.age.Pruned",
+    "auto": "headstart.jobs.auto.found.Auto",
     "rank": "[headstart.heads.evaluation.ranking.Rank]",
     "ui": "headstart.ui.server.Served",
     "demo": "headstart.demo.DemoResult",

@@ -115,6 +115,7 @@ head predict h {p}/pictures/red
 head predict h {p}/pictures/red -o {p}/p.csv
 head log h --to sqlite:///{p}/flow.db
 rank pics net --folds 3
+auto pics net --minutes 0.01 --folds 3 --output {p}/auto.keras --page {p}/auto.html
 dataset resplit again
 dataset remove again --force
 backbone remove other

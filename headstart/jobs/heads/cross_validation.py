@@ -223,9 +223,23 @@ def find(
     ]
     check_labelled(views[0].samples)
     views = [labelled_in(views[0]), *(view.labelled() for view in views[1:])]  # said once
+    return found_among(wanted.dataset, chosen, views, trying)
+
+
+def found_among(
+    dataset: str, chosen: Sequence[Blocks], views: Sequence[FeatureView], trying: CrossValidation
+) -> list[Found]:
+    """The same of views of labelled samples, one for each kind of features.
+
+    Args:
+        dataset: its name.
+        chosen: what the features come from.
+        views: of each, a row per sample.
+        trying: on which folds.
+    """
     samples = _in_all(views)
     labelled = labelled_rows(samples, trying.limit, trying.seed)
-    _tell_of_several(wanted.dataset, labelled)
+    _tell_of_several(dataset, labelled)
     folds = folds_of(labelled, trying)
     ids = [] if len(views) == 1 else samples.take(labelled.rows).ids
     found = []
