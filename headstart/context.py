@@ -143,7 +143,7 @@ class Context:
 
     def needed_artifacts(self) -> set[str]:
         """sha256 of the stored files that a backbone, its preprocessing, its converted trunks, a
-        head, a dataset or a map names."""
+        head, a dataset, a map or a job names."""
         backbones, heads = self.backbones.find_all(), self.heads.find_all()
         datasets = self.datasets.find_all()
         needed = {backbone.artifact_digest for backbone in backbones}
@@ -155,6 +155,7 @@ class Context:
         needed |= self.conversions.needed_parts(points) | self.calibrations.needed_parts(points)
         keys = {one.key for one in self.feature_sets.find_sets()}
         needed |= self.maps.needed_parts(keys, {one.name for one in datasets})
+        needed |= self.jobs.find_documents()
         return needed.union(
             *(Preprocessing.from_json(one.preprocessing).stored_files for one in backbones)
         )

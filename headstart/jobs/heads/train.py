@@ -21,6 +21,7 @@ from headstart.jobs.heads.looks import TESTED_ON, samples_key
 from headstart.notices import warn
 from headstart.origins.blocks import JoinedOrigin, Origin
 from headstart.origins.of_head import place_of, settings_of
+from headstart.progress import Progress, silent
 from headstart.registry.entities import Head as HeadRecord
 from headstart.registry.entities import Run
 from headstart.registry.names import check_name
@@ -43,8 +44,9 @@ def train(
     task: Task | str | None = None,
     views: int = 0,
     windows: str | None = None,
+    progress: Progress = silent,
 ) -> TrainedHead:
-    """See `Heads.train`."""
+    """See `Heads.train`. `progress` may raise: nothing is registered then."""
     from headstart.heads.models.train import train as fit
 
     check_name(name, "head")
@@ -77,7 +79,9 @@ def train(
     )
     more = [of_samples(one, features.windows) for one in more]
     more = more if several else [one.labelled() for one in more]
+    progress(0, 1)
     trained = fit(features, chosen, seed, task, more)
+    progress(1, 1)
     return register(context, name, features, trained, seed, started)
 
 

@@ -7,10 +7,13 @@ from headstart.errors import HeadError
 from headstart.heads.kinds.every_kind import kind_of
 from headstart.jobs.heads.combined.ensemble import fit_again
 from headstart.jobs.heads.train import train
+from headstart.progress import Progress, silent
 from headstart.trained_head import TrainedHead
 
 
-def retrain(head: TrainedHead, name: str | None = None) -> TrainedHead:
+def retrain(
+    head: TrainedHead, name: str | None = None, *, progress: Progress = silent
+) -> TrainedHead:
     """See `Head.retrain`."""
     record = head.record
     if head.is_tuned:
@@ -32,4 +35,5 @@ def retrain(head: TrainedHead, name: str | None = None) -> TrainedHead:
         task=head.task,
         views=record.settings.get("views", 0),
         windows=head.windows.get("pooled"),
+        progress=progress,
     )
