@@ -141,7 +141,7 @@ def part_of(views: Sequence[FeatureView], task: Task, classes: list[Label]) -> P
     targets = task.read([label for view in views for label in view.labels], classes)
     rows = rows_of(*views)
     check_finite(rows, [id_ for view in views for id_ in view.ids])
-    return Part(rows, targets, task.weigh(targets, len(classes)), _groups(views))
+    return Part(rows, targets, task.weigh(targets, len(classes), classes), _groups(views))
 
 
 def _groups(views: Sequence[FeatureView]) -> np.ndarray:
