@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 import numpy as np
 
 from headstart.errors import HeadError, InvalidHeadSetting
-from headstart.heads.dense_stack import Layer
 from headstart.heads.kind import FitsLoss, FitsNumbers, Fitted, HeadKind, Part
 from headstart.heads.kinds.every_kind import able_kinds
 from headstart.heads.kinds.generalised import (
