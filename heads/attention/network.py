@@ -94,7 +94,6 @@ class AttentiveNetwork:
         queries: how many.
         start: a dense layer for the plain mean of a row's tokens, raw, whose outputs these are at
             the start.
-        learning_rate: of Adam.
         rng: chooses by what the queries differ at the start.
         pool: for the halves of a batch.
     """
@@ -105,7 +104,6 @@ class AttentiveNetwork:
         spread: Spread,
         queries: int,
         start: Layer,
-        learning_rate: float,
         rng: np.random.Generator,
         pool: ThreadPoolExecutor,
     ) -> None:
@@ -125,8 +123,12 @@ class AttentiveNetwork:
         whole, level = spread.level(start.kernel.astype(np.float64))
         kernel[...] = whole * self._scale[:, None] / queries + noise - noise.mean(axis=0)
         bias[...] = start.bias + level
-        self._adam = Adam(self._weights, learning_rate)
+        self._adam = Adam(self._weights, 0.0)
         self._loss = LOSSES[self.activation]
+
+    def begin(self, learning_rate: float) -> None:
+        """Go on from the weights as they are, by a new rate."""
+        self._adam = Adam(self._weights, learning_rate)
 
     def _parts(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Queries (width, queries), kernels (queries, width, outputs) and bias, as views."""

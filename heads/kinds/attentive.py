@@ -28,6 +28,10 @@ from headstart.heads.setting import Setting, combinations
 from headstart.heads.standardisation import one_thread_a_core
 from headstart.values.options import Options
 
+RATES = 3
+"""Learning rates, each a tenth of the one before: where steps of one make nothing better any more,
+those of the next go on from the best. What only one token says takes large steps, as the start
+knows nothing of it; where the mean says nearly all, they only spoil that."""
 MOST = 1 << 10
 """Queries: more than any sample has places that are worth a look of their own."""
 
@@ -42,11 +46,11 @@ class Attentive(Options, error=InvalidHeadSetting):
 
     Attributes:
         queries: how many.
-        learning_rate: of Adam.
+        learning_rate: of Adam at first; later a tenth of it, and a hundredth.
         batch_size: samples a step.
-        epochs: at most so many passes.
-        patience: stop when the loss of rows that are not trained on has not fallen for so many
-            epochs; the best epoch's weights are kept, or those of the start.
+        epochs: at most so many passes at each rate.
+        patience: go on to the next rate when the loss of rows that are not trained on has not
+            fallen for so many epochs; the best epoch's weights are kept, or those of the start.
     """
 
     kind: ClassVar[str] = "attentive"
@@ -62,7 +66,7 @@ class Attentive(Options, error=InvalidHeadSetting):
     learning_rate: float = 1e-2
     batch_size: int = 64
     epochs: int = 60
-    patience: int = 6
+    patience: int = 4
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -123,7 +127,7 @@ class Attentive(Options, error=InvalidHeadSetting):
         rest, asked = train.only(np.flatnonzero(~is_asked)), train.only(np.flatnonzero(is_asked))
         judged_on = {"judged_on": {"train": len(asked), "validation": 0}}
         if not len(asked):  # of one sample a class: as it starts
-            stack, details, _ = self._train(train, asked, course, 0)
+            stack, details, _ = self._train(train, asked, course, [0] * RATES)
             return Fitted(stack.layers, details | judged_on)
         first, details, best = self._train(rest, asked, course)
         stack = self._train(train, train.rows(slice(0)), course, best)[0]
@@ -134,26 +138,26 @@ class Attentive(Options, error=InvalidHeadSetting):
         return cooled(stack, Verdict(said, asked.targets, asked.weights, 0.0), details)
 
     def _train(
-        self, train: Part, validation: Part, course: _Course, epochs: int | None = None
-    ) -> tuple[DenseStack, dict[str, Any], int]:
-        """The layers as they are trained, for so many epochs if that is given, how that went, and
-        which epoch is the best."""
+        self, train: Part, validation: Part, course: _Course, epochs: Sequence[int] = ()
+    ) -> tuple[DenseStack, dict[str, Any], list[int]]:
+        """The layers as they are trained, how that went, and how many epochs of each rate they
+        have; so many of each, if that is given."""
         tokens = tokens_for(self, train)
         assert tokens is not None  # of a kind that takes them
         spread = Spread.of(train.features, tokens, course.pool)
-        rng = np.random.default_rng(course.seed)
-        network = AttentiveNetwork(
-            tokens,
-            spread,
-            self.queries,
-            _start(replace(train, features=spread.means), course),
-            self.learning_rate,
-            rng,
-            course.pool,
-        )
-        steps = _Steps(self.batch_size, self.epochs if epochs is None else epochs, self.patience)
-        details, best = descend(network, steps, train, validation, rng, is_start_judged=True)
-        return network.stack(), details, best
+        rng, start = np.random.default_rng(course.seed), replace(train, features=spread.means)
+        layer = _start(start, course)
+        network = AttentiveNetwork(tokens, spread, self.queries, layer, rng, course.pool)
+        history: dict[str, list[float]] = {}
+        kept: list[int] = []
+        for number, most in enumerate(epochs or [self.epochs] * RATES):
+            network.begin(self.learning_rate / 10**number)
+            steps = _Steps(self.batch_size, most, self.patience)
+            details, best = descend(network, steps, train, validation, rng, is_start_judged=True)
+            kept.append(best)
+            for name, values in details["history"].items():
+                history.setdefault(name, []).extend(values)
+        return network.stack(), {"epochs": len(history["loss"]), "history": history}, kept
 
 
 @dataclass(frozen=True)

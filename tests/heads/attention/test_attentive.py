@@ -144,7 +144,7 @@ def test_the_gradient_is_that_of_finite_differences():
     start = Layer(rng.normal(size=(3, 3)).astype(np.float32), np.zeros(3, np.float32), "softmax")
     with one_thread_a_core() as pool:
         spread = Spread.of(x, tokens, pool)
-        network = AttentiveNetwork(tokens, spread, 2, start, 1e-3, rng, pool)
+        network = AttentiveNetwork(tokens, spread, 2, start, rng, pool)
         network._weights += rng.normal(0, 0.5, network._weights.shape).astype(np.float32)
         rows, own = np.arange(6), network.copy()
         _, gradient = network._slope(x, targets, rows, 6, weights)
