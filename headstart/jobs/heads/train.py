@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from headstart.cached import features_in_views, labelled_in, of_samples
@@ -21,7 +21,6 @@ from headstart.jobs.heads.looks import TESTED_ON, samples_key
 from headstart.notices import warn
 from headstart.origins.blocks import JoinedOrigin, Origin
 from headstart.origins.of_head import place_of, settings_of
-from headstart.progress import Progress, silent
 from headstart.registry.entities import Head as HeadRecord
 from headstart.registry.entities import Run
 from headstart.registry.names import check_name
@@ -44,10 +43,51 @@ def train(
     task: Task | str | None = None,
     views: int = 0,
     windows: str | None = None,
-    progress: Progress = silent,
 ) -> TrainedHead:
-    """See `Heads.train`. `progress` may raise: nothing is registered then."""
-    from headstart.heads.models.train import train as fit
+    """See `Heads.train`."""
+    fitted = fit(context, name, features, kind, seed=seed, task=task, views=views, windows=windows)
+    return fitted.register()
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A head that was trained and is not registered yet.
+
+    Attributes:
+        context: where.
+        name: that it is to have.
+        view: that it was trained on, with its origin.
+        trained: the head.
+        seed: of its fit.
+        started: by `time.monotonic`.
+    """
+
+    context: Context
+    name: str
+    view: FeatureView
+    trained: Trained
+    seed: int
+    started: float
+
+    def register(self) -> TrainedHead:
+        """Keep it as the next version of its name."""
+        given = self.context, self.name, self.view, self.trained
+        return register(*given, self.seed, self.started)
+
+
+def fit(
+    context: Context,
+    name: str,
+    features: FeatureView,
+    kind: HeadKind | str | None = None,
+    *,
+    seed: int = 0,
+    task: Task | str | None = None,
+    views: int = 0,
+    windows: str | None = None,
+) -> Fitted:
+    """As `train`, without registering it: whoever trains as a job may have been told to stop."""
+    from headstart.heads.models.train import train as fitted
 
     check_name(name, "head")
     seed, task = taken("seed", seed, "int", InvalidHeadSetting), one_task(task)
@@ -79,10 +119,8 @@ def train(
     )
     more = [of_samples(one, features.windows) for one in more]
     more = more if several else [one.labelled() for one in more]
-    progress(0, 1)
-    trained = fit(features, chosen, seed, task, more)
-    progress(1, 1)
-    return register(context, name, features, trained, seed, started)
+    trained = fitted(features, chosen, seed, task, more)
+    return Fitted(context, name, features, trained, seed, started)
 
 
 def register(

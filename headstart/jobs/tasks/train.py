@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from headstart.cached import features_of
 from headstart.context import Context
-from headstart.jobs.heads.train import train
+from headstart.jobs.heads.train import fit
 from headstart.jobs.tasks.task import Outcome
 from headstart.progress import Progress
 from headstart.registry.names import check_name
@@ -32,5 +32,8 @@ class TrainTask:
 
     def run(self, context: Context, progress: Progress) -> Outcome:
         view = features_of(context, self.features, self.dataset, "float32")
-        record = train(context, self.name, view, progress=progress).record
+        progress(0, 1)
+        fitted = fit(context, self.name, view)
+        progress(1, 1)
+        record = fitted.register().record
         return Outcome({"head": f"{record.name}:{record.version}"})
