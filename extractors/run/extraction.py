@@ -125,6 +125,8 @@ class Extraction:
             self._views[0].warn(chosen.settle(guard).warnings)
 
     def _run(self) -> None:
+        for view in self._views:
+            view.open()
         missing = self._still_missing(None)
         self._total = len(missing)
         what = f"{self.report.backbone}@{','.join(self._cuts)}", self.report.dataset

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -70,7 +69,10 @@ class InView:
         wanted: the samples that it is of, each content once.
         unreadable: those that cannot be read.
         report: what was done.
+        stored: where rows go, once it is open.
     """
+
+    stored: StoredRows
 
     def __init__(self, plan: ExtractionPlan, opened: Opened) -> None:
         self._plan, self._opened = plan, opened
@@ -90,12 +92,15 @@ class InView:
             warnings=lint_cuts(opened.backbone, opened.cuts),
         )
 
-    @cached_property
-    def stored(self) -> StoredRows:
-        """Where rows go; asked for first while the feature sets are held."""
+    def open(self) -> None:
+        """Look at where rows go, while the feature sets are held.
+
+        Raises:
+            FeatureError: they are stored otherwise than was asked for.
+        """
         cuts = {cut.name: cut for cut in self._opened.cuts}
         where = self._plan.settings, self._opened.repository
-        return StoredRows(self._opened.backbone, cuts, self.keys, *where)
+        self.stored = StoredRows(self._opened.backbone, cuts, self.keys, *where)
 
     def which_of(self, samples: SampleColumns) -> np.ndarray:
         """Which of some samples are wanted, bool, (n,)."""
