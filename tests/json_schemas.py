@@ -92,6 +92,7 @@ DOCUMENTS = {
     "features compact": "headstart.jobs.features.compact.Compacted",
     "features reindex": "headstart.extractors.cache.reindex.Reindexed",
     "features gc": "headstart.jobs.features.gc.Collected",
+    "features drift": "headstart.jobs.exploration.drift.Drift",
     "features duplicates": "headstart.jobs.exploration.duplicates.Duplicates",
     "features outliers": "[headstart.jobs.exploration.outliers.Outlier]",
     "features cover": "headstart.jobs.exploration.cover.Cover",
