@@ -80,8 +80,8 @@ def summary(answers, part):
     return "\n".join(lines) + "\n"
 
 
-PARTS = 6
-"""Of the 300, so that the processes that run the tests share them."""
+FEW, PARTS = 120, 3
+"""Of the quick run, in parts, so that the processes that run the tests share them."""
 MORE = 20
 """Parts of the 10,000: each takes minutes, and can be run alone (`-k 10000-2-0-20`)."""
 
@@ -90,7 +90,7 @@ MORE = 20
 @pytest.mark.parametrize(
     ("count", "processes", "part", "of"),
     [
-        *((300, 1, part, PARTS) for part in range(PARTS)),
+        *((FEW, 1, part, PARTS) for part in range(PARTS)),
         *(pytest.param(10_000, 2, part, MORE, marks=pytest.mark.slow) for part in range(MORE)),
     ],
 )

@@ -34,7 +34,7 @@ def test_a_number_that_was_never_given_is_not_found_however_large(zoo, number):
 def test_what_is_no_number_is_refused_with_a_word(zoo, number):
     with pytest.raises(InvalidValue, match=r"job\b.* is .*, of type"):
         zoo.context.jobs.get(number)
-    with pytest.raises(InvalidValue, match="sweep is .*, of type"):
+    with pytest.raises(InvalidValue, match=r"sweep is .*, of type"):
         zoo.context.sweeps.get(number)
 
 
