@@ -26,6 +26,7 @@ import peer
 from material import MODELS, Model
 from sections import (
     all_rows,
+    automatic,
     bucket,
     claims,
     computed_again,
@@ -33,6 +34,7 @@ from sections import (
     engines,
     fine_tuning,
     first_runs,
+    kinds,
     light_heads,
     limits,
     many_samples,
@@ -97,7 +99,7 @@ def main() -> None:
     out = console()
     for section in found:
         out.print(table(section.title, section.columns, section.rows))
-        out.print(f"[dim]{section.note}[/dim]\n")
+        out.print(f"{section.note}\n", style="dim")
 
 
 @contextmanager
@@ -206,6 +208,15 @@ def _heads(folder: Path, *, is_quick: bool) -> Section:
     return light_heads.section(folder, _repeats(is_quick=is_quick), is_quick=is_quick)
 
 
+def _kinds(folder: Path, *, is_quick: bool) -> Section:
+    return kinds.section(folder, ("tables",) if is_quick else ())
+
+
+def _automatic(folder: Path, *, is_quick: bool) -> Section:
+    assert not is_quick
+    return automatic.section(folder)
+
+
 def _fine_tuning(folder: Path, *, is_quick: bool) -> Section:
     return fine_tuning.section(folder, 1 if is_quick else 8)
 
@@ -265,6 +276,8 @@ SECTIONS = {
     "precision-speeds": _precision_speeds,
     "end-to-end": _end_to_end,
     "heads": _heads,
+    "kinds": _kinds,
+    "auto": _automatic,
     "fits": _fits,
     "reading": _reading,
     "fine-tuning": _fine_tuning,

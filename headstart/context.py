@@ -146,7 +146,7 @@ class Context:
 
     def needed_artifacts(self) -> set[str]:
         """sha256 of the stored files that a backbone, its preprocessing, its converted trunks, a
-        head, a dataset, a map or an index names."""
+        head, a dataset, a map, an index or a job names."""
         backbones, heads = self.backbones.find_all(), self.heads.find_all()
         datasets = self.datasets.find_all()
         needed = {backbone.artifact_digest for backbone in backbones}
@@ -159,6 +159,7 @@ class Context:
         keys = {one.key for one in self.feature_sets.find_sets()}
         names = {one.name for one in datasets}
         needed |= self.maps.needed_parts(keys, names) | self.indexes.needed_files(keys, names)
+        needed |= self.jobs.find_documents()
         return needed.union(
             *(Preprocessing.from_json(one.preprocessing).stored_files for one in backbones)
         )

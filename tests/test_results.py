@@ -60,6 +60,7 @@ job cancel 1
 job retry 1
 worker 1
 job remove 1
+backbone preview net pics
 features list
 features show {key}
 features verify net pics --rows 4
@@ -107,6 +108,7 @@ dataset add pool {p}/unlabelled
 features next pool --head again --n 2
 dataset correct again {p}/suspects.csv
 dataset exclude again red/01.png
+dataset changes again
 features drift net pics again
 dataset forget-failures pics
 head finetune t --from relu --epochs 1
@@ -114,6 +116,7 @@ head predict h {p}/pictures/red
 head predict h {p}/pictures/red -o {p}/p.csv
 head log h --to sqlite:///{p}/flow.db
 rank pics net --folds 3
+auto pics net --minutes 0.01 --folds 3 --output {p}/auto.keras --page {p}/auto.html
 dataset resplit again
 dataset remove again --force
 backbone remove other

@@ -19,7 +19,7 @@ from headstart.extractors.run.in_view import InView, Opened, passes_of
 from headstart.extractors.run.plan import ExtractionPlan
 from headstart.extractors.run.read_ahead import ReadAhead
 from headstart.extractors.run.report import Report
-from headstart.extractors.run.space import refuse_full_disk
+from headstart.extractors.run.space import refuse_full_disk, tell_of_size
 from headstart.extractors.run.suspects import GIVEN_UP, TRIES, Column, Missing, Suspects
 from headstart.extractors.run.worker import Task, Worker, probe
 from headstart.extractors.run.writer import Writer, claimed_samples
@@ -162,6 +162,7 @@ class Extraction:
             for number, view in enumerate(self._views)
         )
         refuse_full_disk(needed, len(missing), self._cache.store)
+        tell_of_size(needed, len(missing))
 
     def _prove(self, suspects: int) -> None:
         """Compute something that is there, unless this process has computed something already;

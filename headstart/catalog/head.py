@@ -227,6 +227,26 @@ class Head(TrainedHead):
         named = dataset_named(self.context, dataset)
         return label_next(self, named, count, limit=limit, seed=seed)
 
+    def least_sure(
+        self, count: int = 20, dataset: str | Path | Dataset | None = None
+    ) -> Results[ToLabel]:
+        """The test samples of whose class it is least sure, by probabilities of samples that it was
+        not trained on: labels that may be wrong, or samples that are hard.
+
+        Args:
+            count: how many.
+            dataset: where somebody names one, it has to be that of its test samples.
+
+        Raises:
+            HeadError: it says no single class, its dataset is not what it was, or another is named.
+            FeaturesMissing: features are not cached any more.
+        """
+        from headstart.jobs.datasets.named import dataset_named
+        from headstart.jobs.heads.care.least_sure import least_sure
+
+        named = None if dataset is None else dataset_named(self.context, dataset)
+        return least_sure(self, count, named)
+
     def log(
         self, uri: str | None = None, experiment: str = "headstart", *, model: bool = False
     ) -> str:

@@ -1,9 +1,10 @@
-"""The verbs of a workspace that try heads on cached features: rank, sweep, search, audit."""
+"""The verbs of a workspace that try heads on cached features: rank, sweep, search, auto, audit."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from headstart.context import Context
 from headstart.progress import Progress, silent
@@ -16,6 +17,7 @@ from headstart.values.showable import Results
 if TYPE_CHECKING:  # a verb is imported by its method
     from headstart.heads.evaluation.ranking import Rank
     from headstart.heads.kinds.every_kind import Kinds
+    from headstart.jobs.auto.found import Auto
     from headstart.jobs.datasets.audit import Audit
     from headstart.jobs.heads.cross_validation import CrossValidation, Features
     from headstart.jobs.heads.sweep import Sweep, Watch
@@ -159,6 +161,71 @@ class Trials:
             by=jobs if executor is None else executor,
         )
         return self._tagged(done, given)
+
+    def auto(
+        self,
+        dataset: str | Dataset,
+        backbones: References = (),
+        *,
+        minutes: float = 5.0,
+        name: str | None = None,
+        output: str | Path | None = None,
+        kinds: str | Sequence[str] = (),
+        download: bool = False,
+        precision: str = "float32",
+        folds: int = 5,
+        limit: int = 20_000,
+        seed: int = 0,
+        on_error: str = "fail",
+        progress: Progress = silent,
+        watch: Callable[[str], None] | None = None,
+    ) -> Auto:
+        """From a dataset to a checked head in a given time.
+
+        A linear head on the cheapest backbone comes first and is finished whatever it takes. Then
+        backbones, cuts and kinds of heads are tried by successive halving on folds of the train and
+        validation splits: on few samples first, the cheapest backbones first, by what their samples
+        take here. The default is kept unless something else is better beyond chance on the same
+        folds; the chosen head is scored once on the test split, which takes no part in the choice.
+
+        Ctrl-C ends the search, and what was best so far is trained.
+
+        Args:
+            dataset: name of a dataset, or a source, such as a folder.
+            backbones: `NAME[@CUT[,CUT…]]`, one or several; without them those that are registered
+                and take such samples, then those of the zoo whose weights are here.
+            minutes: that it may take in all.
+            name: of the head; that of the dataset without it.
+            output: where the chosen head is saved, attached to its backbone; see `Head.attach`.
+            kinds: names of the kinds of heads that are tried behind the default, one or several;
+                all without them.
+            download: whether weights of the zoo may be fetched.
+            precision: in what backbones compute.
+            folds: on which heads are tried.
+            limit: of so many samples at most.
+            seed: of all random choices.
+            on_error: what to do about a sample that cannot be read, `fail` or `skip`.
+            progress: called with (seconds spent, seconds in all).
+            watch: told what is done now.
+
+        Raises:
+            HeadError: the labels or splits do not allow it, or no backbone takes the samples.
+        """
+        from headstart.jobs.auto.auto import auto, unwatched
+        from headstart.jobs.auto.found import Wanted
+
+        features = self._features(dataset, backbones, precision)
+        target = None if output is None else Path(output)
+        how: dict[str, Any] = {"folds": folds, "limit": limit, "seed": seed, "on_error": on_error}
+        how |= {"precision": precision, "download": download, "output": target, "kinds": kinds}
+        return auto(
+            self.context,
+            features.dataset,
+            features.backbones,
+            Wanted(minutes, name, **how),
+            progress=progress,
+            watch=watch or unwatched,
+        )
 
     def audit(
         self,

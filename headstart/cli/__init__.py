@@ -36,6 +36,7 @@ def _program() -> click.Group:
 
     from headstart.cli import admin, backbone, dataset, demo, extract, features, head, rank, zoo
     from headstart.cli.exploration import similar
+    from headstart.cli.heads import auto
     from headstart.cli.output import PROGRAM, Call
     from headstart.cli.workspace import (
         backup,
@@ -86,7 +87,21 @@ def _program() -> click.Group:
         context.obj = Call(workspace, as_json or _is_set(JSON))
 
     data = (zoo, backbone, dataset, extract, job, worker, features)
-    for module in (admin, config, backup, stats, *data, similar, head, rank, log, prune, ui, demo):
+    for module in (
+        admin,
+        config,
+        backup,
+        stats,
+        *data,
+        similar,
+        head,
+        rank,
+        auto,
+        log,
+        prune,
+        ui,
+        demo,
+    ):
         module.register(program)
     return program
 

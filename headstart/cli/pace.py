@@ -9,6 +9,9 @@ FEWEST, SHORTEST = 5, 5.0
 """Steps and seconds behind an estimate, both. What the first step took is not among them: models
 are loaded and compiled in it."""
 
+SECONDS = "seconds"
+"""The unit of what is given a time."""
+
 
 class Pace:
     """The rate since the first step was done.
@@ -29,6 +32,11 @@ class Pace:
             self._first = done, self._now
 
     @property
+    def done(self) -> int:
+        """Steps by now."""
+        return self._done
+
+    @property
     def rate(self) -> float | None:
         """Steps a second; None while nothing can be said."""
         if self._first is None:
@@ -43,7 +51,10 @@ class Pace:
 
 
 def estimate_text(pace: Pace, unit: str, total: int) -> str:
-    """Rate and time left; empty while nothing can be said of them."""
+    """Rate and time left; empty while nothing can be said of them. Of seconds, what is left of the
+    time that was given."""
+    if unit == SECONDS:
+        return f"{max(total - pace.done, 0):,.0f} s left"
     rate, left = pace.rate, pace.left(total)
     if rate is None or left is None:
         return ""

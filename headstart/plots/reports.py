@@ -95,7 +95,7 @@ def write_report(
     if target.suffix.lower() not in SUFFIXES:
         raise HeadError(f"cannot write a report into {target}", hint="Name an .html file.")
     head.need_classes()
-    template = _template()
+    template = template_of(TEMPLATE)
     done = iter(range(1, STEPS + 1))
 
     def step() -> None:
@@ -176,7 +176,12 @@ def _verdict(judged: Judged, row: int, classes: Sequence[Any]) -> str:
     return f"{classes[judged.targets[row]]}, guessed {classes[guess]} ({sure})"
 
 
-def _template() -> Any:
+def template_of(name: str) -> Any:
+    """A template of this folder, made to show any text as it is.
+
+    Raises:
+        HeadError: Jinja2 is not installed.
+    """
     try:
         from jinja2 import Environment, StrictUndefined
     except ImportError:
@@ -188,7 +193,7 @@ def _template() -> Any:
         lstrip_blocks=True,
         finalize=lambda value: visible_lines(value) if type(value) is str else value,
     )
-    text = resources.files("headstart.plots").joinpath(TEMPLATE).read_text(encoding="utf-8")
+    text = resources.files("headstart.plots").joinpath(name).read_text(encoding="utf-8")
     return made.from_string(text)
 
 

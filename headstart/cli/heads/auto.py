@@ -1,0 +1,151 @@
+"""`auto`: from a dataset to a checked head in a given time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from headstart.cli.models import MODEL
+from headstart.cli.output import (
+    Call,
+    Result,
+    command,
+    explain_words,
+    folds_option,
+    limit_option,
+    on_error_option,
+    precision_option,
+    progress_bar,
+    range_text,
+    table,
+    text,
+    with_options,
+)
+from headstart.cli.pace import SECONDS
+from headstart.cli.parameters import SEED, OutputFile
+from headstart.cli.sweep import names_of
+
+if TYPE_CHECKING:
+    from headstart.jobs.auto.found import Auto
+
+SHOWN = 12
+"""Attempts that are printed, the best on all samples first; all of them with --json and on the
+page."""
+INTERRUPTED = 130
+
+
+def register(cli: click.Group) -> None:
+    made = with_options(
+        _auto,
+        click.argument("dataset"),
+        click.argument("backbones", nargs=-1, metavar="[BACKBONE[@CUT,CUT]]..."),
+        click.option(
+            "--minutes",
+            type=float,
+            default=5.0,
+            show_default=True,
+            help="How long it may take. The default head is finished however long that takes.",
+        ),
+        click.option("--name", help="Name of the head. Default: that of the dataset."),
+        click.option(
+            "--output",
+            "-o",
+            type=MODEL,
+            metavar="FILE.keras|DIR|FILE.onnx|FILE.tflite",
+            help="Save the chosen head attached to its backbone, checked.",
+        ),
+        click.option(
+            "--page",
+            type=OutputFile(),
+            metavar="FILE.html",
+            help="Write what was tried, what was left out and why.",
+        ),
+        click.option(
+            "--kinds",
+            default="",
+            help="Kinds of heads to try after the default, with commas. Default: all.",
+        ),
+        click.option(
+            "--download",
+            is_flag=True,
+            help="Also try backbones of the zoo whose weights have to be downloaded.",
+        ),
+        precision_option,
+        on_error_option,
+        folds_option,
+        limit_option,
+        click.option(
+            "--seed", type=SEED, default=0, show_default=True, help="Seed of all random choices."
+        ),
+    )
+    command(cli, "auto")(made)
+
+
+def _auto(
+    call: Call,
+    dataset: str,
+    backbones: tuple[str, ...],
+    page: Path | None,
+    kinds: str,
+    **given: Any,
+) -> Result:
+    """Find a head for DATASET in a given time, and check it.
+
+    A linear head on the cheapest backbone comes first. Then backbones, layers and kinds of heads
+    are tried, on few samples first. The default is kept unless something else is better beyond
+    chance. The chosen head is scored once on the test split, which takes no part in the choice.
+
+    Without BACKBONE, the registered backbones are tried, then those of the zoo whose weights are
+    installed here. Ctrl-C ends the search: what was best so far is trained.
+    """
+    if page is not None:
+        from headstart.plots.auto_pages import check_target
+
+        check_target(page)
+    workspace = call.open(dataset, *backbones)
+    doing = ""
+
+    def watch(what: str) -> None:
+        nonlocal doing
+        doing = what
+
+    with progress_bar("searching", SECONDS, lambda: text(doing)) as progress:
+        how = {**given, "kinds": names_of(kinds), "progress": progress, "watch": watch}
+        found = workspace.auto(dataset, backbones, **how)
+    if page is not None:
+        from headstart.plots.auto_pages import write_page
+
+        found = write_page(found, page)
+    status = INTERRUPTED if found.interrupted else 0
+    return Result(found, lambda out: _show(out, found), status=status)
+
+
+def _show(out: Any, found: Auto) -> None:
+    from headstart.heads.evaluation.provenance import scored_text
+    from headstart.plots.auto_pages import answer_text, tested_text, time_text
+
+    best = sorted(found.tried, key=lambda one: (-one.rows, -one.accuracy, one.log_loss))[:SHOWN]
+    rows = [
+        (one.features, one.head, one.rows, _cell(one.accuracy, one.interval), f"{one.seconds:.1f}")
+        for one in best
+    ]
+    out.print(table(None, COLUMNS, rows))
+    out.print(text(f"{len(rows)} of {len(found.tried):,} attempts; below each accuracy its 95 %."))
+    for one in found.dropped:
+        out.print(text(f"Left out: {one.what}: {one.why}"))
+    out.print(text(time_text(found)))
+    out.print(text(f"{answer_text(found)} {found.why[0].upper()}{found.why[1:]}."))
+    out.print(text(f"It has {scored_text(found.head)}. {tested_text(found)}"))
+    for what, file in (("model", found.file), ("page", found.page)):
+        if file is not None:
+            out.print(text(f"Wrote the {what} into {file}."), soft_wrap=True)
+    explain_words(out, rows)
+
+
+COLUMNS = ("features", "head", ">samples", ">accuracy", ">seconds")
+
+
+def _cell(accuracy: float, interval: tuple[float, float]) -> tuple[str, str]:
+    return f"{accuracy:.3f}", range_text(*(f"{end:.3f}" for end in interval))

@@ -1,0 +1,229 @@
+"""`ws.auto`: from a dataset to a checked head in a given time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from headstart.cached import features_of
+from headstart.context import Context
+from headstart.errors import HeadError, HeadstartError, SourceGone
+from headstart.extractors.datasets import reader_of
+from headstart.heads.labelled import check_labels
+from headstart.heads.models.export import format_of
+from headstart.jobs.auto.attempts import Attempts, default_kind
+from headstart.jobs.auto.budget import Budget
+from headstart.jobs.auto.decision import Decision, decide
+from headstart.jobs.auto.entrants import (
+    NUMBERS,
+    Entrant,
+    of_the_zoo,
+    registered,
+    what_it_is,
+)
+from headstart.jobs.auto.found import DEFAULT, ENSEMBLE, Auto, Wanted
+from headstart.jobs.auto.opened import of_numbers
+from headstart.jobs.auto.pool import Pool
+from headstart.jobs.auto.search import Search
+from headstart.jobs.datasets.refresh import look_again
+from headstart.jobs.heads.attach import Attached, attach
+from headstart.jobs.heads.combined.ensemble import train_ensemble
+from headstart.jobs.heads.looks import looks_of
+from headstart.jobs.heads.sweep import Sweep, Trial, keep
+from headstart.jobs.heads.train import train
+from headstart.notices import tell
+from headstart.progress import Progress, silent
+from headstart.registry.entities import Dataset
+from headstart.registry.names import check_name
+from headstart.storage.columns.samples import SampleColumns
+from headstart.storage.manifest import SPLITS
+from headstart.trained_head import TrainedHead
+
+ATTACHING = 20.0
+"""Seconds that a model is taken to take that is built, saved, loaded again and compared."""
+Watch = Callable[[str], None]
+"""Told what is done now."""
+
+
+def unwatched(_now: str) -> None:
+    """Of callers who wait for the end."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A search that is over, and what it was about."""
+
+    dataset: Dataset
+    pool: Pool
+    attempts: Attempts
+    sweep: Sweep
+    decision: Decision
+    is_interrupted: bool
+
+
+def auto(
+    context: Context,
+    dataset: str,
+    backbones: Sequence[str] = (),
+    wanted: Wanted | None = None,
+    *,
+    progress: Progress = silent,
+    watch: Watch = unwatched,
+) -> Auto:
+    """See `Workspace.auto`."""
+    wanted = wanted or Wanted()
+    budget = Budget(60 * wanted.minutes)
+    check_name(wanted.name or dataset, "head")
+    if wanted.output is not None:
+        format_of(wanted.output)  # before minutes are spent
+
+    def now(what: str) -> None:
+        progress(min(int(budget.spent), int(budget.seconds)), max(int(budget.seconds), 1))
+        watch(what)
+
+    ended = _searched(context, _looked_at(context, dataset), backbones, wanted, budget, now)
+    now(f"training the {ended.decision.what} head")
+    head = _trained(context, ended, wanted)
+    attached = None
+    if wanted.output is not None:
+        now(f"attaching it, into {wanted.output}")
+        attached = attach(head, wanted.output)
+    return _told(context, ended, head, attached, budget)
+
+
+def _looked_at(context: Context, dataset: str) -> Dataset:
+    with suppress(SourceGone):  # what is cached of it can still be used
+        return look_again(context, dataset)[0]
+    return context.datasets.get(dataset)
+
+
+def _searched(
+    context: Context,
+    dataset: Dataset,
+    backbones: Sequence[str],
+    wanted: Wanted,
+    budget: Budget,
+    now: Watch,
+) -> Ended:
+    pool = Pool(context, dataset, wanted, budget, now)
+    _check_samples(dataset, pool.samples)
+    attempts = Attempts(pool, budget, now)
+    search = Search(dataset, pool, attempts, budget, wanted.kinds)
+    left = search.begin(_entrants(context, dataset, pool.samples, backbones, wanted))
+    budget.keep_back(_of_the_end(attempts, wanted))
+    is_interrupted = False
+    try:
+        search.features(left)
+        search.kinds()
+        search.joined()
+    except KeyboardInterrupt:
+        is_interrupted = True
+        tell("interrupted: what was best so far is trained")
+    sweep = keep(
+        context, dataset.name, list(attempts.found), attempts.fitted, budget.started, pool.trying
+    )
+    return Ended(
+        dataset,
+        pool,
+        attempts,
+        sweep,
+        decide(sweep.trials, _default(sweep, search)),
+        is_interrupted,
+    )
+
+
+def _check_samples(dataset: Dataset, samples: SampleColumns) -> None:
+    """See that there are classes to learn, and a test split to score on.
+
+    Raises:
+        HeadError: there are not.
+    """
+    labels = np.array([label is not None for label in samples.labels], bool)
+    tested = samples.split_codes == SPLITS.index("test")
+    check_labels(samples.where(labels) if labels.any() else samples)
+    if not (tested & labels).any():
+        raise HeadError(
+            f"the test split of {dataset.name!r} is empty",
+            hint="Add samples, or say which is which in a `split` column or array.",
+        )
+
+
+def _entrants(
+    context: Context,
+    dataset: Dataset,
+    samples: SampleColumns,
+    backbones: Sequence[str],
+    wanted: Wanted,
+) -> list[Entrant]:
+    """The backbones that may be tried; those that were named alone, if any were."""
+    if backbones:
+        return registered(context, None, backbones)
+    raw = _first(dataset, samples)
+    what = what_it_is(raw)
+    found = registered(context, what)
+    if what == NUMBERS:
+        as_they_are = of_numbers(len(raw))
+        if as_they_are.name not in [one.name for one in found]:
+            found.insert(0, as_they_are)
+    found += of_the_zoo(context, what, downloads=wanted.download)
+    return found
+
+
+def _first(dataset: Dataset, samples: SampleColumns) -> Any:
+    """The raw content of the first sample that can be read; None where none of the first can."""
+    read = reader_of(dataset)
+    for sample in samples[:8]:
+        with suppress(HeadstartError):  # who asks for it with others says what is wrong with it
+            return read(sample)
+    return None
+
+
+def _of_the_end(attempts: Attempts, wanted: Wanted) -> float:
+    """Seconds for the last fit, which takes about as long as one of five on folds, the choice of
+    its strength with it, and for the model."""
+    return attempts.tried[0].seconds + (0.0 if wanted.output is None else ATTACHING)
+
+
+def _default(sweep: Sweep, search: Search) -> Trial:
+    """The best strength of the default's heads stands for it: it chooses one by itself."""
+    own = [one for one in sweep.trials if one.blocks == search.default]
+    return next(one for one in own if one.crossed.settings["kind"] == default_kind().kind)
+
+
+def _trained(context: Context, ended: Ended, wanted: Wanted) -> TrainedHead:
+    name, decision = wanted.name or ended.dataset.name, ended.decision
+    if decision.what == ENSEMBLE:
+        return train_ensemble(context, name, ended.sweep)
+    trial = decision.trial
+    features = features_of(
+        context, trial.blocks.reference, ended.dataset.name, trial.blocks.precision
+    )
+    kind = default_kind() if decision.what == DEFAULT else trial.kind
+    return train(context, name, features, kind, seed=wanted.seed)
+
+
+def _told(
+    context: Context, ended: Ended, head: TrainedHead, attached: Attached | None, budget: Budget
+) -> Auto:
+    return Auto(
+        dataset=ended.dataset.name,
+        samples=ended.sweep.samples,
+        chosen=ended.decision.what,
+        why=ended.decision.why,
+        sides=ended.decision.sides,
+        head=head.record,
+        looks=looks_of(context, head.record).heads,
+        sweep=ended.sweep.id,
+        tried=ended.attempts.tried,
+        dropped=ended.attempts.dropped,
+        costs=list(ended.pool.costs.values()),
+        budget=budget.seconds,
+        seconds=round(budget.spent, 3),
+        interrupted=ended.is_interrupted,
+        file=None if attached is None else attached.file,
+        max_abs_diff=None if attached is None else attached.difference,
+    )

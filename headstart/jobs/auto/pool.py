@@ -1,0 +1,149 @@
+"""The features that a search has at hand, computed as far as needed, and what they cost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from headstart.cached import features_of_blocks, labelled_in, of_samples
+from headstart.context import Context
+from headstart.extractors.backbones.cuts import Cut
+from headstart.extractors.run.settings import Settings
+from headstart.jobs.auto.budget import Budget
+from headstart.jobs.auto.costs import SLOW_START, Cost, Stopwatch
+from headstart.jobs.auto.entrants import Entrant
+from headstart.jobs.auto.extract_part import extract_part, view_of_part
+from headstart.jobs.auto.found import Wanted
+from headstart.jobs.auto.opened import open_entrant
+from headstart.jobs.heads.cross_validation import Candidate, CrossValidation, found_among
+from headstart.origins.blocks import Block, Blocks
+from headstart.registry.entities import Backbone, Dataset
+from headstart.storage.columns.samples import SampleColumns
+
+Told = Callable[[str], None]
+
+
+class Pool:
+    """Computes features of parts of a dataset.
+
+    Args:
+        context: whose cache.
+        dataset: which.
+        wanted: how to search.
+        budget: the time that there is.
+        tell: told what is done now, as often as there is news.
+    """
+
+    def __init__(
+        self, context: Context, dataset: Dataset, wanted: Wanted, budget: Budget, tell: Told
+    ) -> None:
+        self._context, self._dataset = context, dataset
+        self._wanted, self._budget, self._tell = wanted, budget, tell
+        self.samples = context.manifest(dataset).columns
+        self.trying = CrossValidation(wanted.folds, limit=wanted.limit, seed=wanted.seed)
+        self.costs = dict[str, Cost]()
+        self._opened = dict[str, tuple[Backbone, list[Cut]]]()
+        self._openings = [SLOW_START]
+        self._works = dict[str, float]()
+
+    def cost_of(self, entrant: Entrant) -> Cost:
+        """What was spent on it so far; its rate is that of before, where it was measured."""
+        known = None if entrant.seconds is None else 1 / max(entrant.seconds, 1e-9)
+        self._works[entrant.name] = entrant.work
+        return self.costs.setdefault(entrant.name, Cost(entrant.name, rate=known))
+
+    def opened(self, entrant: Entrant) -> tuple[Backbone, list[Cut]]:
+        """The registered backbone, and the cuts that are tried; it is registered if it is not."""
+        if entrant.name not in self._opened:
+            began = time.monotonic()
+            self._tell(f"opening {entrant.name}")
+            self._opened[entrant.name] = open_entrant(
+                self._context, entrant, self._wanted.precision
+            )
+            took = time.monotonic() - began
+            self.cost_of(entrant).seconds += took
+            if entrant.source is not None:
+                self._openings.append(took)
+        return self._opened[entrant.name]
+
+    def is_measured(self, entrant: Entrant) -> bool:
+        """Whether it ran here, now or before."""
+        return self.cost_of(entrant).rate is not None
+
+    def forecast(self, entrant: Entrant, missing: int) -> float:
+        """Seconds until its features of so many more samples are there, by the measured rate; where
+        it never ran, as if its work took as long as that of those which did."""
+        cost, opening = self.cost_of(entrant), 0.0
+        if entrant.source is not None and entrant.name not in self._opened:
+            opening = self._openings[-1]
+        if cost.rate is not None:
+            return opening + cost.forecast(missing)
+        known = [
+            1 / one.rate / self._works[name]
+            for name, one in self.costs.items()
+            if one.rate and self._works[name]
+        ]
+        each = entrant.work * float(np.median(known)) if known else 0.0
+        return opening + missing * each
+
+    def missing(self, entrant: Entrant, rows: np.ndarray | None) -> int:
+        """How many of some samples have to be computed; all are looked at without rows."""
+        if entrant.name not in self._opened and entrant.source is not None:
+            return len(self.samples if rows is None else rows)
+        backbone, cuts = self.opened(entrant)
+        samples = self._of(rows).different
+        cache = self._context.cache(puts_aside=False)
+        lacking = np.zeros(len(samples), bool)
+        for cut in cuts:
+            index = cache.open_index(Block(backbone, cut).key)
+            lacking[index.find_absent(samples.digest_blocks())] = True
+        return int(lacking.sum())
+
+    def compute(self, entrant: Entrant, rows: np.ndarray | None, seconds: float | None) -> None:
+        """Compute what is missing of some samples, or of all.
+
+        Args:
+            entrant: the backbone.
+            rows: of the samples; all without them.
+            seconds: that it may take; as long as it takes without it.
+
+        Raises:
+            OutOfTime: it takes longer.
+        """
+        backbone, cuts = self.opened(entrant)
+        check = None if seconds is None else self._budget.until(seconds)
+        watch, computed = Stopwatch(), 0
+
+        def advance(done: int, total: int) -> None:
+            nonlocal computed
+            computed = done
+            watch.see(done)
+            self._tell(f"extracting {entrant.name}: {done:,} of {total:,}")
+            if check is not None and done < total:
+                check()
+
+        how = Settings(precision=self._wanted.precision, on_error=self._wanted.on_error)
+        try:
+            extract_part(self._context, backbone, cuts, self._dataset, self._of(rows), how, advance)
+        finally:
+            watch.charge(self.cost_of(entrant), computed)
+
+    def _of(self, rows: np.ndarray | None) -> SampleColumns:
+        return self.samples if rows is None else self.samples.take(rows)
+
+    def blocks(self, entrant: Entrant) -> list[Blocks]:
+        """Its features, cut by cut; the default cut's first."""
+        backbone, cuts = self.opened(entrant)
+        return [Blocks((Block(backbone, cut),)) for cut in cuts]
+
+    def load(self, blocks: Blocks, rows: np.ndarray | None) -> Candidate:
+        """Features with labels and folds: of some samples, or of all."""
+        if rows is None:
+            view = features_of_blocks(self._context, blocks, self._dataset)
+        else:
+            view = view_of_part(self._context, blocks[0], self._dataset, self._of(rows))
+        view = labelled_in(of_samples(view, None))
+        (found,) = found_among(self._dataset.name, [blocks], [view], self.trying)
+        return found.load()

@@ -1,0 +1,268 @@
+"""Successive halving over features, then over kinds of heads: few samples first, the cheapest
+backbones first, and what is not among the best third is left out before more samples are computed.
+
+Jamieson and Talwalkar: Non-stochastic best arm identification and hyperparameter optimization,
+2016. What is counted here are seconds: of a backbone those of its samples by its measured rate, of
+a kind of heads those of its fits on fewer samples.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from headstart.errors import HeadError, HeadstartError
+from headstart.extractors.datasets import window_options
+from headstart.heads.kind import HeadKind
+from headstart.heads.kinds.every_kind import KINDS
+from headstart.heads.kinds.linear import Linear
+from headstart.heads.labelled import groups_of, numbers_of
+from headstart.heads.tasks import Classification
+from headstart.jobs.auto.attempts import Attempts, default_kind
+from headstart.jobs.auto.budget import Budget, OutOfTime
+from headstart.jobs.auto.entrants import Entrant
+from headstart.jobs.auto.pool import Pool
+from headstart.jobs.auto.subsample import FEWEST, GROWTH, in_nested_order, sizes_of
+from headstart.origins.blocks import Blocks, check_common_input
+from headstart.registry.entities import Dataset
+from headstart.storage.manifest import SPLITS, sorted_labels
+
+LEAST_KEPT = 2
+"""Features, or kinds of heads, that go on to more samples at least."""
+FAST = ("prototype", "neighbours", "ridge", "svm", "mlp")
+"""Kinds as they come where nothing was measured yet; others come last."""
+FEW_ROWS = 1000
+"""Samples that kinds of heads are tried on before they are on all."""
+ON_FEATURES = 2
+"""The best features, on which other kinds than linear ones are tried."""
+SHARE = 0.5
+"""Of the time that is left, what is put on one backbone that nothing is known of yet."""
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Features that are in the race."""
+
+    entrant: Entrant
+    blocks: Blocks
+
+
+class Search:
+    """One search.
+
+    Args:
+        dataset: on which.
+        pool: the features.
+        attempts: where heads are tried.
+        budget: the time that there is.
+        kinds: names of kinds of heads that are tried; all without them.
+
+    Attributes:
+        default: the features of the default head, once it was tried.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        pool: Pool,
+        attempts: Attempts,
+        budget: Budget,
+        kinds: Sequence[str] = (),
+    ) -> None:
+        self._wanted = kinds
+        self._dataset, self._pool = dataset, pool
+        self._attempts, self._budget = attempts, budget
+        self._order, self._sizes = self._parts()
+        self.default: Blocks | None = None
+        self._whole = dict[str, tuple[Runner, int]]()
+
+    def _parts(self) -> tuple[np.ndarray, list[int]]:
+        """Rows of the train and validation split, nested, and how many of them are in each part;
+        samples with windows are taken together."""
+        columns = self._pool.samples
+        has_label = np.array([label is not None for label in columns.labels], bool)
+        rows = np.flatnonzero((columns.split_codes != SPLITS.index("test")) & has_label)
+        if window_options(self._dataset.options)[0] or not len(rows):
+            return rows, [len(rows)]
+        part = columns.take(rows)
+        targets = numbers_of(part.labels, sorted_labels(part.labels))
+        trying = self._pool.trying
+        least = trying.folds + 1
+        order = in_nested_order(targets, groups_of(part), least, trying.seed)
+        fewest = max(FEWEST, 2 * least * (int(targets.max()) + 1))
+        return rows[order], sizes_of(len(rows), fewest)
+
+    def _rows(self, size: int) -> np.ndarray | None:
+        return None if size == self._sizes[-1] else np.sort(self._order[:size])
+
+    def begin(self, entrants: Sequence[Entrant]) -> list[Entrant]:
+        """Try the default: a linear head on the first backbone that takes the samples, on all of
+        them, however long it takes; gives the entrants that are left.
+
+        Raises:
+            HeadError: none takes them.
+        """
+        for place, entrant in enumerate(entrants):
+            try:
+                self._pool.compute(entrant, None, None)
+                blocks = self._pool.blocks(entrant)[0]
+            except HeadstartError as error:
+                self._attempts.drop(entrant.name, str(error))
+                continue
+            number = self._attempts.make(blocks, [default_kind()], None)
+            self._attempts.judge(number, "the default")
+            self.default = blocks
+            self._whole[blocks.name] = Runner(entrant, blocks), number
+            return list(entrants[place:])
+        told = f": {self._attempts.dropped[-1].why}" if self._attempts.dropped else ""
+        raise HeadError(
+            f"no backbone here takes the samples of {self._dataset.name!r}{told}",
+            hint="Add one that does with `headstart backbone add`; `--download` lets those of the "
+            "zoo be fetched, which are for pictures.",
+        )
+
+    def features(self, entrants: Sequence[Entrant]) -> None:
+        """Linear heads on the features of all backbones, on more and more samples."""
+        going: list[Entrant | Runner] = list(entrants)
+        for size in self._sizes:
+            rows, done = self._rows(size), list[tuple[Runner, int]]()
+            for one in going:
+                done += self._tried(one, rows, size)
+            if size == self._sizes[-1]:
+                self._whole |= {runner.blocks.name: (runner, number) for runner, number in done}
+            else:
+                going = list(self._kept(done, self._sizes[self._sizes.index(size) + 1]))
+
+    def _tried(
+        self, one: Entrant | Runner, rows: np.ndarray | None, size: int
+    ) -> list[tuple[Runner, int]]:
+        """Features of a backbone, or those that went on, with linear heads; none where it would
+        take too long or cannot be done."""
+        entrant = one if isinstance(one, Entrant) else one.entrant
+        if not self._is_ready(entrant, rows):
+            return []
+        every = self._pool.blocks(entrant) if isinstance(one, Entrant) else [one.blocks]
+        found = []
+        for blocks in every:
+            if rows is None and blocks.name in self._whole:
+                continue
+            number = self._make(blocks, [default_kind()], rows, size)
+            if number is not None:
+                found.append((Runner(entrant, blocks), number))
+        return found
+
+    def _is_ready(self, entrant: Entrant, rows: np.ndarray | None) -> bool:
+        """Compute what is missing of a backbone's features, if there is time for that."""
+        what = "all samples" if rows is None else f"{len(rows):,} samples"
+        left = self._budget.left
+        try:
+            missing = self._pool.missing(entrant, rows)
+            if not missing:
+                return True
+            need = self._pool.forecast(entrant, missing)
+            share = 1.0 if rows is None or self._pool.is_measured(entrant) else SHARE
+            if need > share * left:
+                why = f"{what} take about {need:,.0f} s, {max(left, 0):,.0f} s are left for trials"
+                self._attempts.drop(entrant.name, why)
+                return False
+            self._pool.compute(entrant, rows, share * left)
+        except OutOfTime:
+            self._attempts.drop(entrant.name, f"{what} took longer than the {share * left:,.0f} s")
+            return False
+        except HeadstartError as error:
+            self._attempts.drop(entrant.name, str(error))
+            return False
+        return True
+
+    def _make(
+        self, blocks: Blocks, kinds: Sequence[HeadKind], rows: np.ndarray | None, size: int
+    ) -> int | None:
+        """Try heads, if there is time for them; gives the number of the attempt."""
+        name, left = kinds[0].kind, self._budget.left
+        what = f"{name} on {blocks.name}"
+        width = sum(math.prod(one.cut.shape) for one in blocks)  # type: ignore[arg-type]
+        need = self._attempts.forecast(name, width, min(size, self._pool.trying.limit)) or 0.0
+        if need > left or left <= 0:
+            why = f"its fits take about {need:,.0f} s, {max(left, 0):,.0f} s are left for trials"
+            self._attempts.drop(what, why)
+            return None
+        try:
+            return self._attempts.make(blocks, kinds, rows, left)
+        except OutOfTime:
+            self._attempts.drop(what, f"its fits took longer than the {left:,.0f} s that were left")
+        except HeadstartError as error:
+            self._attempts.drop(what, str(error))
+        return None
+
+    def _kept(self, done: Sequence[tuple[Runner, int]], more: int) -> list[Runner]:
+        """The best third, in the order in which they came."""
+        places = self._best([number for _, number in done])
+        count = max(LEAST_KEPT, math.ceil(len(done) / GROWTH))
+        chosen = set(places[:count])
+        kept = []
+        for place, (runner, number) in enumerate(done):
+            goes_on = place in chosen
+            told = f"goes on to {more:,} samples" if goes_on else "dropped: not in the best third"
+            self._attempts.judge(number, told)
+            if goes_on:
+                kept.append(runner)
+        return kept
+
+    def _best(self, numbers: Sequence[int]) -> list[int]:
+        """Places from the most accurate attempt down; of equal ones by log loss."""
+        tried = [self._attempts.tried[number] for number in numbers]
+        return sorted(range(len(tried)), key=lambda n: (-tried[n].accuracy, tried[n].log_loss))
+
+    def kinds(self) -> None:
+        """Heads of the other kinds on the best features: on few samples, then the best of them on
+        all, those first that take the least time."""
+        runners = [runner for runner, _ in self._whole.values()]
+        order = self._best([number for _, number in self._whole.values()])
+        best = [runners[place].blocks for place in order[:ON_FEATURES]]
+        names = {name: list(KINDS[name].grid({})) for name in self._kinds()}
+        for name in self._on_few(best[0], names) if names else ():
+            for blocks in best:
+                self._make(blocks, names[name], None, self._sizes[-1])
+
+    def _kinds(self) -> list[str]:
+        """The names of those that are tried, first those that usually take the least time."""
+        known = [name for name, kind in KINDS.items() if Classification.name in kind.tasks]
+        chosen = [name for name in self._wanted or known if name != Linear.kind]
+        return sorted(chosen, key=lambda name: FAST.index(name) if name in FAST else len(FAST))
+
+    def _on_few(self, blocks: Blocks, names: dict[str, list[HeadKind]]) -> list[str]:
+        """The kinds that go on, from the fastest down; all where there are few samples anyway."""
+        total = self._sizes[-1]
+        if total < GROWTH * FEW_ROWS or len(self._sizes) < 2:
+            return list(names)
+        done = dict[str, int]()
+        for name, kinds in names.items():
+            number = self._make(blocks, kinds, np.sort(self._order[:FEW_ROWS]), FEW_ROWS)
+            if number is not None:
+                done[name] = number
+        places = self._best(list(done.values()))
+        chosen = set(places[: max(LEAST_KEPT, math.ceil(len(done) / GROWTH))])
+        for place, number in enumerate(done.values()):
+            goes_on = place in chosen
+            told = f"goes on to {total:,} samples" if goes_on else "dropped: not in the best third"
+            self._attempts.judge(number, told)
+        kept = [name for place, name in enumerate(done) if place in chosen]
+        return sorted(kept, key=lambda name: self._attempts.tried[done[name]].seconds)
+
+    def joined(self) -> None:
+        """A linear head on the best features of two backbones together."""
+        order = self._best([number for _, number in self._whole.values()])
+        runners = [list(self._whole.values())[place][0] for place in order]
+        others = [one for one in runners[1:] if one.entrant != runners[0].entrant]
+        if not others:
+            return
+        both = Blocks((*runners[0].blocks, *others[0].blocks))
+        try:
+            check_common_input(both)
+        except HeadstartError as error:
+            self._attempts.drop(both.name, str(error))
+            return
+        self._make(both, [default_kind()], None, self._sizes[-1])

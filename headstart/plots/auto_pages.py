@@ -1,0 +1,141 @@
+"""What an automatic search tried, chose and left out, as one HTML file with nothing to fetch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from headstart import __version__
+from headstart.errors import HeadError
+from headstart.heads.evaluation.intervals import interval_text, score_text, share_text
+from headstart.heads.evaluation.provenance import scores_in, words_of
+from headstart.jobs.auto.found import Attempt, Auto, Cost, Side
+from headstart.plots.reports import SUFFIXES, template_of
+from headstart.storage.files import written_aside
+
+TEMPLATE = "auto.html.jinja"
+
+
+def check_target(path: Path) -> None:
+    """See, before minutes are spent, that the page can be written.
+
+    Raises:
+        HeadError: the file is no `.html`, or the extra `plot` is not installed.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise HeadError(f"cannot write a page into {path}", hint="Name an .html file.")
+    template_of(TEMPLATE)
+
+
+def write_page(found: Auto, path: str | Path) -> Auto:
+    """Write what a search found; gives it with the place of the page.
+
+    Raises:
+        HeadError: see `check_target`.
+    """
+    target = Path(path)
+    check_target(target)
+    page = template_of(TEMPLATE).render(
+        title=f"{found.head.name}: found for {found.dataset}",
+        version=__version__,
+        answer=answer_text(found),
+        why=f"Why: {found.why}.",
+        interrupted=found.interrupted,
+        score_columns=[("score", False), ("test split", True), ("", False)],
+        scores=_scores(found),
+        tested=tested_text(found),
+        samples=f"{found.samples:,}",
+        side_columns=[("", False), ("features", False), ("head", False), ("accuracy", True)],
+        sides=[_side(one, found) for one in found.sides],
+        tried_columns=TRIED,
+        tried=[_attempt(one) for one in found.tried],
+        dropped_columns=[("what", False), ("why", False)],
+        dropped=[(one.what, one.why) for one in found.dropped],
+        time=time_text(found),
+        cost_columns=COSTS,
+        costs=[_cost(one) for one in found.costs],
+        sweep=found.sweep,
+    )
+    with written_aside(target) as file:
+        file.write(page.encode())
+    return replace(found, page=target)
+
+
+TRIED = [
+    ("features", False),
+    ("head", False),
+    ("samples", True),
+    ("accuracy", True),
+    ("log loss", True),
+    ("heads", True),
+    ("seconds", True),
+    ("what became of it", False),
+]
+COSTS = [
+    ("backbone", False),
+    ("samples computed", True),
+    ("seconds", True),
+    ("samples per second", True),
+]
+
+
+def answer_text(found: Auto) -> str:
+    """What was trained, and on what."""
+    head = found.head
+    return (
+        f"{head.name}:{head.version}, the {found.chosen} head: {head.kind} on "
+        f"{head.backbone}@{head.cut}."
+    )
+
+
+def tested_text(found: Auto) -> str:
+    """What the scores are of, and how often that split was looked at."""
+    count = found.head.metrics["n_test"]
+    often = "for the first time" if found.looks < 2 else f"by {found.looks:,} heads so far"
+    return (
+        f"Of {count:,} samples of the test split, which took no part in the choice; it was "
+        f"looked at {often}."
+    )
+
+
+def time_text(found: Auto) -> str:
+    """Seconds that were given and taken."""
+    heads = sum(one.heads for one in found.tried)
+    return f"{found.seconds:,.0f} s of {found.budget:,.0f} s were taken; {heads:,} heads fitted."
+
+
+def told(accuracy: float, interval: tuple[float, float]) -> str:
+    """A share with its interval."""
+    low, high = map(share_text, interval)
+    return f"{share_text(accuracy)} ({low} to {high})"
+
+
+def _scores(found: Auto) -> list[tuple[str, str, str]]:
+    metrics = found.head.metrics
+    return [
+        (words_of(name), score_text(name, metrics[name]), f"95 %: {interval_text(metrics, name)}")
+        for name in scores_in(metrics)
+    ]
+
+
+def _side(side: Side, found: Auto) -> tuple[str, str, str, str]:
+    chosen = ", chosen" if side.what == found.chosen else ""
+    return f"{side.what}{chosen}", side.features, side.head, told(side.accuracy, side.interval)
+
+
+def _attempt(one: Attempt) -> tuple[str, ...]:
+    return (
+        one.features,
+        one.head,
+        f"{one.rows:,}",
+        told(one.accuracy, one.interval),
+        f"{one.log_loss:.3f}",
+        f"{one.heads:,}",
+        f"{one.seconds:.1f}",
+        one.verdict or "tried on all samples",
+    )
+
+
+def _cost(one: Cost) -> tuple[str, ...]:
+    rate = "-" if one.rate is None else f"{one.rate:,.0f}"
+    return one.backbone, f"{one.computed:,}", f"{one.seconds:.1f}", rate

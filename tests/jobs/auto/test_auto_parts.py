@@ -1,0 +1,132 @@
+"""The parts of an automatic search: its time, its samples, its costs, its decision."""
+
+import io
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from headstart.heads.combined.greedy import select
+from headstart.heads.evaluation.outcomes import Outcomes
+from headstart.jobs.auto.budget import Budget, OutOfTime
+from headstart.jobs.auto.costs import Cost, Stopwatch
+from headstart.jobs.auto.decision import is_better, selected_across
+from headstart.jobs.auto.entrants import Entrant, in_order, of_the_zoo, what_it_is
+from headstart.jobs.auto.subsample import in_nested_order, sizes_of
+
+
+def test_what_is_kept_back_for_the_end_is_not_spent_on_trials():
+    now = [100.0]
+    budget = Budget(60, clock=lambda: now[0])
+    budget.keep_back(10)
+    budget.keep_back(5)
+    assert budget.left == 50 and budget.allows(50) and not budget.allows(51)
+    check = budget.until(20)
+    now[0] += 19
+    check()
+    now[0] += 2
+    with pytest.raises(OutOfTime):
+        check()
+    assert budget.spent == 21 and budget.left == 29
+    check = budget.until(1000)
+    now[0] += 30
+    with pytest.raises(OutOfTime):
+        check()
+
+
+def test_parts_grow_by_three_and_end_with_all():
+    assert sizes_of(600) == [600]
+    assert sizes_of(10_000) == [370, 1111, 3333, 10_000]
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_a_larger_part_holds_the_smaller_ones_and_each_fold_has_every_class(grouped):
+    rng = np.random.default_rng(0)
+    targets = rng.choice(4, 2000, p=[0.6, 0.3, 0.09, 0.01])
+    groups = [f"g{n}" for n in rng.integers(0, 900, 2000)] if grouped else None
+    order = in_nested_order(targets, groups, 6, seed=1)
+    assert sorted(order) == list(range(2000))
+    first = order[:300]
+    counts = np.bincount(targets[first], minlength=4)
+    assert counts.min() >= 6
+    np.testing.assert_allclose(counts[:3] / 300, [0.6, 0.3, 0.09], atol=0.08)
+    if grouped:
+        named = np.array(groups)[order]
+        starts = np.flatnonzero(np.r_[True, named[1:] != named[:-1]])
+        assert len(starts) == len(set(groups))  # rows of a group follow each other
+    assert (in_nested_order(targets, groups, 6, seed=1) == order).all()
+
+
+def test_a_forecast_is_the_start_and_the_samples_by_the_measured_rate():
+    cost, watch = Cost("net"), Stopwatch(began=0.0)
+    watch.marks = [(2.0, 64), (12.0, 564)]
+    watch.charge(cost, 564)
+    assert cost.rate == 50 and cost.starting == 2 and cost.computed == 564
+    assert cost.forecast(1000) == 22 and cost.forecast(0) == 0
+
+
+def test_the_cheapest_backbone_comes_first_measured_or_not():
+    known = Entrant("known", work=100, seconds=0.02)
+    small, large = Entrant("small", work=10), Entrant("large", work=1000)
+    slow = Entrant("slow", work=50, seconds=0.9)
+    names = [one.name for one in in_order([large, slow, known, small])]
+    assert names.index("small") < names.index("large") and names.index("known") < names.index(
+        "slow"
+    )
+    assert [one.name for one in in_order([large, small])] == ["small", "large"]
+
+
+def test_what_has_to_be_fetched_is_tried_only_where_that_is_allowed(ws):
+    here = of_the_zoo(ws.context, "pictures", downloads=False)
+    fetched = of_the_zoo(ws.context, "pictures", downloads=True)
+    assert "efficientnet-lite0" in [one.name for one in here]
+    assert "vgg16" not in [one.name for one in here] and "vgg16" in [one.name for one in fetched]
+    assert [one.name for one in here] == sorted(one.name for one in here)  # the smallest first
+    assert of_the_zoo(ws.context, "texts", downloads=True) == []
+
+
+def test_a_sample_tells_what_it_is():
+    file = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(file, "PNG")
+    assert what_it_is(file.getvalue()) == "pictures" and what_it_is("words") == "texts"
+    assert what_it_is("wörter".encode()) == "texts" and what_it_is(b"\xff\xfe\x00\xd8") is None
+    assert what_it_is(np.zeros(7)) == "numbers" and what_it_is(np.zeros((8, 8))) == "pictures"
+
+
+@pytest.fixture
+def crossed():
+    """Three heads, each of which knows one class well: what they said, by five folds."""
+    rng = np.random.default_rng(0)
+    targets = rng.integers(0, 3, 600)
+    draws = (np.arange(600) % 5)[None]
+
+    def one(own):
+        logits = rng.normal(0, 1.5, (600, 3))
+        logits[np.arange(600), targets] += np.where(targets == own, 4.0, 1.0)
+        said = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        return SimpleNamespace(
+            probabilities=said, targets=targets, draws=draws, taken=0.8, clusters=None, repeats=1,
+            accuracies=Outcomes(said.argmax(axis=1)[None] == targets, draws, 0.8),
+        )  # fmt: skip
+
+    return [one(own) for own in range(3)]
+
+
+def test_an_ensemble_is_told_of_by_folds_that_it_was_not_selected_on(crossed):
+    found = selected_across(crossed)
+    said = [one.probabilities for one in crossed]
+    targets, inside = crossed[0].targets, crossed[0].draws[0] == 3
+    weights = select([one[~inside] for one in said], targets[~inside]).weights
+    mean = sum(weight * one[inside] for weight, one in zip(weights, said, strict=True))
+    assert (found.values[0, inside] == (mean.argmax(axis=1) == targets[inside])).all()
+    assert found.mean > max(one.accuracies.mean for one in crossed)
+    assert selected_across(crossed[:1]) is None
+
+
+def test_better_is_what_is_better_beyond_chance(crossed):
+    several, first = selected_across(crossed), crossed[0].accuracies
+    assert is_better(several, first) and not is_better(first, several)
+    nearly = first.values.copy()
+    nearly[0, np.flatnonzero(~nearly[0])[:2]] = True
+    assert not is_better(Outcomes(nearly, first.draws, 0.8), first)
