@@ -20,5 +20,5 @@ def tokens_of(view: FeatureView) -> Tokens | NoTokens:
             f"the {view.windows} of the words of several windows, whose masks differ",
             "Train on each window: --windows each.",
         )
-    steps, width = cut.point.shape
-    return Tokens(steps, width, is_masked=True)
+    width = cut.point.shape[1]
+    return Tokens(shape[0] // (width + 1), width, is_masked=True)  # steps may be open in the model

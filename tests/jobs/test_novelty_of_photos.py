@@ -39,4 +39,3 @@ def test_photos_are_new_to_a_head_of_emoji(ws, tmp_path):
     auroc = roc_auc_score(truth, [*own, *new])
     assert auroc >= 0.95, auroc
     assert told.interval[0] <= 0.05 <= told.interval[1] + 0.02
-    print(f"AUROC {auroc:.4f}; new {np.mean(np.array(new) >= 0.95):.3f}; {told.to_text()}")

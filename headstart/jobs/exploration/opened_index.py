@@ -38,7 +38,7 @@ def _index_of(among: LookedAt, progress: Progress) -> NeighbourIndex:
         try:
             return NeighbourIndex.open(kept_ones.path_of(kept), IndexFacts.from_json(kept.facts))
         except ArtifactDamaged as error:
-            tell(f"{error.message}: it is made anew")
+            tell(f"{error.message}: it is made again")
     started = time.monotonic()
     made = NeighbourIndex.build(among.stored, progress=progress)
     if made.facts.recall < RECALL:

@@ -82,7 +82,7 @@ def test_a_damaged_index_is_made_anew_with_a_word(rows, made):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    with pytest.warns(HeadstartNote, match="its sha256 is another: it is made anew"):
+    with pytest.warns(HeadstartNote, match="its sha256 is another: it is made again"):
         assert rows.similar(CUT, "rows", ids=ids[0], index=True) == before
     path = files(rows)[0]
     path.write_bytes(path.read_bytes()[:100])
