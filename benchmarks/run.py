@@ -41,6 +41,7 @@ from sections import (
     page,
     peer_runs,
     precisions,
+    similar,
     store,
     whole_runs,
     workers,
@@ -253,6 +254,10 @@ def _rows(folder: Path, *, is_quick: bool) -> Section:
     return all_rows.section(folder)
 
 
+def _similar(folder: Path, *, is_quick: bool) -> Section:
+    return similar.section(folder, 20_000 if is_quick else 1_000_000)
+
+
 def _workers(folder: Path, *, is_quick: bool) -> Section:
     return workers.section(folder, 1 if is_quick else 3)
 
@@ -282,6 +287,7 @@ SECTIONS = {
     "bucket": _bucket,
     "datasets": _datasets,
     "rows": _rows,
+    "similar": _similar,
     "workers": _workers,
     "claims": _claims,
     "page": _page,

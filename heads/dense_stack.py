@@ -321,5 +321,6 @@ ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "softmax": softmax,
     "sigmoid": sigmoid,
     "linear": lambda x: x,
+    "exponential": np.exp,
 }
 """By the name that they have in Keras."""

@@ -187,6 +187,18 @@ class FitsNumbers(Protocol):
 
 
 @runtime_checkable
+class FitsLoss(Protocol):
+    """A kind that can do the task `regression` with other losses than the squared error."""
+
+    def fit_loss(
+        self, train: Part, validation: Part, seed: int, loss: str, quantile: float
+    ) -> Fitted:
+        """Fit to numbers, (n, outputs), as they are: `poisson` to counts, `quantile` to that
+        quantile of them."""
+        ...
+
+
+@runtime_checkable
 class FitsLabels(Protocol):
     """A kind that does the task `multi-label` at once, not label by label with `fit`."""
 

@@ -203,7 +203,7 @@ class TrainedHead(Showable):
             raise HeadError(
                 f"{new[0]!r}, a class of dataset {self.record.dataset!r} by now, is none of head "
                 f"{self._reference!r}",
-                hint="`headstart head retrain` trains it on the dataset as it is.",
+                hint=self._who_knows(new[0]),
             )
         targets = self.task.read(view.labels, self.record.classes)
         of, outputs = BySample.of(view), self.judge.predict_proba(view.to_numpy())
@@ -211,6 +211,15 @@ class TrainedHead(Showable):
         says_one = isinstance(task, Classification)
         guesses = task.guess(means) if says_one else means.argmax(axis=1)
         return Judged(of.samples, means, of.first(targets), guesses)
+
+    def _who_knows(self, label: Label) -> str:
+        """What to do where this version does not know a class: a later one may."""
+        own = [one for one in self.context.heads.find_all() if one.name == self.record.name]
+        later = [one for one in own if one.version > self.record.version and label in one.classes]
+        if later:
+            newest = f"{later[-1].name}:{later[-1].version}"
+            return f"{newest} knows it: `headstart head show {newest}` tells how good that is."
+        return "`headstart head retrain` trains it on the dataset as it is."
 
     def _unknown(self, view: FeatureView) -> list[Label]:
         """The classes of a view that the head does not have."""

@@ -62,6 +62,6 @@ def tokens_of_shape(shape: tuple[int, ...]) -> Tokens | NoTokens:
     if len(shape) > 1:
         return Tokens(math.prod(shape[:-1]), shape[-1])
     return NoTokens(
-        f"one vector of {shape[0] if shape else 1:,} numbers a sample",
+        f"one vector of {shape[0] if shape else 1:,} numbers per sample",
         "Name a cut that gives a map or a sequence; `headstart backbone cuts` lists their shapes.",
     )

@@ -20,8 +20,9 @@ from headstart.heads.evaluation.outcomes import Outcomes
 from headstart.heads.evaluation.reliability import unseen_of
 from headstart.heads.evaluation.simplicity import complexity_of
 from headstart.heads.kind import Complexity, HeadKind, Part, takes_tokens, tokens_for
-from headstart.heads.kinds.linear import Linear, Weights, fit_paths
+from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.losses import log_losses_of, losses_of
+from headstart.heads.kinds.paths import Weights, fit_paths
 from headstart.heads.origins import bounds_of, fit_near_zero, near_zero
 from headstart.heads.rows import COPIED, Rows, check_finite, held, some_of, spans_of_rows
 from headstart.heads.shared_rows import SharedRows

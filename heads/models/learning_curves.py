@@ -191,15 +191,15 @@ def _fitted(pool: Part, draw: _Draw, size: int, recipe: Recipe) -> tuple[DenseSt
     """A head of the first rows of a draw, and the part that it was trained on."""
     chosen = round(len(draw.validation) * size / len(draw.train))
     train, validation = (
-        _weighed(pool.rows(np.sort(rows)), recipe.task, len(recipe.classes))
+        _weighed(pool.rows(np.sort(rows)), recipe.task, recipe.classes)
         for rows in (draw.train[:size], draw.validation[:chosen])
     )
     return stack_of(recipe.fit(train, validation).layers, recipe.classes), train
 
 
-def _weighed(part: Part, task: Classification, classes: int) -> Part:
+def _weighed(part: Part, task: Classification, classes: Sequence[Label]) -> Part:
     """With the weights that its own classes give, not those of all samples."""
-    return replace(part, weights=task.weigh(part.targets, classes))
+    return replace(part, weights=task.weigh(part.targets, len(classes), classes))
 
 
 def _point(

@@ -143,7 +143,7 @@ def part_of(views: Sequence[FeatureView], task: Task, classes: list[Label]) -> P
     targets = task.read([label for view in views for label in view.labels], classes)
     rows = rows_of(*views)
     check_finite(rows, [id_ for view in views for id_ in view.ids])
-    weights = task.weigh(targets, len(classes))
+    weights = task.weigh(targets, len(classes), classes)
     return Part(rows, targets, weights, _groups(views), tokens_of(views[0]))
 
 
