@@ -125,7 +125,7 @@ def test_a_task_of_a_dataset_that_changed_since_is_not_done(ws):
     job = begin(ws.context, AuditTask(FEATURES, "pics"))
     ws.datasets.correct("pics", {"red/red-10.png": "blue"})
     (work,) = ws.jobs.work()
-    assert work.state == "failed" and "is version" in work.error and "Begin it anew" in work.error
+    assert work.state == "failed" and "is version" in work.error and "Begin it again" in work.error
     assert begin(ws.context, AuditTask(FEATURES, "pics")).id != job.id
 
 

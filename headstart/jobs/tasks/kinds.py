@@ -34,5 +34,5 @@ def task_of(job: Job) -> Task:
     raise RegistryError(
         f"job {job.id} is to {job.kind!r} with {', '.join(sorted(job.plan))}, which this version "
         "of headstart cannot do",
-        hint="Start a worker of the version that planned it, or begin it anew.",
+        hint="Start a worker of the version that planned it, or begin it again.",
     )

@@ -91,7 +91,7 @@ class TaskWorker:
             raise DatasetError(
                 f"dataset {self._job.dataset!r} is version {now[:12]} by now, and the job was "
                 f"planned with {self._job.dataset_digest[:12]}",
-                hint="Begin it anew, with the dataset as it is.",
+                hint="Begin it again, with the dataset as it is.",
             )
 
     def _look(self, done: int, total: int) -> None:
