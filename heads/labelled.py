@@ -5,15 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from headstart.errors import HeadError
+from headstart.errors import HeadError, InvalidHeadSetting
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.columns.units import units_of
 from headstart.storage.manifest import SPLITS, Label, Sample, sorted_labels
 from headstart.storage.samples import is_fraction
+from headstart.values.showable import brief
 
+SEVERAL = (
+    "Samples have several labels, and each combination counts as a class here: head train "
+    "--task multi-label, or hs.MultiLabel(), learns the labels one by one."
+)
 REGRESSION = "If these are numbers: head train --task regression, or hs.Regression()."
 
 
@@ -109,6 +115,10 @@ def hint_of(labels: Collection[Label | None], samples: int, hint: str) -> str:
         samples: that have them.
         hint: of labels that are classes.
     """
+    from headstart.extractors.datasets.labels import several_in  # what reads datasets, for a hint
+
+    if several_in(labels):
+        return SEVERAL
     fractions = any(label is not None and is_fraction(label) for label in labels)
     return REGRESSION if fractions or look_like_numbers(labels, samples) else hint
 
@@ -167,3 +177,41 @@ def check_labelled(samples: Sequence[Sample]) -> None:
             hint="Label it: heads and rankings need labels; without, its features can be mapped, "
             "searched and predicted.",
         )
+
+
+def weights_by_class(given: Any) -> tuple[tuple[str, float], ...]:
+    """Weights by label, from a mapping or pairs.
+
+    Raises:
+        InvalidHeadSetting: it is neither, or a weight is not above 0.
+    """
+    try:
+        pairs = given.items() if hasattr(given, "items") else given
+        found = tuple((str(label), float(weight)) for label, weight in pairs)
+    except (TypeError, ValueError):
+        raise InvalidHeadSetting(
+            f"class_weights is {brief(given)}", hint="Give a dictionary, such as {'cat': 2.0}."
+        ) from None
+    for label, weight in found:
+        if not 0 < weight < math.inf:
+            raise InvalidHeadSetting(
+                f"the weight of {label!r} is {weight:g}", hint="Give a number above 0."
+            )
+    return found
+
+
+def weights_of(labels: Sequence[Label], given: Sequence[tuple[str, float]]) -> np.ndarray:
+    """What a sample of each class counts, (classes,), float32; 1 where nothing is given.
+
+    Raises:
+        HeadError: a weight is of a class that there is not.
+    """
+    own, known = dict(given), [str(label) for label in labels]
+    for label in own:
+        if label not in known:
+            more = ", …" if len(known) > 8 else ""
+            raise HeadError(
+                f"a weight is given for {label!r}, and no sample has that label",
+                hint=f"The classes are {', '.join(known[:8])}{more}.",
+            )
+    return np.array([own.get(label, 1.0) for label in known], np.float32)

@@ -4,33 +4,66 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
 from headstart.errors import HeadError, InvalidHeadSetting
-from headstart.heads.dense_stack import Layer
-from headstart.heads.kind import FitsNumbers, Fitted, HeadKind, Part
+from headstart.heads.kind import FitsLoss, FitsNumbers, Fitted, HeadKind, Part
 from headstart.heads.kinds.every_kind import able_kinds
+from headstart.heads.kinds.generalised import (
+    LOSSES_OF_NUMBERS,
+    POISSON,
+    QUANTILE,
+    SQUARED,
+    NumberLoss,
+)
 from headstart.heads.kinds.ridge import Ridge
 from headstart.heads.labelled import check_labelled, labels_of, number_of
 from headstart.storage.manifest import Label, Sample
 from headstart.storage.samples import BETWEEN
 from headstart.values.options import Options
 
+SCORES = {POISSON: "poisson_deviance", QUANTILE: "pinball_loss"}
+"""What a loss is called as a score; the less, the better."""
+
 
 @dataclass(frozen=True)
 class Regression(Options, error=InvalidHeadSetting):
     """A number a sample, or several: labels such as `0.5|-1.25`, which rows of several numbers
-    become when a dataset is added. There are no classes; outputs are (n, targets)."""
+    become when a dataset is added. There are no classes; outputs are (n, targets).
+
+    Attributes:
+        loss: `squared`, whose numbers are means; `poisson` for counts, whose numbers are means too,
+            and above 0; or `quantile`.
+        quantile: of the last: below which so large a share of the numbers lies.
+    """
 
     name: ClassVar[str] = "regression"
     says: ClassVar[str] = "numbers"
     default_kind: ClassVar[type[Any]] = Ridge
+    loss: str = SQUARED
+    quantile: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.loss not in LOSSES_OF_NUMBERS:
+            raise InvalidHeadSetting(
+                f"loss is {self.loss!r}", hint=f"It can be {', '.join(LOSSES_OF_NUMBERS)}."
+            )
+        if not 0 < self.quantile < 1:
+            raise InvalidHeadSetting(
+                f"quantile is {self.quantile:g}", hint="Give a number between 0 and 1."
+            )
+        if self.loss != QUANTILE and self.quantile != 0.5:
+            raise InvalidHeadSetting(
+                f"quantile is {self.quantile:g}, and the loss {self.loss}",
+                hint="It is for the loss quantile.",
+            )
 
     def describe(self) -> dict[str, Any]:
-        return {"task": self.name}
+        return {"task": self.name, **asdict(self)}
 
     def find_classes(self, samples: Sequence[Sample]) -> list[Label]:
         """None: see that every label is as many numbers as the others.
@@ -62,7 +95,9 @@ class Regression(Options, error=InvalidHeadSetting):
         found = [_numbers(label) for label in labels if label is not None]
         return np.array(found, np.float64).reshape(len(found), -1)
 
-    def weigh(self, targets: np.ndarray, classes: int) -> np.ndarray | None:
+    def weigh(
+        self, targets: np.ndarray, classes: int, labels: Sequence[Label] = ()
+    ) -> np.ndarray | None:
         return None
 
     def check(self, train: Part, classes: Sequence[Label]) -> None:
@@ -89,7 +124,16 @@ class Regression(Options, error=InvalidHeadSetting):
                 f"a head of kind {kind.kind} gives no numbers",
                 hint=f"Take kind {able_kinds(self.name)}.",
             )
-        mean, std = train.targets.mean(axis=0), train.targets.std(axis=0)
+        if self.loss != SQUARED:
+            if not isinstance(kind, FitsLoss):
+                raise HeadError(
+                    f"a head of kind {kind.kind} knows no loss but the squared error",
+                    hint="Take kind ridge, or leave the loss out.",
+                )
+            return kind.fit_loss(train, validation, seed, self.loss, self.quantile)
+        mean = np.average(train.targets, axis=0, weights=train.weights)
+        spread = np.average((train.targets - mean) ** 2, axis=0, weights=train.weights)
+        std = np.where(spread > 0, np.sqrt(spread), 1.0)
 
         def scaled(part: Part) -> Part:
             return replace(part, targets=((part.targets - mean) / std).astype(np.float32))
@@ -97,7 +141,7 @@ class Regression(Options, error=InvalidHeadSetting):
         fitted = kind.fit_numbers(scaled(train), scaled(validation), seed)
         *inner, last = fitted.layers
         kernel, bias = last.kernel * std, last.bias * std + mean
-        layer = Layer(kernel.astype(np.float32), bias.astype(np.float32), last.activation)
+        layer = replace(last, kernel=kernel.astype(np.float32), bias=bias.astype(np.float32))
         details = dict(fitted.details)
         if len(std) == 1 and "squared_error" in details:  # in the labels' unit, as ever
             details["squared_error"] *= float(std[0] ** 2)
@@ -115,7 +159,17 @@ class Regression(Options, error=InvalidHeadSetting):
         found: dict[str, Any] = {
             name: float(np.mean([scores[name] for scores in each])) for name in each[0]
         }
+        if self.loss != SQUARED:
+            found[SCORES[self.loss]] = float(self.losses_of(outputs, targets).mean())
         return found | ({"of_each": each} if len(each) > 1 else {})
+
+    def losses_of(self, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """What is made small, of each row, (n,): the Poisson deviance, the pinball loss, the
+        squared error; the mean over the numbers."""
+        if self.loss == SQUARED:
+            return ((outputs.astype(np.float64) - targets) ** 2).mean(axis=1)
+        found = NumberLoss(self.loss, self.quantile).losses(outputs, targets).mean(axis=1)
+        return 2 * found if self.loss == POISSON else found
 
     def decide(self, row: np.ndarray, classes: Sequence[Label]) -> tuple[Label | float, float]:
         """The number, or the numbers as a label has them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,6 +22,8 @@ from headstart.heads.labelled import (
     labels_of,
     number_of,
     numbers_of,
+    weights_by_class,
+    weights_of,
 )
 from headstart.heads.regression import Regression
 from headstart.storage.manifest import Label, Sample
@@ -41,15 +43,27 @@ class Classification(Options, error=InvalidHeadSetting):
     Attributes:
         balanced: classes count alike, however many samples they have: a sample counts
             n / (classes * samples of its class), as scikit-learn's `class_weight="balanced"`.
+        class_weights: what a sample of a class counts, by label, such as `{"cat": 2.0}`; those of
+            other classes count 1, as with scikit-learn's `class_weight`.
     """
 
     name: ClassVar[str] = "classification"
     says: ClassVar[str] = "class"
     default_kind: ClassVar[type[Any]] = Linear
     balanced: bool = False
+    class_weights: tuple[tuple[str, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "class_weights", weights_by_class(self.class_weights))
+        if self.balanced and self.class_weights:
+            raise InvalidHeadSetting(
+                "classes are to be balanced, and have weights of their own",
+                hint="Leave one out.",
+            )
 
     def describe(self) -> dict[str, Any]:
-        return {"task": self.name, **asdict(self)}
+        return {"task": self.name, **asdict(self), "class_weights": dict(self.class_weights)}
 
     def find_classes(self, samples: Sequence[Sample]) -> list[Label]:
         """The label of each output.
@@ -63,8 +77,17 @@ class Classification(Options, error=InvalidHeadSetting):
         """The targets: class numbers (n,), or (n, outputs) float32."""
         return numbers_of(labels, classes)
 
-    def weigh(self, targets: np.ndarray, classes: int) -> np.ndarray | None:
-        """What each row counts, (n,) float32, 1 on average; None where all count alike."""
+    def weigh(
+        self, targets: np.ndarray, classes: int, labels: Sequence[Label] = ()
+    ) -> np.ndarray | None:
+        """What each row counts, (n,) float32; 1 on average where classes are balanced, None where
+        all count alike.
+
+        Raises:
+            HeadError: a weight is of a class that there is not.
+        """
+        if self.class_weights and len(labels):
+            return weights_of(labels, self.class_weights)[targets]
         if not self.balanced or not len(targets):
             return None
         counts = np.bincount(targets, minlength=classes)
@@ -233,7 +256,9 @@ class MultiLabel(Options, error=InvalidHeadSetting):
         parts = "" if label is None else str(label)
         return [part.strip() for part in parts.split(self.separator) if part.strip()]
 
-    def weigh(self, targets: np.ndarray, classes: int) -> np.ndarray | None:
+    def weigh(
+        self, targets: np.ndarray, classes: int, labels: Sequence[Label] = ()
+    ) -> np.ndarray | None:
         return None  # label by label, in `fit`
 
     def check(self, train: Part, classes: Sequence[Label]) -> None:
@@ -334,7 +359,7 @@ def task_of(settings: dict[str, Any]) -> Task:
 def _of_one(part: Part, number: int, each: Classification) -> Part:
     """One label of several, as a part of two classes."""
     targets = part.targets[:, number].astype(np.int64)
-    return Part(part.features, targets, each.weigh(targets, 2), part.groups)
+    return replace(part, targets=targets, weights=each.weigh(targets, 2))
 
 
 def _of_each(details: Sequence[dict[str, Any]]) -> dict[str, Any]:

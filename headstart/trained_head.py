@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headstart.backbone_model import build_trunk, load_graph, pipeline_of
-from headstart.cached import features_of_blocks, say_left_out
+from headstart.cached import features_of_blocks, say_left_out, with_origin
 from headstart.context import Context
 from headstart.errors import FeatureError, HeadError, NotFound
 from headstart.extractors.backbones.cuts import Cut
@@ -253,6 +253,8 @@ class TrainedHead(Showable):
             manifest = self.context.manifest(dataset)
             features = self.context.cache().open_view(self.record.feature_key, manifest)
             say_left_out(features, dataset.name)
+            with suppress(HeadError, NotFound):  # removed: its features can be read all the same
+                features = with_origin(features, *self.origin(), dataset)
         return features.grouped(self.windows["pooled"]) if self.windows else features
 
     def dataset(self, *, corrected: bool = False) -> Dataset:

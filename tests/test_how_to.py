@@ -62,6 +62,10 @@ def workspace(tmp_path, temporary, monkeypatch):
     files = sorted((tmp_path / "scans").rglob("*.jpg"))
     rows = [f"{file},{file.parent.name},{file.stem}\n" for file in files]
     (tmp_path / "scans.csv").write_text("path,label,patient\n" + "".join(rows))
+    pictures = sorted((tmp_path / "photos").rglob("*.jpg"))
+    rated = [f"{file},{number % 7 / 2}\n" for number, file in enumerate(pictures)]
+    (tmp_path / "ratings.csv").write_text("path,label\n" + "".join(rated))
+    ws.datasets.add("ratings", tmp_path / "ratings.csv")
     features = ws.extract("lite0", "photos")
     for strength in (0.1, 1.0, 10.0):
         ws.heads.train("flowers", features, hs.Linear(strengths=strength))

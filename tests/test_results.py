@@ -109,6 +109,7 @@ features next pool --head again --n 2
 dataset correct again {p}/suspects.csv
 dataset exclude again red/01.png
 dataset changes again
+features drift net pics again
 dataset forget-failures pics
 head finetune t --from relu --epochs 1
 head predict h {p}/pictures/red

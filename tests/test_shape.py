@@ -5,7 +5,7 @@ import statistics
 import pytest
 import shape
 
-PUBLIC = ("headstart/catalog/", "headstart/workspace.py", "headstart/cli/")
+PUBLIC = ("headstart/catalog/", "headstart/workspace.py", "headstart/sklearn.py", "headstart/cli/")
 """What people call: keyword-only arguments are its options."""
 
 

@@ -32,7 +32,7 @@ from headstart.heads.evaluation.reliability import (
     unseen_of,
 )
 from headstart.heads.kinds.losses import log_losses_of
-from headstart.heads.regression import Regression
+from headstart.heads.regression import SCORES, Regression
 from headstart.heads.tasks import SAID_FROM, MultiLabel, Ordinal, Task
 from headstart.storage.manifest import Label
 
@@ -69,6 +69,9 @@ def scores_of(
     found = task.evaluate(outputs, targets, classes)
     said = decided(task, outputs)
     intervals = _intervals(found, outputs, said, targets, clusters)
+    if isinstance(task, Regression) and (name := SCORES.get(task.loss)) is not None:
+        known = mean_interval(task.losses_of(outputs, targets), clusters=clusters)
+        intervals |= {} if known is None else {name: _around(name, found[name], *known)}
     for number, one in enumerate(found.get("of_each", ())):
         own = outputs[:, [number]]
         one["intervals"] = _intervals(one, own, own, targets[:, [number]], clusters)

@@ -14,6 +14,7 @@ from headstart.heads.calibration.judge import Judge
 from headstart.heads.calibration.out_of_fold import groups_of, inner_folds, members
 from headstart.heads.dense_stack import Layer
 from headstart.heads.kind import Complexity, Fitted, Part
+from headstart.heads.kinds.generalised import NumberLoss, fit_generalised
 from headstart.heads.kinds.grid import choose
 from headstart.heads.kinds.least_squares import LeastSquares
 from headstart.heads.kinds.losses import loss_of
@@ -105,6 +106,13 @@ class Ridge(OneLayer, Options, error=InvalidHeadSetting):
             "judged_on": judge.describe(),
         }
         return Fitted((chosen.found,), details)
+
+    def fit_loss(
+        self, train: Part, validation: Part, seed: int, loss: str, quantile: float
+    ) -> Fitted:
+        """A generalised linear head with the same kind of penalty; see `fit_generalised`."""
+        told = NumberLoss(loss, quantile)
+        return fit_generalised(train, validation, self.penalties, told, seed)
 
 
 def _error(

@@ -14,7 +14,7 @@ from headstart.heads.calibration.out_of_fold import inner_folds, sides
 from headstart.heads.dense_stack import DenseStack, outputs_of, stack_of
 from headstart.heads.evaluation.clusters import Clusters
 from headstart.heads.evaluation.intervals import CONFIDENCE, share_interval
-from headstart.heads.kind import Fitted, HeadKind, Part
+from headstart.heads.kind import Fitted, HeadKind, Part, tokens_for
 from headstart.heads.models.train import part_of, parts_of
 from headstart.heads.origins import fit_near_zero
 from headstart.heads.tasks import Classification
@@ -91,6 +91,7 @@ class Recipe:
             ),
             train,
             validation,
+            tokens_for(self.kind, train),
         )
 
 
@@ -190,15 +191,15 @@ def _fitted(pool: Part, draw: _Draw, size: int, recipe: Recipe) -> tuple[DenseSt
     """A head of the first rows of a draw, and the part that it was trained on."""
     chosen = round(len(draw.validation) * size / len(draw.train))
     train, validation = (
-        _weighed(pool.rows(np.sort(rows)), recipe.task, len(recipe.classes))
+        _weighed(pool.rows(np.sort(rows)), recipe.task, recipe.classes)
         for rows in (draw.train[:size], draw.validation[:chosen])
     )
     return stack_of(recipe.fit(train, validation).layers, recipe.classes), train
 
 
-def _weighed(part: Part, task: Classification, classes: int) -> Part:
+def _weighed(part: Part, task: Classification, classes: Sequence[Label]) -> Part:
     """With the weights that its own classes give, not those of all samples."""
-    return replace(part, weights=task.weigh(part.targets, classes))
+    return replace(part, weights=task.weigh(part.targets, len(classes), classes))
 
 
 def _point(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headstart.cli import cache, plots
-from headstart.cli.exploration import duplicates, subsets
+from headstart.cli.exploration import drift, duplicates, subsets
 from headstart.cli.exploration import map as maps
 from headstart.cli.output import (
     Call,
@@ -82,6 +82,7 @@ def register(cli: click.Group) -> None:
     )
     plots.register_features(group)
     subsets.register(group)
+    drift.register(group)
     duplicates.register(group)
     maps.register(group)
     cache.register(group)

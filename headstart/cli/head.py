@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -69,7 +70,23 @@ TRAIN_OPTIONS = (
         help="ordinal: predict the median class, which is the fewest steps off (the default), "
         "or the most probable one, which is right most often.",
     ),
+    click.option(
+        "--loss",
+        type=click.Choice(("squared", "poisson", "quantile")),
+        help="regression: predict the mean (squared, the default), the mean of counts (poisson), "
+        "or a quantile.",
+    ),
+    click.option(
+        "--quantile", type=float, help="regression: the quantile of --loss quantile. Default: 0.5."
+    ),
     click.option("--balanced", is_flag=True, help="Give all classes the same weight."),
+    click.option(
+        "--class-weight",
+        "class_weights",
+        multiple=True,
+        metavar="LABEL=WEIGHT",
+        help="What a sample of this class counts, such as cat=2; others count 1. May be repeated.",
+    ),
     click.option(
         "--seed", type=SEED, help="Seed of all random choices. Default: 0, or that of the sweep."
     ),
@@ -114,7 +131,10 @@ def _train(
     separator: str | None,
     order: str | None,
     decision: str | None,
+    loss: str | None,
+    quantile: float | None,
     balanced: bool,
+    class_weights: tuple[str, ...],
     seed: int | None,
     precision: str | None,
     on_error: str,
@@ -139,9 +159,13 @@ def _train(
         separator=separator,
         order=order,
         decision=decision,
+        loss=loss,
+        quantile=quantile,
         balanced=balanced or None,
+        class_weights=weights_in(class_weights) or None,
     )
-    others = (backbone, dataset, kind, task, separator, order, decision, windows, balanced, given)
+    of_task = (task, separator, order, decision, loss, quantile, balanced, class_weights)
+    others = (backbone, dataset, kind, *of_task, windows, given)
     if ensemble is not None:
         others = any((*others, from_sweep, seed, precision, views))
         return _ensemble(call, name, number_of_sweep(ensemble, others=others), tagged)
@@ -220,6 +244,24 @@ def _kind(kind: str, options: dict[str, str]) -> Any:
     return made(**given)
 
 
+def weights_in(given: Sequence[str]) -> dict[str, float]:
+    """Weights by label, of `LABEL=WEIGHT` each.
+
+    Raises:
+        click.UsageError: one is none.
+    """
+    found = {}
+    for one in given:
+        label, _, weight = one.rpartition("=")
+        try:
+            found[label] = float(weight)
+        except ValueError:
+            label = ""
+        if not label:
+            raise click.UsageError(f"--class-weight takes LABEL=WEIGHT, received {one!r}.")
+    return found
+
+
 def task_of(name: str, *, order: str | None, **given: Any) -> Any:
     """A task with the options that were given, those that are not None.
 
@@ -232,7 +274,10 @@ def task_of(name: str, *, order: str | None, **given: Any) -> Any:
     given["order"] = order and tuple(part.strip() for part in order.split(",") if part.strip())
     for option, value in given.items():
         if value is not None and option not in known:
-            raise click.UsageError(f"--{option} is not for {name}.")
+            named = (
+                option.removesuffix("s").replace("_", "-") if option == "class_weights" else option
+            )
+            raise click.UsageError(f"--{named} is not for {name}.")
     return MADE[name](**{key: value for key, value in given.items() if value is not None})
 
 

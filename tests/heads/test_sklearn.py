@@ -1,13 +1,20 @@
 """Heads as scikit-learn's estimators."""
 
+import dataclasses
+import inspect
+
 import numpy as np
 import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_diabetes
+from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.utils.estimator_checks import check_estimator
 
 import headstart as hs
 from headstart.errors import HeadError
-from headstart.sklearn import HeadClassifier
+from headstart.heads.kinds.every_kind import KINDS
+from headstart.sklearn import HeadClassifier, HeadRegressor
 
 WAIVERS = {
     "check_sample_weight_equivalence_on_dense_data": "to 1e-7, and features are float32",
@@ -22,6 +29,58 @@ def test_scikit_learn_takes_it_for_one_of_its_own(kind):
     )
     failed = {r["check_name"]: str(r["exception"]) for r in results if r["status"] == "failed"}
     assert not failed
+
+
+def test_scikit_learn_takes_the_regressor_for_one_of_its_own():
+    results = check_estimator(
+        HeadRegressor(), on_fail=None, on_skip=None, expected_failed_checks=WAIVERS
+    )
+    failed = {r["check_name"]: str(r["exception"]) for r in results if r["status"] == "failed"}
+    assert not failed
+
+
+OURS = ("linear", "mlp", "neighbours", "prototype", "ridge", "svm")
+
+
+def test_every_setting_of_our_kinds_is_a_parameter():
+    for made, kinds in ((HeadClassifier, OURS), (HeadRegressor, ("ridge", "mlp"))):
+        known = set(inspect.signature(made).parameters)
+        fields = {field.name for kind in kinds for field in dataclasses.fields(KINDS[kind])}
+        assert fields - known <= ({"label_smoothing"} if made is HeadRegressor else set())
+
+
+def test_settings_are_given_one_by_one_or_together():
+    rng = np.random.default_rng(0)
+    y = np.arange(90) % 3
+    x = (rng.normal(size=(90, 8)) + rng.normal(size=(3, 8))[y]).astype(np.float32)
+    one = HeadClassifier("linear", strengths=(0.03,)).fit(x, y)
+    other = HeadClassifier("linear", {"strengths": (0.03,)}).fit(x, y)
+    np.testing.assert_array_equal(one.predict_proba(x), other.predict_proba(x))
+    assert clone(one).get_params()["strengths"] == (0.03,)
+    with pytest.raises(HeadError, match="strengths is given twice"):
+        HeadClassifier("linear", {"strengths": (1,)}, strengths=(2,)).fit(x, y)
+    with pytest.raises(HeadError, match="kind linear has no setting 'hidden'"):
+        HeadClassifier("linear", hidden=(4,)).fit(x, y)
+    search = GridSearchCV(HeadClassifier(), {"strengths": [(1e-4,), (1e-1,)]}, cv=3).fit(x, y)
+    assert search.best_params_["strengths"] in [(1e-4,), (1e-1,)]
+
+
+def test_the_regressor_says_what_scikit_learns_ridge_says():
+    data = load_diabetes()
+    x, y = data.data[:300].astype(np.float32), data.target[:300]
+    both = np.stack([y, -2 * y + 5], axis=1)
+    scaled = (x - x.mean(axis=0)) / x.std(axis=0)
+    theirs = RidgeCV((1.0, 10.0, 100.0)).fit(scaled, y)
+    ours = HeadRegressor(penalties=(1.0, 10.0, 100.0)).fit(x, y)
+    np.testing.assert_allclose(ours.predict(x), theirs.predict(scaled), rtol=1e-3)
+    assert ours.score(x, y) == pytest.approx(theirs.score(scaled, y), abs=1e-4)
+    two = HeadRegressor(penalties=(10.0,)).fit(x, both).predict(x)
+    assert two.shape == (300, 2)
+    np.testing.assert_allclose(two[:, 1], -2 * two[:, 0] + 5, rtol=1e-3, atol=1e-2)
+    mlp = HeadRegressor("mlp", hidden=(16,), epochs=60, learning_rate=0.01)
+    assert cross_val_score(mlp, x, y, cv=3).mean() > 0.2
+    with pytest.raises(HeadError, match="gives no numbers"):
+        HeadRegressor("prototype").fit(x, y)
 
 
 def test_it_gives_what_the_head_gives(ready):

@@ -110,6 +110,49 @@ def test_weights_count_as_copies_do(kind):
         assert near < 5e-3 and near < far / 5
 
 
+def test_class_weights_are_scikit_learns(flat):
+    ws, add = flat
+    x, y = digits(300)
+    names = np.array([f"d{n}" for n in y])
+    view = add(x, names)
+    given = {"d3": 4.0, "d8": 0.25}
+    head = ws.heads.train("h", view, hs.Linear((0.1,)), task=hs.Classification(class_weights=given))
+    assert head.record.settings["class_weights"] == given and head.reproduce().agrees
+    train = [view.split(part) for part in ("train", "validation")]
+    rows = np.concatenate([one.to_numpy().reshape(len(one), -1) for one in train])
+    labels = [label for one in train for label in one.labels]
+    weights = [given.get(label, 1.0) for label in labels]
+    model = LogisticRegression(C=0.1, class_weight=given, tol=1e-8, max_iter=5000)
+    pipeline = make_pipeline(StandardScaler(), model)
+    theirs = pipeline.fit(rows, labels, standardscaler__sample_weight=weights)
+    np.testing.assert_allclose(
+        head.stack.predict_proba(rows), theirs.predict_proba(rows), atol=2e-3
+    )
+
+
+def test_class_weights_that_cannot_be_are_refused(flat, run):
+    ws, add = flat
+    x, y = digits(200)
+    view = add(x, np.array([f"d{n}" for n in y]))
+    with pytest.raises(HeadError, match="a weight is given for 'cat', and no sample has"):
+        ws.heads.train("h", view, task=hs.Classification(class_weights={"cat": 2}))
+    with pytest.raises(HeadError, match="the weight of 'd1' is 0"):
+        hs.Classification(class_weights={"d1": 0})
+    with pytest.raises(HeadError, match="balanced, and have weights"):
+        hs.Classification(balanced=True, class_weights={"d1": 2})
+    with pytest.raises(HeadError, match="class_weights is 3"):
+        hs.Classification(class_weights=3)
+    ran = run("head", "train", "h", "flat", "rows", "--class-weight", "d1=2", "--json")
+    assert ran.json["settings"]["class_weights"] == {"d1": 2.0}
+    assert "takes LABEL=WEIGHT" in run("head", "train", "h", "flat", "rows",
+                                       "--class-weight", "d1").err  # fmt: skip
+    several = ("--task", "multi-label", "--class-weight", "d1=2")
+    assert (
+        "--class-weight is not for multi-label"
+        in run("head", "train", "h", "flat", "rows", *several).err
+    )
+
+
 def test_a_balanced_head_finds_more_of_a_rare_class(flat):
     ws, add = flat
     x, y = digits()
@@ -275,9 +318,11 @@ def test_the_command_line_makes_tasks(flat, run, fails):
     "task",
     [
         Classification(True),
+        Classification(class_weights={"a": 2.0}),
         Ordinal(order=("a", "b")),
         MultiLabel(";"),
         Regression(),
+        Regression("quantile", 0.9),
     ],
 )
 def test_a_task_comes_back_from_a_record(task):

@@ -116,7 +116,7 @@ def _part_of_rows(head: TrainedHead, chosen: list[tuple[FeatureView, np.ndarray]
     labels = [label for view, rows in chosen for label in view.samples.take(rows).labels]
     classes = head.record.classes
     targets = numbers_of(labels, classes)
-    weights = task_of(head.record.settings).weigh(targets, len(classes))
+    weights = task_of(head.record.settings).weigh(targets, len(classes), classes)
     units = units_of(*(view.samples.take(rows) for view, rows in chosen))
     groups = None if units is None else np.unique(units, return_inverse=True)[1]
     return Part(features.astype(np.float32, copy=False), targets, weights, groups)

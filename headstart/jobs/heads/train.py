@@ -15,6 +15,7 @@ from headstart.extractors.runtime import versions
 from headstart.heads.kind import HeadKind
 from headstart.heads.kinds.every_kind import one_kind
 from headstart.heads.tasks import MultiLabel, Task, one_task
+from headstart.jobs.backbones.masks import refuse_lost_masks
 from headstart.jobs.heads.care.head_record import with_record
 from headstart.jobs.heads.looks import TESTED_ON, samples_key
 from headstart.notices import warn
@@ -101,6 +102,9 @@ def fit(
             f"head {name!r} was trained on dataset {other.dataset!r} so far: its next version is "
             f"of {origin.dataset.name!r}"
         )
+    chosen = None if kind is None else one_kind(kind)
+    if chosen is not None:
+        refuse_lost_masks(context, [chosen], [origin.blocks])
     started = time.monotonic()
     features = of_samples(features, windows)
     several = isinstance(task, MultiLabel)  # of which none is an answer
@@ -113,7 +117,6 @@ def fit(
         views,
         origin.scales,
     )
-    chosen = None if kind is None else one_kind(kind)
     more = [of_samples(one, features.windows) for one in more]
     more = more if several else [one.labelled() for one in more]
     trained = fitted(features, chosen, seed, task, more)

@@ -1,0 +1,169 @@
+"""Linear heads for other aims than a mean of numbers: counts (Poisson) and quantiles.
+
+Both are convex, and are minimised by SciPy's L-BFGS on standardised features, with the penalty of
+scikit-learn's `PoissonRegressor`: `alpha / 2` times the squared weights beside the mean loss. The
+loss of a quantile has a kink where a row is met: it is smoothed over a width that shrinks towards
+nothing (He, Pan, Tan and Zhou: Smoothed quantile regression with large-scale inference, 2023), and
+in the end the constant is moved, so that the share of the training rows below is the quantile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from headstart.errors import HeadError
+from headstart.heads.calibration.judge import Judge
+from headstart.heads.calibration.out_of_fold import groups_of, sides
+from headstart.heads.dense_stack import Layer
+from headstart.heads.kind import Fitted, Part
+from headstart.heads.kinds.grid import choose
+from headstart.heads.standardisation import Standardisation, one_thread_a_core
+
+SQUARED, POISSON, QUANTILE = "squared", "poisson", "quantile"
+LOSSES_OF_NUMBERS = (SQUARED, POISSON, QUANTILE)
+PENALTIES = tuple(float(f"{alpha:.0e}") for alpha in np.logspace(-4, 1, 6))
+"""Where none are given: alpha, as in scikit-learn's `PoissonRegressor`."""
+WIDTHS = (1.0, 0.1, 0.01, 0.001)
+"""Over which the kink of a quantile's loss is smoothed, in standard deviations of the numbers."""
+FOLDS = 5
+HIGHEST = 80.0
+"""Exponents are taken for no more."""
+
+
+@dataclass(frozen=True)
+class NumberLoss:
+    """What is made small.
+
+    Attributes:
+        name: `poisson` or `quantile`.
+        quantile: which, between 0 and 1.
+    """
+
+    name: str
+    quantile: float = 0.5
+
+    @property
+    def activation(self) -> str:
+        """Of the last layer."""
+        return "exponential" if self.name == POISSON else "linear"
+
+    def losses(self, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """Of each row and output: half the Poisson deviance, or the pinball loss."""
+        wide = outputs.astype(np.float64)
+        if self.name == QUANTILE:
+            apart = targets - wide
+            return np.maximum(self.quantile * apart, (self.quantile - 1) * apart)
+        said = np.maximum(wide, np.finfo(np.float64).tiny)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.where(targets > 0, targets * np.log(targets / said), 0.0)
+        return ratio - targets + said
+
+    def slopes(
+        self, scores: np.ndarray, targets: np.ndarray, width: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The loss of each row and its slope, by scores (n,) before the activation."""
+        if self.name == POISSON:
+            said = np.exp(np.minimum(scores, HIGHEST))
+            return said - targets * scores, said - targets
+        apart = targets - scores
+        inside = np.clip(apart / width, -1, 1)
+        # (q - 1/2) r + |r| / 2, with |r| a parabola within the width
+        near = np.where(np.abs(apart) < width, (apart**2 / width + width) / 2, np.abs(apart))
+        return (self.quantile - 0.5) * apart + near / 2, 0.5 - self.quantile - inside / 2
+
+
+def fit_generalised(
+    train: Part, validation: Part, penalties: Sequence[float] | None, loss: NumberLoss, seed: int
+) -> Fitted:
+    """Fit numbers, (n, outputs), each by itself; the penalty with the least loss on rows that were
+    not fitted wins.
+
+    Raises:
+        HeadError: a count is below 0.
+    """
+    if loss.name == POISSON and train.targets.min(initial=0) < 0:
+        raise HeadError(
+            f"a label of the train split is {train.targets.min():g}, and counts are not below 0",
+            hint="Leave --loss poisson out, or fix the label.",
+        )
+    with one_thread_a_core() as pool:
+        scale = Standardisation.of([train], pool)
+        z = scale.apply(train.features[:]).astype(np.float64)
+        judge = Judge(train, validation, _dealt(train, seed))
+
+        def tried(penalty: float) -> tuple[float, Layer]:
+            kernel, bias = _solve(z, train, penalty, loss)
+            layer = Layer(*scale.fold(kernel, bias), loss.activation)
+            verdict = judge.hear(
+                lambda features: layer.run(features[:]),
+                lambda: _left_out(z, train, judge.folds, penalty, loss),
+            )
+            each = loss.losses(verdict.outputs, verdict.targets).mean(axis=1)
+            return float(np.average(each, weights=verdict.weights)), layer
+
+        chosen = choose(penalties or PENALTIES, tried)
+    details = {"chosen": chosen.value, **chosen.remarks(), "judged_on": judge.describe()}
+    return Fitted((chosen.found,), details)
+
+
+def _dealt(train: Part, seed: int) -> np.ndarray:
+    """With which of some folds each row is left out, (n,); rows of one group together."""
+    groups = groups_of(train)
+    count = int(groups.max()) + 1
+    if count < 2:
+        return np.full(len(train), -1)
+    order = np.random.default_rng(seed).permutation(count)
+    return (order % min(FOLDS, count))[groups]
+
+
+def _left_out(
+    z: np.ndarray, train: Part, folds: np.ndarray, penalty: float, loss: NumberLoss
+) -> np.ndarray:
+    found = np.zeros(train.targets.shape, np.float64)
+    for fitted, asked in sides(folds):
+        kernel, bias = _solve(z[fitted], train.only(fitted), penalty, loss)
+        layer = Layer(kernel, bias, loss.activation)
+        found[asked] = layer.run(z[asked])
+    return found
+
+
+def _solve(
+    z: np.ndarray, part: Part, penalty: float, loss: NumberLoss
+) -> tuple[np.ndarray, np.ndarray]:
+    """Kernel (width, outputs) and bias (outputs,) of standardised features."""
+    own = np.ones(len(z)) if part.weights is None else part.weights.astype(np.float64)
+    shares = own / own.sum()
+    found = [
+        _solve_one(z, target, shares, penalty, loss) for target in part.targets.astype(float).T
+    ]
+    return np.stack([w[:-1] for w in found], axis=1), np.array([w[-1] for w in found])
+
+
+def _solve_one(
+    z: np.ndarray, target: np.ndarray, shares: np.ndarray, penalty: float, loss: NumberLoss
+) -> np.ndarray:
+    """Weights and constant of one output, (width + 1,)."""
+    from scipy.optimize import minimize
+
+    mean = float(shares @ target)
+    spread = float(np.sqrt(shares @ (target - mean) ** 2)) or 1.0
+    weights = np.zeros(z.shape[1] + 1)
+    weights[-1] = np.log(max(mean, 1e-9)) if loss.name == POISSON else mean
+    for width in WIDTHS if loss.name == QUANTILE else (1.0,):
+
+        def value(w: np.ndarray, width: float = width * spread) -> tuple[float, np.ndarray]:
+            losses, slopes = loss.slopes(z @ w[:-1] + w[-1], target, width)
+            pull = np.append(z.T @ (shares * slopes) + penalty * w[:-1], shares @ slopes)
+            return float(shares @ losses + penalty / 2 * (w[:-1] @ w[:-1])), pull
+
+        weights = minimize(value, weights, jac=True, method="L-BFGS-B", options=ENDS).x
+    if loss.name == QUANTILE:
+        left = target - z @ weights[:-1]
+        weights[-1] = np.quantile(left, loss.quantile, weights=shares, method="inverted_cdf")
+    return weights
+
+
+ENDS = {"maxiter": 2000, "maxfun": 4000, "ftol": 1e-12, "gtol": 1e-8}

@@ -1,0 +1,115 @@
+"""Heads for counts and quantiles, against scikit-learn's on the same rows."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_diabetes
+from sklearn.linear_model import PoissonRegressor, QuantileRegressor
+from sklearn.metrics import mean_pinball_loss, mean_poisson_deviance
+from sklearn.preprocessing import StandardScaler
+from task_rows import part
+
+import headstart as hs
+from headstart.errors import HeadError
+from headstart.heads.dense_stack import DenseStack
+from headstart.heads.evaluation.scores import scores_of
+from headstart.heads.kinds.generalised import NumberLoss
+from headstart.heads.regression import Regression
+
+
+@pytest.fixture(scope="module")
+def diabetes():
+    data = load_diabetes()
+    x, y = data.data.astype(np.float32), data.target
+    return x[:340], y[:340, None], x[340:], y[340:, None]
+
+
+@pytest.fixture(scope="module")
+def counts():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(600, 6)).astype(np.float32)
+    y = rng.poisson(np.exp(0.5 * x[:, 0] - 0.4 * x[:, 1] + 1)).astype(float)[:, None]
+    return x, y
+
+
+def said(task, kind, x, y, tried, weights=None):
+    nothing = part(x[:0], y[:0])
+    fitted = task.fit(kind, part(x, y, weights), nothing, 0, 0)
+    return DenseStack(fitted.layers, ()).predict_proba(tried)
+
+
+def test_counts_are_what_scikit_learns_poisson_regressor_says(counts):
+    x, y = counts
+    ours = said(Regression("poisson"), hs.Ridge((0.1,)), x, y, x)
+    scaled = StandardScaler().fit_transform(x)
+    theirs = PoissonRegressor(alpha=0.1, tol=1e-10, max_iter=5000).fit(scaled, y[:, 0])
+    np.testing.assert_allclose(ours[:, 0], theirs.predict(scaled), rtol=1e-3)
+
+
+def test_a_row_that_counts_twice_is_two_rows(counts):
+    x, y = counts
+    weights = np.where(np.arange(len(x)) % 3 == 0, 2, 1).astype(np.float32)
+    twice = np.repeat(np.arange(len(x)), weights.astype(int))
+    kind, task = hs.Ridge((0.1,)), Regression("poisson")
+    ours, copied = said(task, kind, x, y, x, weights), said(task, kind, x[twice], y[twice], x)
+    np.testing.assert_allclose(ours, copied, rtol=1e-3)
+
+
+@pytest.mark.parametrize("quantile", [0.1, 0.5, 0.9])
+def test_a_quantile_is_as_good_as_scikit_learns(diabetes, quantile):
+    x, y, tried, true = diabetes
+    kind, task = hs.Ridge((1e-6,)), Regression("quantile", quantile)
+    exact = QuantileRegressor(quantile=quantile, alpha=0).fit(x, y[:, 0])
+
+    def loss(given, of):
+        return mean_pinball_loss(given, of, alpha=quantile)
+
+    assert loss(y, said(task, kind, x, y, x)) < 1.01 * loss(y, exact.predict(x))
+    assert loss(true, said(task, kind, x, y, tried)) < 1.05 * loss(true, exact.predict(tried))
+    below = (y <= said(task, kind, x, y, x)).mean()
+    assert below == pytest.approx(quantile, abs=0.01)
+
+
+def test_the_scores_are_scikit_learns(diabetes, counts):
+    *_, true = diabetes
+    rng = np.random.default_rng(0)
+    outputs = (true + rng.normal(10, 5, true.shape)).astype(np.float32)
+    found = scores_of(Regression("quantile", 0.8), outputs, true, [])
+    assert found["pinball_loss"] == pytest.approx(mean_pinball_loss(true, outputs, alpha=0.8))
+    low, high = found["intervals"]["pinball_loss"]
+    assert low <= found["pinball_loss"] <= high
+    _, y = counts
+    outputs = (y + rng.uniform(0.1, 1, y.shape)).astype(np.float32)
+    found = scores_of(Regression("poisson"), outputs, y, [])
+    assert found["poisson_deviance"] == pytest.approx(mean_poisson_deviance(y, outputs))
+    assert "pinball_loss" not in scores_of(Regression(), outputs, y, [])
+
+
+@pytest.mark.parametrize("loss", [NumberLoss("poisson"), NumberLoss("quantile", 0.3)])
+def test_a_slope_is_that_of_the_loss(loss):
+    rng = np.random.default_rng(0)
+    scores, targets = rng.normal(size=9), rng.poisson(2, 9).astype(float)
+    found, slopes = loss.slopes(scores, targets, 0.5)
+    near, _ = loss.slopes(scores + 1e-6, targets, 0.5)
+    np.testing.assert_allclose((near - found) / 1e-6, slopes, atol=1e-4)
+
+
+def test_the_penalty_is_chosen_on_rows_that_were_not_fitted(counts):
+    x, y = counts
+    rng = np.random.default_rng(1)
+    wide = np.hstack([x[:80], rng.normal(size=(80, 60)).astype(np.float32)])
+    fitted = Regression("poisson").fit(hs.Ridge(), part(wide, y[:80]), part(wide[:0], y[:0]), 0, 0)
+    assert fitted.details["chosen"] > 1e-3 and fitted.details["judged_on"]["train"] == 80
+
+
+def test_what_cannot_be_is_refused(counts):
+    x, y = counts
+    with pytest.raises(HeadError, match="is -1, and counts are not below 0"):
+        said(Regression("poisson"), hs.Ridge(), x, np.where(y > 3, -1, y), x)
+    with pytest.raises(HeadError, match="of kind mlp knows no loss but the squared error"):
+        said(Regression("poisson"), hs.MLP(), x, y, x)
+    with pytest.raises(HeadError, match="quantile is 1"):
+        Regression("quantile", 1)
+    with pytest.raises(HeadError, match="loss is 'absolute'"):
+        Regression("absolute")
+    with pytest.raises(HeadError, match=r"quantile is 0\.9, and the loss squared"):
+        Regression(quantile=0.9)

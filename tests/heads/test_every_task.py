@@ -1,0 +1,193 @@
+"""Every task in every verb: the same as scikit-learn on the same rows, or refused in one line."""
+
+import shutil
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import (
+    accuracy_score,
+    f1_score,
+    log_loss,
+    mean_absolute_error,
+    mean_pinball_loss,
+    mean_poisson_deviance,
+    r2_score,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import headstart as hs
+from headstart.errors import HeadError
+from headstart.notices import HeadstartWarning
+from headstart.plots.reports import write_report
+
+STRENGTH, PENALTY = 0.1, 10.0
+TASKS = {
+    "classification": (hs.Classification(), hs.Linear((STRENGTH,))),
+    "multi-label": (hs.MultiLabel(), hs.Linear((STRENGTH,))),
+    "ordinal": (hs.Ordinal(), hs.Linear((STRENGTH,))),
+    "one number": (hs.Regression(), hs.Ridge((PENALTY,))),
+    "two numbers": (hs.Regression(), hs.Ridge((PENALTY,))),
+    "counts": (hs.Regression("poisson"), hs.Ridge((0.01,))),
+    "a quantile": (hs.Regression("quantile", 0.8), hs.Ridge((0.01,))),
+}
+
+
+@pytest.fixture(scope="module")
+def tasks(tmp_path_factory, with_rows):
+    """The same 240 rows with labels of every task, their features, and a head of each."""
+    place = tmp_path_factory.mktemp("tasks")
+    shutil.copytree(with_rows, place / "zoo")
+    ws = hs.open(place / "zoo")
+    given = np.load(with_rows.parent / "rows.npz")
+    x, y = given["x"], given["y"]
+    rng = np.random.default_rng(0)
+    number = x[:, 0] - 0.5 * x[:, 1] + rng.normal(0, 0.5, len(x))
+    own = {
+        "classification": y,
+        "multi-label": np.array([f"{label}|{'high' if one > 0 else 'low'}"
+                                 for label, one in zip(y, number, strict=True)]),
+        "ordinal": np.digitize(number, (-1, 0, 1)),
+        "one number": number,
+        "two numbers": np.stack([number, 3 * x[:, 2] + 1], axis=1),
+        "counts": rng.poisson(np.exp(0.3 * number)) + 0.0,
+        "a quantile": number,
+    }  # fmt: skip
+    for name, labels in own.items():
+        called = name.replace(" ", "-")
+        np.savez(place / f"{called}.npz", x=x, y=labels)
+        ws.datasets.add(called, place / f"{called}.npz")
+        view = ws.extract("flat@as_it_is", called, engine="tensorflow")
+        task, kind = TASKS[name]
+        ws.heads.train(called, view, kind, task=task)
+    return ws
+
+
+def called(name):
+    return name.replace(" ", "-")
+
+
+def rows_of(ws, name):
+    """Features and labels of what a head was fitted on, and of its test split."""
+    view = ws.features("flat@as_it_is", called(name))
+    fitted = np.flatnonzero(view.samples.split_codes != 2)
+    tested = np.flatnonzero(view.samples.split_codes == 2)
+    task, _ = TASKS[name]
+    labels = list(view.labels)
+    classes = task.find_classes(view.samples)
+    targets = task.read(labels, classes)
+    x = view.to_numpy().astype(np.float64)
+    return x[fitted], targets[fitted], x[tested], targets[tested]
+
+
+def plain(model):
+    return make_pipeline(StandardScaler(), model)
+
+
+def logistic():
+    return plain(LogisticRegression(C=STRENGTH, tol=1e-8, max_iter=5000))
+
+
+@pytest.mark.parametrize("name", ["classification", "multi-label", "one number", "two numbers"])
+def test_a_head_is_scikit_learns_estimator(tasks, name):
+    x, y, tried, _ = rows_of(tasks, name)
+    ours = tasks.heads.get(called(name)).judge.predict_proba(tried.astype(np.float32))
+    if name == "multi-label":
+        theirs = np.stack(
+            [logistic().fit(x, one).predict_proba(tried)[:, 1] for one in y.T], axis=1
+        )
+    elif name == "classification":
+        theirs = logistic().fit(x, y).predict_proba(tried)
+    else:
+        train = tasks.features("flat@as_it_is", called(name)).split("train")
+        x, y = train.to_numpy(), hs.Regression().read(train.labels, [])
+        theirs = plain(Ridge(PENALTY)).fit(x, y).predict(tried).reshape(ours.shape)
+    np.testing.assert_allclose(ours, theirs, atol=5e-3)
+
+
+@pytest.mark.parametrize("name", list(TASKS))
+def test_a_head_is_scored_as_scikit_learn_scores(tasks, name):
+    head = tasks.heads.get(called(name))
+    _, _, x, true = rows_of(tasks, name)
+    said = head.judge.predict_proba(x.astype(np.float32)).astype(np.float64)
+    evaluated = head.evaluate(called(name)).metrics
+    task = TASKS[name][0]
+    if name == "multi-label":
+        expected = {
+            "exact": accuracy_score(true > 0, said >= 0.5),
+            "macro_f1": f1_score(true > 0, said >= 0.5, average="macro"),
+        }
+    elif isinstance(task, hs.Regression):
+        expected = {
+            "mean_absolute_error": mean_absolute_error(true, said),
+            "r2": np.mean([r2_score(*pair) for pair in zip(true.T, said.T, strict=True)]),
+        }
+        if name == "counts":
+            expected["poisson_deviance"] = mean_poisson_deviance(true, said)
+        if name == "a quantile":
+            expected["pinball_loss"] = mean_pinball_loss(true, said, alpha=0.8)
+    else:
+        guesses, said = task.guess(said), said / said.sum(axis=1, keepdims=True)
+        expected = {"accuracy": accuracy_score(true, guesses), "log_loss": log_loss(true, said)}
+        if name == "ordinal":
+            expected["steps_off"] = mean_absolute_error(true, guesses)
+    for score, value in expected.items():
+        assert head.metrics[score] == pytest.approx(value, abs=1e-5)
+        assert evaluated[score] == pytest.approx(value, abs=1e-5)
+        low, high = head.metrics["intervals"][score]
+        assert low <= value <= high
+
+
+@pytest.mark.parametrize("name", list(TASKS))
+def test_a_head_is_trained_again_to_the_same(tasks, name):
+    assert tasks.heads.get(called(name)).reproduce().agrees
+
+
+TRYING = hs.CrossValidation(folds=3)
+FOLDS = {
+    "rank": lambda ws, name: ws.rank(name, "flat@as_it_is", trying=TRYING),
+    "sweep": lambda ws, name: ws.sweep(name, "flat@as_it_is", hs.Prototype(), trying=TRYING),
+    "search": lambda ws, name: ws.search(
+        name, "flat@as_it_is", "prototype", trials=1, trying=TRYING
+    ),
+    "audit": lambda ws, name: ws.audit("flat@as_it_is", name, trying=TRYING),
+    "auto": lambda ws, name: ws.auto(name, "flat@as_it_is", minutes=1e-4, name="found"),
+}
+"""Verbs that try heads on folds, which is done for classes."""
+OF_HEADS = {
+    "finetune": lambda head, _place: head.finetune("as_it_is"),
+    "report": lambda head, place: write_report(head, place / "h.html"),
+    "learning curve": lambda head, _place: head.learning_curve(),
+}
+CLASSES = ("classification", "ordinal")
+
+
+@pytest.mark.parametrize("verb", list(FOLDS))
+@pytest.mark.parametrize("name", ["ordinal", "multi-label", "one number", "two numbers"])
+def test_heads_on_folds_are_of_classes_and_of_others_that_is_said(tasks, verb, name):
+    if name == "ordinal":  # an order is no hindrance: its classes are classes
+        assert FOLDS[verb](tasks, name)
+        return
+    way = "multi-label" if name == "multi-label" else "regression"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", HeadstartWarning)  # that combinations are tried as classes
+        with pytest.raises(HeadError, match=f"head train --task {way}"):
+            FOLDS[verb](tasks, called(name))
+
+
+@pytest.mark.parametrize(
+    ("name", "verb"),
+    [
+        *(("ordinal", verb) for verb in ("finetune", "learning curve")),  # a report takes a minute
+        *((name, verb) for name in ("multi-label", "one number") for verb in OF_HEADS),
+    ],
+)
+def test_what_is_of_heads_of_one_class_says_so(tasks, tmp_path, name, verb):
+    head = tasks.heads.get(called(name))
+    if name == "ordinal" and verb == "learning curve":
+        assert OF_HEADS[verb](head, tmp_path)
+        return
+    with pytest.raises(HeadError, match=f"is for {TASKS[name][0].name}"):
+        OF_HEADS[verb](head, tmp_path)
