@@ -34,12 +34,14 @@ from sections import (
     engines,
     fine_tuning,
     first_runs,
+    kinds,
     light_heads,
     limits,
     many_samples,
     page,
     peer_runs,
     precisions,
+    similar,
     store,
     whole_runs,
     workers,
@@ -206,6 +208,10 @@ def _heads(folder: Path, *, is_quick: bool) -> Section:
     return light_heads.section(folder, _repeats(is_quick=is_quick), is_quick=is_quick)
 
 
+def _kinds(folder: Path, *, is_quick: bool) -> Section:
+    return kinds.section(folder, ("tables",) if is_quick else ())
+
+
 def _automatic(folder: Path, *, is_quick: bool) -> Section:
     assert not is_quick
     return automatic.section(folder)
@@ -248,6 +254,10 @@ def _rows(folder: Path, *, is_quick: bool) -> Section:
     return all_rows.section(folder)
 
 
+def _similar(folder: Path, *, is_quick: bool) -> Section:
+    return similar.section(folder, 20_000 if is_quick else 1_000_000)
+
+
 def _workers(folder: Path, *, is_quick: bool) -> Section:
     return workers.section(folder, 1 if is_quick else 3)
 
@@ -266,6 +276,7 @@ SECTIONS = {
     "precision-speeds": _precision_speeds,
     "end-to-end": _end_to_end,
     "heads": _heads,
+    "kinds": _kinds,
     "auto": _automatic,
     "fits": _fits,
     "reading": _reading,
@@ -276,6 +287,7 @@ SECTIONS = {
     "bucket": _bucket,
     "datasets": _datasets,
     "rows": _rows,
+    "similar": _similar,
     "workers": _workers,
     "claims": _claims,
     "page": _page,

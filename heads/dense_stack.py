@@ -1,4 +1,5 @@
-"""A trained head: a few dense layers with numpy weights, usable with and without Keras."""
+"""A trained head: a few dense layers with numpy weights, usable with and without Keras; of tokens
+learned queries take means first."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import io
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,25 +15,31 @@ import numpy as np
 
 from headstart.errors import HeadError
 from headstart.extractors.runtime import keras
+from headstart.heads.attention.layer import NAME as QUERIES
+from headstart.heads.attention.layer import Attention
+from headstart.heads.attention.tokens import Tokens
 from headstart.heads.bounds import Bounds
 from headstart.heads.largest import BLOCK, votes_of
 from headstart.storage.manifest import Label
 
-FORMATS = tuple(f"headstart.dense-stack/{number}" for number in (1, 2, 3))
-"""Of stacks without an origin, with one, and with bounds (and perhaps an origin): code that does
-not know of them must not read it."""
+FORMATS = tuple(f"headstart.dense-stack/{number}" for number in (1, 2, 3, 4))
+"""Of stacks without an origin, with one, with bounds (and perhaps an origin), and with attention
+(and perhaps these): code that does not know of them must not read it."""
 ROWS_AT_ONCE = 4096
+BYTES_AT_ONCE = 256 << 20
+"""Of features that outputs are asked of; fewer rows than `ROWS_AT_ONCE`, if they are wide."""
 TOP = "top_"
 """Begins the activation that tells the largest of a row: the rest says how many."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """`activation(hold(x - origin) @ kernel + bias)`: kernel (inputs, outputs), float32.
+    """`activation(attend(hold(x - origin)) @ kernel + bias)`: kernel (inputs, outputs), float32.
 
     Only the first layer of a stack may have an origin, (inputs,): the place of features that lie so
     far from zero that a bias cannot hold what it comes to. Without one it is 0. Likewise it may
-    have bounds within which features are held then.
+    have bounds within which features are held then, and attention, by which means are taken of the
+    tokens that the features are.
     """
 
     kernel: np.ndarray
@@ -40,6 +47,12 @@ class Layer:
     activation: str
     origin: np.ndarray | None = None
     bounds: Bounds | None = None
+    attention: Attention | None = None
+
+    @property
+    def inputs(self) -> int:
+        """How many numbers of a row it takes."""
+        return len(self.kernel) if self.attention is None else self.attention.tokens.numbers
 
     def run(self, x: np.ndarray) -> np.ndarray:
         """The outputs of inputs (n, inputs)."""
@@ -49,12 +62,14 @@ class Layer:
         """What goes into the activation."""
         x = x if self.origin is None else x - self.origin
         x = x if self.bounds is None else self.bounds.hold(x)
+        x = x if self.attention is None else self.attention.run(x)
         return x @ self.kernel + self.bias
 
     @property
     def weights(self) -> list[np.ndarray]:
-        """Kernel, bias, and the origin if it has one; bounds are no weights."""
-        return [self.kernel, self.bias, *([] if self.origin is None else [self.origin])]
+        """Kernel, bias, and the origin and the queries if it has them; bounds are no weights."""
+        queries = [] if self.attention is None else [self.attention.queries]
+        return [self.kernel, self.bias, *([] if self.origin is None else [self.origin]), *queries]
 
 
 @dataclass(frozen=True)
@@ -72,7 +87,7 @@ class DenseStack:
     @property
     def width(self) -> int:
         """Length of a feature vector."""
-        return len(self.layers[0].kernel)
+        return self.layers[0].inputs
 
     @property
     def outputs(self) -> int:
@@ -86,11 +101,19 @@ class DenseStack:
         return [*inner, "head_probabilities"]
 
     @property
+    def names_with_weights(self) -> list[str]:
+        """What all layers that have weights are called there, the queries' among them."""
+        return [*([] if self.layers[0].attention is None else [QUERIES]), *self.layer_names]
+
+    @property
     def lowest_name(self) -> str:
         """What the lowest of them is called, those of the origin and the bounds included."""
-        if self.layers[0].origin is not None:
+        first = self.layers[0]
+        if first.origin is not None:
             return "head_column"
-        return self.layer_names[0] if self.layers[0].bounds is None else "head_bounds"
+        if first.bounds is not None:
+            return "head_bounds"
+        return self.layer_names[0] if first.attention is None else "head_tokens"
 
     def predict_proba(self, features: np.ndarray) -> np.ndarray:
         """Class probabilities (n, classes), or numbers (n, outputs), of features (n, …), flattened
@@ -124,14 +147,17 @@ class DenseStack:
     def to_keras(self, tensor: Any) -> Any:
         """The head as Keras layers on a symbolic tensor of features; returns probabilities."""
         layers = keras().layers
-        x = tensor if len(tensor.shape) == 2 else layers.Flatten(name="head_flatten")(tensor)
-        origin = self.layers[0].origin
+        first = self.layers[0]
+        is_flat = len(tensor.shape) == 2 or self.lowest_name == "head_tokens"
+        x = tensor if is_flat else layers.Flatten(name="head_flatten")(tensor)
+        origin = first.origin
         if origin is not None:
             # As a column and back: LiteRT would fold an addition before a product into its bias.
             column = layers.Reshape((len(origin), 1), name=self.lowest_name)(x)
             offset = (-origin[:, None]).tolist()
             x = layers.Flatten()(layers.Rescaling(1.0, offset, name="head_origin")(column))
-        x = _hold_in_keras(self.layers[0].bounds, x)
+        x = _hold_in_keras(first.bounds, x)
+        x = x if first.attention is None else first.attention.to_keras(x)
         for name, layer in zip(self.layer_names, self.layers, strict=True):
             is_plain = layer.activation in ACTIVATIONS
             activation = layer.activation if is_plain else None
@@ -164,6 +190,10 @@ class DenseStack:
         origin, bounds = self.layers[0].origin, self.layers[0].bounds
         arrays |= {} if origin is None else {"origin": origin}
         arrays |= {} if bounds is None else {"lower": bounds.lower, "upper": bounds.upper}
+        attention = self.layers[0].attention
+        if attention is not None:
+            head["tokens"] = asdict(attention.tokens)
+            arrays["queries"] = attention.queries
         return head, arrays
 
     @staticmethod
@@ -175,13 +205,16 @@ class DenseStack:
         )
         origin = arrays.get("origin")
         bounds = Bounds(arrays["lower"], arrays["upper"]) if "lower" in arrays else None
-        first = replace(first, origin=origin, bounds=bounds)
+        attention = None
+        if "queries" in arrays:
+            attention = Attention(arrays["queries"], Tokens(**head["tokens"]))
+        first = replace(first, origin=origin, bounds=bounds, attention=attention)
         return DenseStack((first, *others), tuple(head["classes"]))
 
 
 def number_of_format(arrays: Mapping[str, np.ndarray]) -> int:
-    """Which of three formats arrays of `DenseStack.parts` need; see `FORMATS`."""
-    return 2 if "lower" in arrays else int("origin" in arrays)
+    """Which of the formats arrays of `DenseStack.parts` need; see `FORMATS`."""
+    return next((3 - n for n, one in enumerate(("queries", "lower", "origin")) if one in arrays), 0)
 
 
 def archive(format_: str, head: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
@@ -217,14 +250,16 @@ def stack_of(layers: Sequence[Layer], classes: Sequence[Label]) -> DenseStack:
     for layer in layers:
         assert layer.activation in (*ACTIVATIONS, "shares") or layer.activation.startswith(TOP)
         assert layer.kernel.shape[1:] == layer.bias.shape
+        assert layer.attention is None or layer.attention.outputs == len(layer.kernel)
     return DenseStack(tuple(layers), tuple(classes))
 
 
 def outputs_of(stack: Any, part: Any) -> np.ndarray:
     """What a stack, or an ensemble, gives for all rows of a part, (n, outputs), some at a time."""
-    starts = range(0, len(part), ROWS_AT_ONCE)
+    step = max(1, min(ROWS_AT_ONCE, BYTES_AT_ONCE // (4 * max(stack.width, 1))))
+    starts = range(0, len(part), step)
     return np.concatenate(
-        [stack.predict_proba(part.features[start : start + ROWS_AT_ONCE]) for start in starts]
+        [stack.predict_proba(part.features[start : start + step]) for start in starts]
     )
 
 

@@ -11,6 +11,7 @@ it again. `head sweep` tries what `grid` gives, `--search` what `suggest` gives.
 
 **What may be assumed.** Features are finite float32, (n, width), sliced as an array is and perhaps
 larger than memory; no column lies far from zero beside its spread (`origins.py` sees to that).
+How they are made of tokens, in `Part.tokens`, is for kinds with `takes_tokens`: see `TakesTokens`.
 Classes are 0 to `classes` - 1, and each has a training row. `validation` may have no rows; where
 weights are None all rows count alike.
 
@@ -31,6 +32,8 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
+from headstart.errors import HeadError
+from headstart.heads.attention.tokens import NoTokens, Tokens
 from headstart.heads.dense_stack import Layer
 from headstart.heads.rows import Rows, some_of
 from headstart.heads.setting import Setting
@@ -46,12 +49,15 @@ class Part:
         weights: how many rows each counts for, (n,), float32; None where all count alike.
         groups: numbers, (n,); rows of one number belong together (views of a picture, pictures of a
             patient) and are left out together. None where each is on its own.
+        tokens: how a row is made of tokens, or why it is of none; None where nobody knows, and a
+            row is as one token.
     """
 
     features: Rows
     targets: np.ndarray
     weights: np.ndarray | None = None
     groups: np.ndarray | None = None
+    tokens: Tokens | NoTokens | None = None
 
     @property
     def mass(self) -> float:
@@ -69,7 +75,7 @@ class Part:
     def _of(self, chosen: slice | np.ndarray, features: Rows) -> Part:
         weights = None if self.weights is None else self.weights[chosen]
         groups = None if self.groups is None else self.groups[chosen]
-        return Part(features, self.targets[chosen], weights, groups)
+        return Part(features, self.targets[chosen], weights, groups, self.tokens)
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -128,8 +134,38 @@ class HasComplexity(Protocol):
     one-standard-error rule never prefers them."""
 
     def complexity(self, width: int, classes: int, rows: int) -> Complexity:
-        """Of a head of features (rows, width) for so many classes."""
+        """Of a head of features (rows, width) for so many classes; of kinds that take tokens the
+        width is a token's."""
         ...
+
+
+@runtime_checkable
+class TakesTokens(Protocol):
+    """A kind that looks at the tokens of a sample, one by one. Its features lie near zero, and are
+    held, by what a number of a token is over all tokens, not by where a token stands."""
+
+    takes_tokens: ClassVar[bool]
+
+
+def takes_tokens(kind: Any) -> bool:
+    """Whether a kind is one of `TakesTokens`."""
+    return getattr(kind, "takes_tokens", False)
+
+
+def tokens_for(kind: Any, part: Part) -> Tokens | None:
+    """How the rows of a part are made of tokens; None for kinds that do not ask.
+
+    Raises:
+        HeadError: the kind takes tokens, and these features are none.
+    """
+    if not takes_tokens(kind):
+        return None
+    if isinstance(part.tokens, NoTokens):
+        raise HeadError(
+            f"a head of kind {kind.kind} takes tokens, and these features are {part.tokens.what}",
+            hint=part.tokens.hint,
+        )
+    return part.tokens or Tokens(1, part.features.shape[1])
 
 
 @runtime_checkable

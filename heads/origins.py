@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from headstart.heads.attention.token_rows import TokenRows
+from headstart.heads.attention.tokens import Tokens
 from headstart.heads.bounds import BEYOND, HARDLY, Bounds
 from headstart.heads.kind import Fitted, Part
 from headstart.heads.rows import Rows, check_finite, held, less, spans_of_rows
@@ -115,6 +117,18 @@ class Frame:
             return Frame(origin, bounds)
         return Frame(origin, _widened(bounds, beside if origin is None else less(beside, origin)))
 
+    @staticmethod
+    def of_tokens(tokens: Tokens, features: Rows, beside: Rows) -> Frame:
+        """That of features whose rows are made of tokens: each number of a token has one, wherever
+        the token stands, and what says whether it counts has none."""
+        own = Frame.of(TokenRows(features, tokens), TokenRows(beside, tokens))
+        most = float(np.finfo(np.float32).max)
+        bounds = own.bounds and Bounds(
+            tokens.tiled(own.bounds.lower, -most), tokens.tiled(own.bounds.upper, most)
+        )
+        origin = None if own.origin is None else tokens.tiled(own.origin, 0.0)
+        return Frame(origin, bounds)
+
     def around(self, part: Part) -> Part:
         """A part with its features so changed."""
         return within(moved(part, self.origin), self.bounds)
@@ -151,17 +165,25 @@ def near_zero(part: Part) -> Part:
     return moved(part, origin_of(part.features))
 
 
-def fit_near_zero(fit: Callable[[Part, Part], Fitted], train: Part, validation: Part) -> Fitted:
+def fit_near_zero(
+    fit: Callable[[Part, Part], Fitted],
+    train: Part,
+    validation: Part,
+    tokens: Tokens | None = None,
+) -> Fitted:
     """Fit a head to features in their frame; its first layer puts any into that.
 
     Args:
         fit: of a kind or a task, to rows to train on and rows to choose on.
         train: says what the frame is.
         validation: may be empty.
+        tokens: what `tokens_for` says of the kind.
     """
-    frame = Frame.of(
-        train.features, validation.features
-    )  # within whose bounds its own rows lie: they need no copy
+    if tokens is None:
+        frame = Frame.of(train.features, validation.features)
+    else:
+        frame = Frame.of_tokens(tokens, train.features, validation.features)
+    # its own rows lie within its bounds: they need no copy
     return _in_frame(frame, fit(moved(train, frame.origin), frame.around(validation)))
 
 

@@ -21,9 +21,14 @@ DRAWN = 16_384
 BLOCK_BYTES = 8 << 20
 
 
+def lengths_of(rows: np.ndarray) -> np.ndarray:
+    """The length of each row (n, width), (n,)."""
+    return np.sqrt(np.einsum("ij,ij->i", rows, rows))
+
+
 def of_length_one(rows: np.ndarray) -> np.ndarray:
     """Rows (n, width), each divided by its length; those of length 0 stay."""
-    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))[:, None]
+    lengths = lengths_of(rows)[:, None]
     return rows / np.where(lengths > 0, lengths, np.float32(1))
 
 

@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 import numpy as np
 
 from headstart.errors import HeadError, InvalidHeadSetting
-from headstart.heads.dense_stack import Layer
 from headstart.heads.kind import FitsLoss, FitsNumbers, Fitted, HeadKind, Part
 from headstart.heads.kinds.every_kind import able_kinds
 from headstart.heads.kinds.generalised import (
@@ -142,7 +141,7 @@ class Regression(Options, error=InvalidHeadSetting):
         fitted = kind.fit_numbers(scaled(train), scaled(validation), seed)
         *inner, last = fitted.layers
         kernel, bias = last.kernel * std, last.bias * std + mean
-        layer = Layer(kernel.astype(np.float32), bias.astype(np.float32), last.activation)
+        layer = replace(last, kernel=kernel.astype(np.float32), bias=bias.astype(np.float32))
         details = dict(fitted.details)
         if len(std) == 1 and "squared_error" in details:  # in the labels' unit, as ever
             details["squared_error"] *= float(std[0] ** 2)

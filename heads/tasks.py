@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -359,7 +359,7 @@ def task_of(settings: dict[str, Any]) -> Task:
 def _of_one(part: Part, number: int, each: Classification) -> Part:
     """One label of several, as a part of two classes."""
     targets = part.targets[:, number].astype(np.int64)
-    return Part(part.features, targets, each.weigh(targets, 2), part.groups)
+    return replace(part, targets=targets, weights=each.weigh(targets, 2))
 
 
 def _of_each(details: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from headstart.catalog.head import Head
     from headstart.errors import HeadstartError
     from headstart.extractors.run.settings import Settings
+    from headstart.heads.kinds.attentive import Attentive
     from headstart.heads.kinds.linear import Linear
     from headstart.heads.kinds.mlp import MLP
     from headstart.heads.kinds.neighbours import Neighbours
@@ -47,6 +48,7 @@ if not os.path.exists(os.path.join(_FOLDER, "registry")):  # noqa: PTH110, PTH11
 __all__ = [
     "MLP",
     "SVM",
+    "Attentive",
     "Classification",
     "CrossValidation",
     "FeatureView",
@@ -71,6 +73,7 @@ __all__ = [
 
 # Imported at first use: `import headstart` and `headstart --help` must cost nothing.
 _HOMES = {
+    "Attentive": "headstart.heads.kinds.attentive",
     "Classification": "headstart.heads.tasks",
     "FeatureView": "headstart.storage.views",
     "FineTuning": "headstart.heads.models.finetune",

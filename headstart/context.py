@@ -10,6 +10,7 @@ from headstart.config import Config, load_config
 from headstart.errors import FeatureError
 from headstart.extractors.backbones.cuts import Cut, resolve
 from headstart.extractors.cache.feature_cache import FeatureCache
+from headstart.extractors.cache.kept_indexes import KeptIndexes
 from headstart.extractors.cache.kept_maps import KeptMaps
 from headstart.extractors.engines.conversions import Conversions
 from headstart.extractors.engines.engine import INT8
@@ -65,6 +66,7 @@ class Context:
         conversions: trunks in their engines' own formats, among the artifacts.
         calibrations: trunks in int8, likewise.
         maps: coordinates of samples, likewise.
+        indexes: of features, by which neighbours are found, likewise.
         shard_store: the bytes of features.
     """
 
@@ -91,6 +93,7 @@ class Context:
         self.conversions = Conversions(self.artifacts, self.runs, self.holds)
         self.calibrations = Calibrations(self.artifacts, self.runs, self.holds)
         self.maps = KeptMaps(self.artifacts, self.runs, self.holds)
+        self.indexes = KeptIndexes(self.artifacts, self.runs, self.holds)
 
     def __reduce__(self) -> tuple[Callable[..., Context], tuple[Path, ShardStore | None]]:
         return _opened, (self.config.root, self._given)
@@ -143,7 +146,7 @@ class Context:
 
     def needed_artifacts(self) -> set[str]:
         """sha256 of the stored files that a backbone, its preprocessing, its converted trunks, a
-        head, a dataset or a map names."""
+        head, a dataset, a map, an index or a job names."""
         backbones, heads = self.backbones.find_all(), self.heads.find_all()
         datasets = self.datasets.find_all()
         needed = {backbone.artifact_digest for backbone in backbones}
@@ -154,7 +157,9 @@ class Context:
         points = {cut.fingerprint for backbone in backbones for cut in backbone.cuts}
         needed |= self.conversions.needed_parts(points) | self.calibrations.needed_parts(points)
         keys = {one.key for one in self.feature_sets.find_sets()}
-        needed |= self.maps.needed_parts(keys, {one.name for one in datasets})
+        names = {one.name for one in datasets}
+        needed |= self.maps.needed_parts(keys, names) | self.indexes.needed_files(keys, names)
+        needed |= self.jobs.find_documents()
         return needed.union(
             *(Preprocessing.from_json(one.preprocessing).stored_files for one in backbones)
         )

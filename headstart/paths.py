@@ -14,7 +14,7 @@ from headstart.errors import UnsafeName
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
-SUFFIXES = frozenset({"", ".h5", ".keras", ".lock", ".npz", ".part", ".pb", ".compiled"})
+SUFFIXES = frozenset({"", ".h5", ".index", ".keras", ".lock", ".npz", ".part", ".pb", ".compiled"})
 """Of files that are called by a digest."""
 
 

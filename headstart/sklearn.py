@@ -16,7 +16,7 @@ from sklearn.utils.validation import (
 
 from headstart.errors import InvalidHeadSetting
 from headstart.heads.dense_stack import DenseStack
-from headstart.heads.kind import HeadKind, Part
+from headstart.heads.kind import HeadKind, Part, tokens_for
 from headstart.heads.kinds.every_kind import head_of
 from headstart.heads.origins import fit_near_zero
 from headstart.heads.regression import Regression
@@ -73,7 +73,8 @@ class HeadClassifier(_OfAKind, ClassifierMixin, BaseEstimator):
     """A head of any kind as a classifier of feature vectors.
 
     Args:
-        kind: `linear`, `mlp`, `neighbours`, `prototype`, `ridge`, `svm`, or one of a plug-in.
+        kind: `attentive`, `linear`, `mlp`, `neighbours`, `prototype`, `ridge`, `svm`, or one of a
+            plug-in. To an `attentive` one a vector is a single token.
         settings: of the kind, such as `{"strengths": (0.01,)}`; for those that are no parameters
             here, as of plug-ins. There is no validation split, so rows are left out in turn to
             choose among several candidates and to calibrate, and an `mlp` runs all its epochs.
@@ -141,10 +142,12 @@ class HeadClassifier(_OfAKind, ClassifierMixin, BaseEstimator):
         if len(self.classes_) < 2:
             raise ValueError(f"The head needs samples of 2 classes, got 1 class: {self.classes_}")
         kind, x = self._made(), rows.features
+        nothing = Part(x[:0], targets[:0])
         fitted = fit_near_zero(
             lambda train, validation: kind.fit(train, validation, len(self.classes_), self.seed),
             Part(x, targets, rows.weights),
-            Part(x[:0], targets[:0]),
+            nothing,
+            tokens_for(kind, nothing),
         )
         self.stack_ = DenseStack(fitted.layers, tuple(range(len(self.classes_))))
         return self
@@ -211,10 +214,12 @@ class HeadRegressor(_OfAKind, RegressorMixin, MultiOutputMixin, BaseEstimator):
         self._is_flat = rows.targets.ndim == 1
         targets = np.asarray(rows.targets, np.float64).reshape(len(rows.targets), -1)
         kind, task, x = self._made(), Regression(), rows.features
+        nothing = Part(x[:0], targets[:0])
         fitted = fit_near_zero(
             lambda train, validation: task.fit(kind, train, validation, 0, self.seed),
             Part(x, targets, rows.weights),
-            Part(x[:0], targets[:0]),
+            nothing,
+            tokens_for(kind, nothing),
         )
         self.stack_ = DenseStack(fitted.layers, ())
         return self

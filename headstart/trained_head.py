@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headstart.backbone_model import build_trunk, load_graph, pipeline_of
-from headstart.cached import features_of_blocks, say_left_out
+from headstart.cached import features_of_blocks, say_left_out, with_origin
 from headstart.context import Context
 from headstart.errors import FeatureError, HeadError, NotFound
 from headstart.extractors.backbones.cuts import Cut
@@ -203,7 +203,7 @@ class TrainedHead(Showable):
             raise HeadError(
                 f"{new[0]!r}, a class of dataset {self.record.dataset!r} by now, is none of head "
                 f"{self._reference!r}",
-                hint="`headstart head retrain` trains it on the dataset as it is.",
+                hint=self._who_knows(new[0]),
             )
         targets = self.task.read(view.labels, self.record.classes)
         of, outputs = BySample.of(view), self.judge.predict_proba(view.to_numpy())
@@ -211,6 +211,15 @@ class TrainedHead(Showable):
         says_one = isinstance(task, Classification)
         guesses = task.guess(means) if says_one else means.argmax(axis=1)
         return Judged(of.samples, means, of.first(targets), guesses)
+
+    def _who_knows(self, label: Label) -> str:
+        """What to do where this version does not know a class: a later one may."""
+        own = [one for one in self.context.heads.find_all() if one.name == self.record.name]
+        later = [one for one in own if one.version > self.record.version and label in one.classes]
+        if later:
+            newest = f"{later[-1].name}:{later[-1].version}"
+            return f"{newest} knows it: `headstart head show {newest}` tells how good that is."
+        return "`headstart head retrain` trains it on the dataset as it is."
 
     def _unknown(self, view: FeatureView) -> list[Label]:
         """The classes of a view that the head does not have."""
@@ -244,6 +253,8 @@ class TrainedHead(Showable):
             manifest = self.context.manifest(dataset)
             features = self.context.cache().open_view(self.record.feature_key, manifest)
             say_left_out(features, dataset.name)
+            with suppress(HeadError, NotFound):  # removed: its features can be read all the same
+                features = with_origin(features, *self.origin(), dataset)
         return features.grouped(self.windows["pooled"]) if self.windows else features
 
     def dataset(self, *, corrected: bool = False) -> Dataset:

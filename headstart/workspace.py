@@ -225,15 +225,16 @@ class Workspace(Trials, Exploration, Showable):
         settings: Settings | None = None,
         progress: Progress = silent,
         augmentation: int = 0,
+        views: int = 0,
         executor: Executor | None = None,
         **options: Any,
     ) -> FeatureView:
         """Compute what is missing and give the features of the first cut.
 
         Args:
-            backbone: `NAME[@CUT[,CUT…]]`, or a source of one in the place of the name, such as
+            backbone: `NAME[@CUT[,CUT…]]`, or a source of one in place of the name, such as
                 `zoo:efficientnet-lite0@avg_pool`, which is registered first (`get_or_add`); all
-                cuts are computed in one forward pass, the others are then had from `features`.
+                cuts are computed in one pass, the others are then had from `features`.
             dataset: name of a dataset, or a source of one, such as a folder; it is refreshed first,
                 so that changed files count.
             settings: batch size, what to do about bad samples, when to commit.
@@ -241,6 +242,7 @@ class Workspace(Trials, Exploration, Showable):
             augmentation: 0 for the samples as they are; k for the k-th augmentation (another crop,
                 side and light, by seed and content) of the pictures of the train split; joined ones
                 are on the scales of the samples as they are, whose features have to be there.
+            views: compute the augmentations 1 to `views` besides, each picture decoded once.
             executor: what runs it, such as a `headstart.jobs.on_ray.RayExecutor`; this process
                 without one.
             **options: fields of `hs.Settings`, such as `on_error="skip"`, which also is of a source
@@ -254,10 +256,9 @@ class Workspace(Trials, Exploration, Showable):
         from headstart.jobs.named import both_named
 
         chosen = with_options(settings, options)
-        names = both_named(  # an extraction looks at the source itself
-            self.context, backbone, dataset, looks=False, on_error=chosen.on_error
-        )
-        return extract(self.context, *names, chosen, progress, augmentation, executor)
+        how = {"looks": False, "on_error": chosen.on_error}  # it looks at the source itself
+        names = both_named(self.context, backbone, dataset, **how)
+        return extract(self.context, *names, chosen, progress, augmentation, executor, views)
 
     def compile(
         self,

@@ -200,6 +200,7 @@ def _facts(dataset: Dataset) -> dict[str, Any]:
     return {
         "source": dataset.source,
         "digest": dataset.digest,
+        "manifest": dataset.manifest,
         "samples": dataset.samples,
         "options": {key: value for key, value in dataset.options.items() if key != DEPARTED},
     }

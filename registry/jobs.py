@@ -1,4 +1,5 @@
-"""Jobs: extractions that were planned and are done by workers, wherever those are."""
+"""Jobs: extractions, and other long work, that were planned and are done by workers, wherever
+those are."""
 
 from __future__ import annotations
 
@@ -21,6 +22,8 @@ from headstart.registry.numbers import is_held, next_number
 from headstart.values.calls import host_name, user_name
 from headstart.values.showable import Results, Showable
 
+EXTRACT = "extract"
+"""The kind of a job whose plan is an `ExtractionPlan`; other kinds: `headstart.jobs.tasks`."""
 QUEUED, RUNNING, DONE, FAILED, CANCELLED = "queued", "running", "done", "failed", "cancelled"
 STATES = (QUEUED, RUNNING, DONE, FAILED, CANCELLED)
 """`running` is never stored: it is what the ledger shows of a queued job."""
@@ -32,19 +35,20 @@ NAMED = 5
 
 @dataclass(frozen=True)
 class Job(Showable):
-    """An extraction that workers do.
+    """Something that workers do.
 
     Attributes:
-        kind: `extract`.
-        subject: the backbone and its cuts, as somebody asked for them.
+        kind: `extract`, or one of `headstart.jobs.tasks`.
+        subject: the backbone and its cuts, as somebody asked for them; or the task in words.
         dataset: its name.
         dataset_digest: of the manifest, which no worker looks at the dataset for.
-        plan: the `ExtractionPlan`, as JSON has it.
+        plan: the `ExtractionPlan`, as JSON has it; or the task's arguments.
         versions: of what computes and decodes, where it was planned; a worker has the same.
         state: `queued`, `done`, `failed` or `cancelled`, as it was last written; whether samples
             are being computed is in `ws.jobs.progress`.
-        counts: of samples, when a worker last ended.
+        counts: of samples, when a worker last ended; or of steps.
         error: why the last worker that failed did.
+        result: what a task gave.
         user: who planned it.
         host: where.
         created_at: when, in UTC.
@@ -61,11 +65,17 @@ class Job(Showable):
     state: str = QUEUED
     counts: dict[str, int] = field(default_factory=dict)
     error: str | None = None
+    result: dict[str, Any] | None = None
     user: str = field(default_factory=user_name)
     host: str = field(default_factory=host_name)
     created_at: datetime | None = None
     updated_at: datetime | None = None
     id: int = 0
+
+    @property
+    def is_task(self) -> bool:
+        """Whether it is no extraction: one worker does it as a whole."""
+        return self.kind != EXTRACT
 
     @property
     def is_open(self) -> bool:
@@ -147,6 +157,23 @@ class JobRepository:
         with self._database.reading() as connection:
             return Results(_to_job(row) for row in connection.execute(query.limit(limit)))
 
+    def find_like(
+        self, kind: str, dataset: str, plan: dict[str, Any], states: Sequence[str] = STATES
+    ) -> Job | None:
+        """The newest of a kind on a dataset with that very plan, whatever the dataset was then."""
+        query = select(t.jobs).where(
+            t.jobs.c.kind == kind, t.jobs.c.dataset == dataset, t.jobs.c.state.in_(states)
+        )
+        with self._database.reading() as connection:
+            rows = connection.execute(query.order_by(t.jobs.c.id.desc()))
+            return next((_to_job(row) for row in rows if row.plan == plan), None)
+
+    def find_documents(self) -> set[str]:
+        """sha256 of the files that results of jobs are in."""
+        with self._database.reading() as connection:
+            found = connection.execute(select(t.jobs.c.result)).scalars()
+            return {one["document"] for one in found if one and "document" in one}
+
     def find_open(self) -> Results[Job]:
         """Those that workers may work at, the oldest first."""
         return Results(reversed(self.find_all((QUEUED,))))
@@ -160,6 +187,7 @@ class JobRepository:
         out_of: Sequence[str],
         error: str | None = None,
         counts: dict[str, int] | None = None,
+        result: dict[str, Any] | None = None,
         as_of: datetime | None = None,
     ) -> bool:
         """Write another state, and an event of it.
@@ -171,13 +199,15 @@ class JobRepository:
             out_of: the states in which it may be; in another one nothing is changed.
             error: why, if something failed.
             counts: of its samples; as they were without.
+            result: what it gave; as it was without.
             as_of: its `updated_at` when it was looked at; if that is another one by now, somebody
                 opened or closed it since, and nothing is changed.
 
         Returns:
             Whether it was changed: of several that say the same, one is first.
         """
-        more = {} if counts is None else {"counts": counts}
+        more: dict[str, Any] = {} if counts is None else {"counts": counts}
+        more |= {} if result is None else {"result": result}
         with self._database.writing() as connection:
             chosen = [t.jobs.c.id == number, t.jobs.c.state.in_(out_of)]
             if as_of is not None:
@@ -249,6 +279,11 @@ def name_queued(connection: Connection, *, dataset: str = "", backbone: str = ""
         return f"job {numbers[0]} is queued" if numbers else ""
     more = f" and {len(numbers) - NAMED:,} more" if len(numbers) > NAMED else ""
     return f"jobs {', '.join(numbers[:NAMED])}{more} are queued"
+
+
+def key_of_task(number: int) -> str:
+    """What a worker claims that does a job as a whole, in place of a feature key and a sample."""
+    return f"job {number}"
 
 
 def find_holders(

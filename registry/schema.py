@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 
     from headstart.registry.database import Database
 
-HEAD = "0011"
-KNOWN = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011")
+HEAD = "0012"
+KNOWN = (
+    *("0001", "0002", "0003", "0004", "0005", "0006"),
+    *("0007", "0008", "0009", "0010", "0011", "0012"),
+)
 """Every revision this code can come from, oldest first; a test compares it with the scripts."""
 
 

@@ -285,6 +285,7 @@ jobs = Table(
     Column("state", String(20), nullable=False),
     Column("counts", JSON, nullable=False),
     Column("error", Text),
+    Column("result", JSON(none_as_null=True)),
     Column("user", Text, nullable=False),
     Column("host", Text, nullable=False),
     Column("versions", JSON, nullable=False),

@@ -40,6 +40,7 @@ LARGE = 32 << 20
 CALL_BYTES = 16 << 10
 """So many bytes of a chunk are read and checked in the time that it takes to ask for a row."""
 FEW_BYTES = 8 << 20
+FEW_ROWS = 8192
 """A read of more is taken for part of a pass through all rows, which is made chunk by chunk."""
 TRIES = 3
 """Times that a chunk is read which is not what was committed, where a store says it may help."""
@@ -113,7 +114,9 @@ class RowReader:
         return found
 
     def _take_mapped(self, places: Places) -> np.ndarray | None:
-        if not 0 < len(places.row) * self.row_bytes <= FEW_BYTES or not self._mapped.are_there:
+        count = len(places.row)
+        are_few = count <= FEW_ROWS and 0 < count * self.row_bytes <= FEW_BYTES
+        if not are_few or not self._mapped.are_there:
             return None
         chunk = self.chunk_of(places)
         if not self._is_right[chunk].all():
@@ -275,8 +278,7 @@ class RowReader:
         scratch: Scratch,
     ) -> None:
         """Most rows of a chunk into `targets` of `out`, by way of memory that the next one may use
-        again: not from the mapping, as whoever cuts a file that is mapped, or a disk that fails,
-        ends the process."""
+        again."""
         shard, kind = self._shards[group.shard], np.dtype((np.void, self.row_bytes))
         rows = out.reshape(len(out), -1).view(kind)[:, 0]
         offset, size = (

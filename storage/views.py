@@ -22,7 +22,13 @@ from headstart.storage.manifest import SPLITS, Label, Sample, sorted_labels
 from headstart.storage.row_reader import RowReader
 from headstart.storage.windowed.pooled import EACH, MEAN, PooledReader, check_way
 from headstart.storage.windowed.wholes import are_windows, numbered
-from headstart.storage.windows import read_ahead, shuffled_windows, windows
+from headstart.storage.windows import (
+    Memory,
+    batches_of,
+    read_ahead,
+    shuffled_windows,
+    windows,
+)
 from headstart.values.arguments import checks_arguments
 from headstart.values.showable import Showable
 
@@ -347,30 +353,21 @@ class FeatureView(Showable):
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Row numbers and features of the batches of one pass."""
         self._reader.expect(self._places)
-        if shuffle:
-            chunks = self._reader.chunk_of(self._places)
-            parts = shuffled_windows(chunks, self._reader.row_bytes, np.random.default_rng(seed))
+        if not shuffle:
+            parts, read = windows(len(self), self._reader.row_bytes, batch_size), self._gather
         else:
-            parts = windows(len(self), self._reader.row_bytes, batch_size)
-        left_rows, left = np.empty(0, np.int64), np.empty((0, *self.shape[1:]), self.dtype)
-        for rows, features in read_ahead(parts, self._gather):
-            start = 0
-            if len(left):
-                start = min(batch_size - len(left), len(rows))
-                left_rows = np.concatenate([left_rows, rows[:start]])
-                left = np.concatenate([left, features[:start]])
-                if len(left) < batch_size:
-                    continue
-                yield left_rows, left
-            stop = start + (len(rows) - start) // batch_size * batch_size
-            for at in range(start, stop, batch_size):
-                yield rows[at : at + batch_size], features[at : at + batch_size]
-            left_rows, left = rows[stop:], features[stop:]
-        if len(left):
-            yield left_rows, left
+            chunks, rng = self._reader.chunk_of(self._places), np.random.default_rng(seed)
+            parts = shuffled_windows(chunks, self._places.row, self._reader.row_bytes, rng)
+            read = partial(self._gather_into, Memory(self.shape[1:], self.dtype))
+        return batches_of(read_ahead(parts, read), batch_size)
 
     def _gather(self, rows: np.ndarray) -> np.ndarray:
         return self._reader.take(self._places.at(rows))
+
+    def _gather_into(self, memory: Memory, rows: np.ndarray) -> np.ndarray:
+        out = memory.of(len(rows))
+        self._reader.read(self._places.at(rows), out)
+        return out
 
     def take(self, rows: np.ndarray) -> FeatureView:
         """Some rows, by number, as a view."""

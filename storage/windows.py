@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,21 +13,34 @@ WINDOW_BYTES = 24 << 20
 little beside a batch of a backbone."""
 
 
-def windows(rows: int, row_bytes: int, batch_size: int) -> Iterator[np.ndarray]:
-    """All rows in their order, in windows of whole batches; int64."""
+class Window(NamedTuple):
+    """Rows that are read at once.
+
+    Attributes:
+        rows: their numbers, in the order in which they are read; int64.
+        order: the places in `rows` in the order in which they are given out; int64. None where that
+            is the order in which they are read.
+    """
+
+    rows: np.ndarray
+    order: np.ndarray | None = None
+
+
+def windows(rows: int, row_bytes: int, batch_size: int) -> Iterator[Window]:
+    """All rows in their order, in windows of whole batches."""
     size = max(1, WINDOW_BYTES // max(1, row_bytes * batch_size)) * batch_size
     for start in range(0, rows, size):
-        yield np.arange(start, min(rows, start + size))
+        yield Window(np.arange(start, min(rows, start + size)))
 
 
 def shuffled_windows(
-    chunks: np.ndarray, row_bytes: int, rng: np.random.Generator
-) -> Iterator[np.ndarray]:
-    """All rows mixed, each chunk in one window; int64. They are read in the order in which they are
-    given out, so that none is copied once more.
+    chunks: np.ndarray, places: np.ndarray, row_bytes: int, rng: np.random.Generator
+) -> Iterator[Window]:
+    """All rows mixed, each chunk in one window, where its rows are read as they lie.
 
     Args:
         chunks: the chunk that each row lies in; int64, shape (rows,).
+        places: where each row lies among those of its chunk: larger numbers are further behind.
         row_bytes: bytes of a row.
         rng: decides the order.
     """
@@ -37,29 +51,94 @@ def shuffled_windows(
     gathered: list[np.ndarray] = []
     for number in rng.permutation(len(blocks)):
         if gathered and sum(map(len, gathered)) + len(blocks[number]) > size:
-            yield _mixed(gathered, rng)
+            yield _mixed(np.concatenate(gathered), chunks, places, rng)
             gathered = []
         gathered.append(blocks[number])
     if gathered:
-        yield _mixed(gathered, rng)
+        yield _mixed(np.concatenate(gathered), chunks, places, rng)
 
 
-def _mixed(blocks: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
-    rows = np.concatenate(blocks)
-    return rows[rng.permutation(len(rows))]
+def _mixed(
+    rows: np.ndarray, chunks: np.ndarray, places: np.ndarray, rng: np.random.Generator
+) -> Window:
+    """The rows of some chunks, one chunk after the other, as a window that mixes them."""
+    order = rng.permutation(len(rows))
+    chunk, place = chunks[rows], places[rows]
+    if ((chunk[1:] == chunk[:-1]) & (place[1:] < place[:-1])).any():
+        as_they_lie = np.lexsort((place, chunk))
+        found_at = np.empty_like(as_they_lie)
+        found_at[as_they_lie] = np.arange(len(rows))
+        rows, order = rows[as_they_lie], found_at[order]
+    return Window(rows, order)
+
+
+class Memory:
+    """Arrays that the windows of a pass are read into, two in turn: one is read into while rows are
+    copied from the other. New ones each time would cost as much as reading: the system clears them.
+
+    Args:
+        shape: of a row.
+        dtype: of its numbers.
+    """
+
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self._shape, self._dtype = shape, dtype
+        self._arrays = [np.empty((0, *shape), dtype)] * 2
+
+    def of(self, rows: int) -> np.ndarray:
+        """An array (rows, *shape); what was in the last but one is gone."""
+        self._arrays.reverse()
+        if len(self._arrays[0]) < rows:
+            self._arrays[0] = np.empty((rows, *self._shape), self._dtype)
+        return self._arrays[0][:rows]
 
 
 def read_ahead(
-    parts: Iterable[np.ndarray], read: Callable[[np.ndarray], np.ndarray]
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Windows with what `read` gives, the next one being read meanwhile."""
+    parts: Iterable[Window], read: Callable[[np.ndarray], np.ndarray]
+) -> Iterator[tuple[Window, np.ndarray]]:
+    """Windows with what `read` gives of their rows, the next one being read meanwhile."""
     with ThreadPoolExecutor(1) as pool:
         coming = iter(parts)
         waiting = None
         for window in coming:
-            following = (window, pool.submit(read, window))
+            following = (window, pool.submit(read, window.rows))
             if waiting is not None:
                 yield waiting[0], waiting[1].result()
             waiting = following
         if waiting is not None:
             yield waiting[0], waiting[1].result()
+
+
+def batches_of(
+    read: Iterable[tuple[Window, np.ndarray]], size: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Row numbers and features of windows that were read, in batches of a size; only the last one
+    is smaller. Of a window with an order of its own they are copies."""
+    parts: list[tuple[np.ndarray, np.ndarray]] = []
+    missing = size
+    for window, features in read:
+        start, count = 0, len(window.rows)
+        while start < count:
+            stop = min(start + missing, count)
+            parts.append(_part(window, features, slice(start, stop)))
+            missing -= stop - start
+            start = stop
+            if not missing:
+                yield _joined(parts)
+                parts, missing = [], size
+    if parts:
+        yield _joined(parts)
+
+
+def _part(window: Window, features: np.ndarray, part: slice) -> tuple[np.ndarray, np.ndarray]:
+    if window.order is None:
+        return window.rows[part], features[part]
+    order = window.order[part]
+    return window.rows[order], features.take(order, axis=0)
+
+
+def _joined(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    if len(parts) == 1:
+        return parts[0]
+    rows, features = zip(*parts, strict=True)
+    return np.concatenate(rows), np.concatenate(features)

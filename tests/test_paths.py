@@ -28,6 +28,10 @@ ALLOWED = {
     # What a person names on the command line or from Python, or the machine itself.
     "Path(path)": "an argument of the public functions",
     "Path(source)": "an argument of `backbone add` and `dataset add`",
+    "Path(output)": "an argument of the public functions",
+    "headstart/plots/reports.py: resources.files('headstart.plots').joinpath(name)": (
+        "names of our own templates"
+    ),
     "Path(root)": "the workspace, an argument",
     "Path(home)": "$HEADSTART_HOME",
     "Path(wanted.custom_objects)": "an argument",

@@ -87,7 +87,6 @@ def pooling(tmp_path, monkeypatch):
             POOLINGS.group, "pooling", Pooling, name="name", ours=ours, error=LayerNotFound
         )
         monkeypatch.setattr("headstart.extractors.backbones.pooling.POOLINGS", made)
-        monkeypatch.setattr("headstart.extractors.backbones.cuts.POOLINGS", made)
         return made
 
     yield install

@@ -60,6 +60,7 @@ job cancel 1
 job retry 1
 worker 1
 job remove 1
+backbone preview net pics
 features list
 features show {key}
 features verify net pics --rows 4
@@ -107,6 +108,8 @@ dataset add pool {p}/unlabelled
 features next pool --head again --n 2
 dataset correct again {p}/suspects.csv
 dataset exclude again red/01.png
+dataset changes again
+features drift net pics again
 dataset forget-failures pics
 head finetune t --from relu --epochs 1
 head predict h {p}/pictures/red

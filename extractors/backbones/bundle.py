@@ -28,6 +28,7 @@ from headstart.extractors.backbones.bundle_head import HEAD, LARGEST_HEAD, Bundl
 from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.backbones.loader import SUFFIXES
 from headstart.extractors.backbones.pooling import POOLINGS
+from headstart.extractors.backbones.poolings.fewer_tokens import find_fewer
 from headstart.extractors.backbones.registration import Wanted, read_backbone
 from headstart.extractors.cache.reindex import check_account
 from headstart.extractors.preprocessing.augmentation import view_of
@@ -274,7 +275,7 @@ def _refuse_foreign(found: dict[str, Any], shape: list[int], backbone: Backbone)
     cuts = [
         Cut(point, pooling)
         for point in backbone.cuts
-        for pooling in (None, *POOLINGS)
+        for pooling in (None, *POOLINGS, *_fewer(found["cut"]))
         if point.fingerprint == found["cut_fingerprint"]
     ]
     is_own = any(
@@ -288,6 +289,12 @@ def _refuse_foreign(found: dict[str, Any], shape: list[int], backbone: Backbone)
             f"are not of {backbone.label}",
             hint=NOTHING_KEPT,
         )
+
+
+def _fewer(cut: str) -> list[str]:
+    """The pooling of a cut's name, if it is one of those that leave fewer tokens."""
+    pooling = cut.rpartition("|")[2]
+    return [pooling] if find_fewer(pooling) else []
 
 
 def _fits(shape: list[int], wanted: tuple[int | None, ...]) -> bool:

@@ -10,10 +10,10 @@ import numpy as np
 from headstart.errors import LayerNotFound, ModelFileError
 from headstart.extractors.backbones.graph import Graph, Node, Ref
 from headstart.extractors.backbones.pooling import (
-    POOLINGS,
     check_pooling,
     is_masked,
     pooled_fingerprint,
+    pooled_shape,
 )
 from headstart.registry.entities import CutPoint
 from headstart.registry.names import nearest
@@ -55,7 +55,7 @@ class Cut:
         """Of one sample's feature, pooling included; None where a dimension is not fixed."""
         if self.pooling is None:
             return self.point.shape
-        return (POOLINGS[self.pooling].width(self.point.shape),)
+        return pooled_shape(self.pooling, self.point.shape)
 
     @property
     def fingerprint(self) -> str:

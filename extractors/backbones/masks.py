@@ -16,7 +16,7 @@ from headstart.extractors.runtime import keras
 from headstart.registry.entities import CutPoint
 
 MASKED = "masked"
-"""The pooling whose vector holds a sequence and its mask; see `own_poolings`."""
+"""The pooling whose vector holds a sequence and its mask; see `poolings.own`."""
 
 
 def find_mask(graph: Graph, point: CutPoint) -> Ref | None:

@@ -1,6 +1,6 @@
 """The seam of poolings: behind a cut, from a map or a sequence to one vector a sample.
 
-To add one: an object like those in `own_poolings.py`, and a line in `POOLINGS`, or an entry point
+To add one: an object like those in `poolings/own.py`, and a line in `POOLINGS`, or an entry point
 in the group `headstart.poolings` that names a class or an object with the same members.
 
 **Who calls what.** `NAME|POOLING` asks for it by its name. `width` is asked whenever a cut is
@@ -20,6 +20,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Protocol
 
 from headstart.errors import BackboneError, LayerNotFound, first_line
+from headstart.extractors.backbones.poolings.fewer_tokens import find_fewer, shape_of
 from headstart.plugins import Plugins
 from headstart.storage.keys import fingerprint
 
@@ -59,7 +60,7 @@ class Pooling(Protocol):
         ...
 
 
-HERE = "headstart.extractors.backbones.own_poolings"
+HERE = "headstart.extractors.backbones.poolings.own"
 POOLINGS: Plugins[Pooling] = Plugins(
     "headstart.poolings",
     "pooling",
@@ -79,6 +80,22 @@ POOLINGS: Plugins[Pooling] = Plugins(
 )
 
 
+def pooling_of(name: str) -> Pooling:
+    """The pooling of a name: one of `POOLINGS`, or of the family that leaves fewer tokens."""
+    return find_fewer(name) or POOLINGS[name]
+
+
+def pooled_shape(name: str, shape: Shape) -> Shape:
+    """Of what a pooling gives of features of a shape.
+
+    Raises:
+        LayerNotFound: it does not suit them.
+    """
+    if find_fewer(name) is not None:
+        return shape_of(name, shape)
+    return (POOLINGS[name].width(shape),)
+
+
 def check_pooling(pooling: str, shape: Shape, cut: str) -> None:
     """Refuse a pooling that is not known, or not for features of this shape.
 
@@ -90,11 +107,15 @@ def check_pooling(pooling: str, shape: Shape, cut: str) -> None:
     Raises:
         LayerNotFound: it does not fit.
     """
+    if find_fewer(pooling) is not None:
+        shape_of(pooling, shape)
+        return
     if pooling not in POOLINGS:
         raise LayerNotFound(
             f"no pooling {pooling!r} in cut {cut!r}",
-            hint=f"Choose one of {', '.join(f'|{known}' for known in POOLINGS)}. If a package "
-            "brought it, install that again; `headstart doctor` says what is wrong with one.",
+            hint=f"Choose one of {', '.join(f'|{known}' for known in POOLINGS)}, |tokensN. If a "
+            "package brought it, install that again; `headstart doctor` says what is wrong with "
+            "one.",
         )
     if POOLINGS[pooling].is_of_sequences and len(shape) != 2:
         raise LayerNotFound(
@@ -105,7 +126,7 @@ def check_pooling(pooling: str, shape: Shape, cut: str) -> None:
 
 def is_masked(pooling: str | None) -> bool:
     """Whether a pooling looks at the mask of a sequence; without one, nothing does."""
-    return pooling is not None and POOLINGS[pooling].is_masked
+    return pooling is not None and pooling_of(pooling).is_masked
 
 
 def pooled_fingerprint(below: str, pooling: str, mask: str | None) -> str:
@@ -116,7 +137,7 @@ def pooled_fingerprint(below: str, pooling: str, mask: str | None) -> str:
         pooling: its name.
         mask: the backbone's input that it leaves steps out by, or None.
     """
-    package = POOLINGS.distribution(pooling)
+    package = None if find_fewer(pooling) else POOLINGS.distribution(pooling)
     if package is None:  # ours never change what they compute, and have no version in the key
         what = [below, pooling]
         return fingerprint("headstart.pooling/1", [*what, mask] if mask else what)
@@ -125,7 +146,7 @@ def pooled_fingerprint(below: str, pooling: str, mask: str | None) -> str:
 
 
 def pool(tensor: Any, pooling: str | None, mask: Any = None) -> Any:
-    """Pool a symbolic tensor (batch, ..., features) to (batch, width).
+    """Pool a symbolic tensor (batch, ..., features) to (batch, width), or to fewer tokens.
 
     A sequence's mask is the one that is given, or the one that Keras carries along from an
     Embedding with `mask_zero` or a Masking layer.
@@ -135,10 +156,10 @@ def pool(tensor: Any, pooling: str | None, mask: Any = None) -> Any:
     """
     if pooling is None:
         return tensor
-    known = POOLINGS[pooling]
+    known = pooling_of(pooling)
     if known.is_masked and mask is None:
         mask = getattr(tensor, "_keras_mask", None)
-    if POOLINGS.distribution(pooling) is None:
+    if find_fewer(pooling) or POOLINGS.distribution(pooling) is None:
         return known.run(tensor, mask)
     return _run_checked(pooling, known, tensor, mask)
 

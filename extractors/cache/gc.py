@@ -281,7 +281,7 @@ class Collector:
 
         What was being written into a feature set is found with the set.
         """
-        for folder in dead_folders():
+        for folder in (*dead_folders(), *dead_folders(self._root)):
             files = tuple(path for path in folder.rglob("*") if path.is_file())
             yield Garbage("temporary", str(folder), _size(files), folder=folder)
         for pattern in WRITTEN_ASIDE:

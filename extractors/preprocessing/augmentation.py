@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from headstart.errors import PreprocessingError
+from headstart.extractors.preprocessing.batches import Prepared
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.preprocessing.steps.images import DECODERS
 from headstart.registry.entities import Backbone
@@ -48,6 +50,34 @@ def without_view(preprocessing: dict[str, Any]) -> str:
     if "steps" in plain:
         plain["steps"] = [step for step in plain["steps"] if step["step"] != STEP]
     return Preprocessing.from_json(plain).fingerprint
+
+
+class Views:
+    """Samples in several views of one backbone: each is decoded once for all of them.
+
+    Args:
+        pipelines: of the backbone in each view, one at least; all begin with the same decoder.
+    """
+
+    def __init__(self, pipelines: Sequence[Preprocessing]) -> None:
+        first = pipelines[0]
+        self._only = first.pixels if len(pipelines) == 1 else None
+        self._decode = replace(first, steps=first.steps[:1])
+        self._others = [replace(one, steps=one.pixels.steps[1:]) for one in pipelines]
+
+    def __len__(self) -> int:
+        return len(self._others)
+
+    def prepare(self, raw: Any) -> list[Prepared]:
+        """One sample as `Preprocessing.pixels` prepares it, in each view.
+
+        Raises:
+            SampleUnreadable: see `Preprocessing.prepare`.
+        """
+        if self._only is not None:
+            return [self._only.prepare(raw)]
+        pixels = self._decode.prepare(raw)
+        return [one.prepare(pixels) for one in self._others]
 
 
 def samples_in_view(manifest: Manifest, view: int) -> Manifest:

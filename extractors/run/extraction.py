@@ -3,39 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from typing import Any
 
 import numpy as np
 
 from headstart.errors import BackboneError, LeaseLost, first_line
-from headstart.extractors.backbones.cuts import Cut
-from headstart.extractors.backbones.lint import lint_batch, lint_cuts
-from headstart.extractors.cache.feature_cache import FeatureCache, Rows
+from headstart.extractors.backbones.lint import lint_batch
+from headstart.extractors.cache.feature_cache import Rows
 from headstart.extractors.engines.chosen import Chosen
-from headstart.extractors.engines.selection import PROBE_SAMPLES, Chooser
+from headstart.extractors.engines.selection import PROBE_SAMPLES
 from headstart.extractors.preprocessing import batches
-from headstart.extractors.preprocessing.pipeline import Preprocessing
+from headstart.extractors.run.in_view import InView, Opened, passes_of
 from headstart.extractors.run.plan import ExtractionPlan
 from headstart.extractors.run.read_ahead import ReadAhead
 from headstart.extractors.run.report import Report
-from headstart.extractors.run.stored_rows import StoredRows
-from headstart.extractors.run.suspects import GIVEN_UP, TRIES, Suspects
-from headstart.extractors.run.unreadable import Unreadable
+from headstart.extractors.run.space import refuse_full_disk, tell_of_size
+from headstart.extractors.run.suspects import GIVEN_UP, TRIES, Column, Missing, Suspects
 from headstart.extractors.run.worker import Task, Worker, probe
 from headstart.extractors.run.writer import Writer, claimed_samples
 from headstart.extractors.runtime import versions
 from headstart.extractors.watchdog import Step, Watchdog
 from headstart.progress import Progress
-from headstart.registry.database import Database
-from headstart.registry.entities import Backbone
-from headstart.registry.features import FeatureRepository
 from headstart.registry.leases import Claimed, Lease
 from headstart.storage.keys import unpack_digests
-from headstart.storage.locks import LifeSigns
-from headstart.storage.manifest import Manifest, Sample
+from headstart.storage.manifest import Sample
 from headstart.values.logs import logger
 
 log = logger(__name__)
@@ -46,35 +39,6 @@ FIRST_WAIT, LONGEST_WAIT = 0.05, 1.0
 """Seconds between two looks at what other processes have committed."""
 
 
-@dataclass(frozen=True)
-class Opened:
-    """What a plan names, opened where it is run.
-
-    Attributes:
-        backbone: the backbone, in the plan's augmentation.
-        cuts: where it is cut.
-        manifest: the samples.
-        preprocessing: the backbone's.
-        chooser: finds the engine; only if something has to be computed.
-        read: gives a sample's raw content; called by several threads.
-        database: under whose leases samples are claimed.
-        signs: by which others on this machine see at once that this process is gone.
-        repository: where feature sets and failures are registered.
-        cache: where rows are found and committed.
-    """
-
-    backbone: Backbone
-    cuts: Sequence[Cut]
-    manifest: Manifest
-    preprocessing: Preprocessing
-    chooser: Chooser
-    read: Callable[[Sample], Any]
-    database: Database
-    signs: LifeSigns
-    repository: FeatureRepository
-    cache: FeatureCache
-
-
 class Extraction:
     """One run over one dataset for some cuts of one backbone.
 
@@ -83,6 +47,8 @@ class Extraction:
         opened: what the plan names.
         progress: called with (samples done, samples to do).
         suspects: of the job that it is a part of, if it is.
+        beside: plans of the same cuts in other views, of the same samples or some of them: each is
+            decoded once for all views.
     """
 
     def __init__(
@@ -91,6 +57,7 @@ class Extraction:
         opened: Opened,
         progress: Progress,
         suspects: Suspects | None = None,
+        beside: Sequence[tuple[ExtractionPlan, Opened]] = (),
     ) -> None:
         self._suspects = suspects or Suspects()
         self._settings = plan.settings
@@ -103,20 +70,23 @@ class Extraction:
         self._engines: dict[tuple[str, ...], Chosen] = {}
         self._done = self._total = 0
         self._is_linted = False
-        self._wanted = opened.manifest.columns.different
-        self._unreadable = Unreadable(
-            opened.backbone, plan.dataset, plan.settings.on_error, opened.repository
-        )
-        self.report = Report(
-            backbone=opened.backbone.label,
-            dataset=plan.dataset,
-            cuts=list(self._cuts),
-            feature_keys=plan.feature_keys,
-            samples=len(opened.manifest.samples),
-            unique=len(self._wanted),
-            precision=plan.settings.precision,
-            warnings=lint_cuts(opened.backbone, opened.cuts),
-        )
+        self._views = [InView(*one) for one in ((plan, opened), *beside)]
+        self._wanted = self._views[0].wanted
+        self._meant = [view.which_of(self._wanted) for view in self._views]
+        self.report = self._views[0].report
+
+    @property
+    def reports(self) -> list[Report]:
+        """What was done in each view."""
+        return [view.report for view in self._views]
+
+    @property
+    def _keys(self) -> list[str]:
+        return [key for view in self._views for key in view.keys.values()]
+
+    @property
+    def _computed(self) -> int:
+        return sum(report.computed for report in self.reports)
 
     def run(self) -> Report:
         """Compute and commit what is missing; what was committed stays, whatever happens.
@@ -133,7 +103,7 @@ class Extraction:
         """
         started = time.monotonic()
         try:
-            with self._cache.hold(*self.report.feature_keys.values()):
+            with self._cache.hold(*self._keys):
                 self._run()
         except BaseException:
             for keeping in (one for chosen in self._engines.values() for one in chosen.keeping):
@@ -141,12 +111,10 @@ class Extraction:
             raise
         finally:
             self._cache.save()
-            self.report.warnings += self._opened.preprocessing.shortened.lines()
-            self.report.skipped = len(self._unreadable)
-            self.report.skipped_samples = self._unreadable.listed(self._opened.manifest.columns)
-            self.report.quarantined = self._cache.quarantined
-            self.report.seconds = round(time.monotonic() - started, 3)
-        self.report.reused = self.report.unique - self.report.computed - self.report.skipped
+            for view in self._views:
+                view.end(self._cache.quarantined, time.monotonic() - started)
+        for report in self.reports:
+            report.reused = report.unique - report.computed - report.skipped
         self._settle()
         return self.report
 
@@ -154,25 +122,17 @@ class Extraction:
         """Wait until the engines are kept, which after an error nobody does: they are a cache."""
         guard = self._watchdog.guard([])
         for chosen in self._engines.values():
-            self._warn(chosen.settle(guard).warnings)
-
-    def _warn(self, warnings: Sequence[str]) -> None:
-        self.report.warnings += [one for one in warnings if one not in self.report.warnings]
+            self._views[0].warn(chosen.settle(guard).warnings)
 
     def _run(self) -> None:
-        self._stored = StoredRows(
-            self._opened.backbone,
-            self._cuts,
-            self.report.feature_keys,
-            self._settings,
-            self._opened.repository,
-        )
+        for view in self._views:
+            view.open()
         missing = self._still_missing(None)
         self._total = len(missing)
         what = f"{self.report.backbone}@{','.join(self._cuts)}", self.report.dataset
         log.info("%s of %s: %d of %d samples to compute", *what, self._total, self.report.unique)
         if missing:
-            self._stored.foresee(missing, self._cache)
+            self._foresee(missing)
         wait = FIRST_WAIT
         while missing:
             self._done, is_busy = self._total - len(missing), False
@@ -190,6 +150,20 @@ class Extraction:
                 self._progress(self._total - len(missing), self._total)
             missing = self._still_missing(np.array([*missing], np.int64))
 
+    def _foresee(self, missing: Missing) -> None:
+        """Refuse to begin what the disk cannot hold, as far as shapes are known.
+
+        Raises:
+            StorageError: there is too little space.
+        """
+        rows = Counter(column for columns in missing.values() for column in columns)
+        needed = sum(
+            view.stored.bytes_of({cut: rows[number, cut] for cut in view.keys})
+            for number, view in enumerate(self._views)
+        )
+        refuse_full_disk(needed, len(missing), self._cache.store)
+        tell_of_size(needed, len(missing))
+
     def _prove(self, suspects: int) -> None:
         """Compute something that is there, unless this process has computed something already;
         under no lease, so that whatever ends it here is not counted.
@@ -197,10 +171,10 @@ class Extraction:
         Raises:
             BackboneError: there is nothing, or it cannot be read here.
         """
-        if self.report.computed:
+        if self._computed:
             return
         there = np.ones(len(self._wanted), bool)
-        for key in self.report.feature_keys.values():
+        for key in self._views[0].keys.values():
             there &= self._cache.open_index(key).find_blocks(self._wanted.digest_blocks()).present
         known = list(self._wanted.take(np.flatnonzero(there)[:PROBE_SAMPLES]))
         batch = probe(self._opened.preprocessing, self._opened.read, known, self._watchdog)
@@ -229,85 +203,102 @@ class Extraction:
     def _digests_of(self, rows: Iterable[int]) -> list[str]:
         return unpack_digests(self._wanted.take(np.array([*rows], np.int64)).digests)
 
-    def _still_missing(self, rows: np.ndarray | None) -> dict[int, tuple[str, ...]]:
-        """Numbers of samples in `_wanted` to the cuts that have no row for them, in their order.
+    def _still_missing(self, rows: np.ndarray | None) -> Missing:
+        """Numbers of samples in `_wanted` to the columns that have no row for them, in their order.
 
         Those known to be unreadable are left out.
 
         Args:
             rows: the numbers that are looked at; all without them.
         """
-        missing = dict[int, tuple[str, ...]]()
+        missing = Missing()
         asked = self._wanted if rows is None else self._wanted.take(rows)
-        for cut, key in self.report.feature_keys.items():
-            index = self._cache.open_index(key, fresh=True)
-            lacking = index.find_absent(asked.digest_blocks())
-            for row in (lacking if rows is None else rows[lacking]).tolist():
-                missing[row] = (*missing.get(row, ()), cut)
+        for number, view in enumerate(self._views):
+            for cut, key in view.keys.items():
+                lacking = self._cache.open_index(key, fresh=True).find_absent(asked.digest_blocks())
+                own = lacking if rows is None else rows[lacking]
+                for row in own[self._meant[number][own]].tolist():
+                    missing[row] = (*missing.get(row, ()), (number, cut))
         numbers = np.array(sorted(missing), np.int64)
         digests = self._digests_of(numbers.tolist())
-        self._unreadable.recall([one for one in digests if one not in self._unreadable])
-        self._unreadable.give_up(self._suspects.given_up(digests), GIVEN_UP)
-        return {
-            row: missing[row]
-            for row, digest in zip(numbers.tolist(), digests, strict=True)
-            if digest not in self._unreadable
-        }
+        given_up = self._suspects.given_up(digests)
+        for view in self._views:
+            view.unreadable.recall([one for one in digests if one not in view.unreadable])
+            view.unreadable.give_up(given_up, GIVEN_UP)
+        pairs = zip(numbers.tolist(), digests, strict=True)
+        if not any(len(view.unreadable) for view in self._views):
+            return {row: missing[row] for row, _ in pairs}
+        left = {row: self._readable(missing[row], digest) for row, digest in pairs}
+        return {row: columns for row, columns in left.items() if columns}
 
-    def _compute(self, lease: Lease, missing: dict[int, tuple[str, ...]]) -> bool:
-        """One pass for each set of cuts that samples miss; usually there is one such set.
+    def _readable(self, columns: tuple[Column, ...], digest: str) -> tuple[Column, ...]:
+        return tuple(one for one in columns if digest not in self._views[one[0]].unreadable)
+
+    def _compute(self, lease: Lease, missing: Missing) -> bool:
+        """One pass for each set of columns that samples miss; usually there is one such set.
 
         Returns:
             Whether there was anything to do that others were not doing already.
         """
         is_busy = False
-        for cuts in dict.fromkeys(missing.values()):
-            rows = [row for row, lacking in missing.items() if lacking == cuts]
+        for columns in dict.fromkeys(missing.values()):
+            rows = [row for row, lacking in missing.items() if lacking == columns]
             samples = list(self._wanted.take(np.array(rows, np.int64)))
-            for finished in self._pass(lease, cuts, samples):
-                is_busy = True
-                self._done += finished
-                self._progress(self._done, self._total)
+            passes = passes_of(columns)
+            for cuts, numbers in passes:
+                views = [self._views[number] for number in numbers]
+                for finished in self._pass(lease, cuts, views, samples):
+                    is_busy = True
+                    # a sample is done when the last of its views are
+                    self._done += finished if numbers is passes[-1][1] else 0
+                    self._progress(self._done, self._total)
         return is_busy
 
-    def _pass(self, lease: Lease, cuts: tuple[str, ...], samples: list[Sample]) -> Iterator[int]:
-        """Run one trunk over samples; yields how many more are finished."""
-        keys = [self.report.feature_keys[cut] for cut in cuts]
+    def _pass(
+        self, lease: Lease, cuts: tuple[str, ...], views: list[InView], samples: list[Sample]
+    ) -> Iterator[int]:
+        """Run one trunk over samples in some views; yields how many more are finished."""
+        keys = [view.keys[cut] for view in views for cut in cuts]
         coming = claimed_samples(lease, keys, samples, lambda wanted: self._is_there(keys, wanted))
         first = next(coming, None)
         if first is None:
             return
         chosen = self._engine_for(cuts, samples)
-        if not self.report.computed:
-            self._opened.preprocessing.shortened.clear()  # of the samples that the choice was by
+        for view in views:
+            view.tell(chosen)
+            if not self._computed:
+                view.preprocessing.shortened.clear()  # of the samples that the choice was by
         worker = Worker(
-            self._opened.preprocessing,
+            views[0].preprocessing,
             chosen.engine,
             self._settings,
             self._is_sequence(cuts),
             self._watchdog,
+            [view.preprocessing for view in views[1:]],
         )
         versions = {**self._versions, **chosen.versions}
 
         def commit(digests: list[str], outputs: list[np.ndarray]) -> None:
+            columns = [(view, cut) for view in views for cut in cuts]
             parts = [
-                Rows(self._stored.feature_set(cut, output), digests, output)
-                for cut, output in zip(cuts, outputs, strict=True)
+                Rows(view.stored.feature_set(cut, output), digests, output)
+                for (view, cut), output in zip(columns, outputs, strict=True)
             ]
             claimed = Claimed(lease.token, tuple(keys), tuple(digests))
             self._cache.commit(parts, chosen.engine.name, versions, claimed)
             log.debug("committed %d rows at %s", len(digests), ", ".join(cuts))
-            self.report.computed += len(digests)
+            for view in views:
+                view.report.computed += len(digests)
 
-        with Writer(len(cuts), commit, self._is_due, self._watchdog) as writer:
+        with Writer(len(keys), commit, self._is_due, self._watchdog) as writer:
             ahead = ReadAhead(self._opened.read)
             tasks = worker.run(ahead.over(chain([first], coming)), ahead.read)
             try:
                 for task in tasks:
-                    yield self._finish(task, cuts, writer, chosen)
+                    yield self._finish(task, cuts, views, writer, chosen)
             finally:  # also at Ctrl-C and at errors: what is computed is kept
                 for task in tasks.stop():
-                    self._keep(task, cuts, writer)
+                    self._keep(task, cuts, views, writer)
 
     def _engine_for(self, cuts: tuple[str, ...], samples: Sequence[Sample]) -> Chosen:
         if cuts not in self._engines:
@@ -322,11 +313,7 @@ class Extraction:
                 self._watchdog.guard(samples[:PROBE_SAMPLES]),
             )
             log.info("%s: %s", self._engines[cuts].engine.name, self._engines[cuts].why)
-        chosen = self._engines[cuts]
-        self.report.engine, self.report.engine_reason = chosen.engine.name, chosen.why
-        self.report.check = chosen.facts
-        self._warn(chosen.warnings)
-        return chosen
+        return self._engines[cuts]
 
     def _is_sequence(self, cuts: tuple[str, ...]) -> bool:
         """Whether sequences may be cut short before they go in: features have one size anyway."""
@@ -339,15 +326,18 @@ class Extraction:
             there &= self._cache.open_index(key, fresh=True).find(digests).present
         return there
 
-    def _finish(self, task: Task, cuts: tuple[str, ...], writer: Writer, chosen: Chosen) -> int:
+    def _finish(
+        self, task: Task, cuts: tuple[str, ...], views: list[InView], writer: Writer, chosen: Chosen
+    ) -> int:
         """Take over what a worker has done; gives the number of samples that are finished."""
         for sample, error in task.unreadable:
-            self._unreadable.add(sample, error)
+            for view in views:
+                view.unreadable.add(sample, error)
         if not task.samples:
             return len(task.unreadable)
         if not self._is_linted:
             self._is_linted = True
-            self._lint(task, chosen)
+            self._lint(task, views[0], chosen)
         if task.error is not None:
             raise BackboneError(
                 f"backbone {self._opened.backbone.label!r} cannot run on a batch of shape "
@@ -355,23 +345,28 @@ class Extraction:
                 f"({first_line(task.error)})",
                 hint="Check that the preprocessing fits the backbone's input.",
             ) from task.error
-        good = self._keep(task, cuts, writer)
-        if not good.all():
-            row = int(np.argmin(good))
-            raise self._stored.refusal(task.samples[row], cuts, task.outputs, row)
+        self._keep(task, cuts, views, writer)
+        for view, outputs in zip(views, task.in_views(len(views)), strict=True):
+            good = view.stored.which_fit(cuts, outputs)
+            if not good.all():
+                row = int(np.argmin(good))
+                raise view.stored.refusal(task.samples[row], cuts, outputs, row)
         return len(task.samples) + len(task.unreadable)
 
-    def _lint(self, task: Task, chosen: Chosen) -> None:
-        pipeline = self._opened.preprocessing
+    def _lint(self, task: Task, view: InView, chosen: Chosen) -> None:
+        pipeline = view.preprocessing
         inputs = pipeline.finish(batches.take(task.inputs, slice(0, LINTED)))
         self.report.warnings += lint_batch(chosen.arriving, pipeline, inputs)
 
-    def _keep(self, task: Task, cuts: tuple[str, ...], writer: Writer) -> np.ndarray:
-        """Hand the good rows to the writer; gives which those are."""
-        good = self._stored.which_fit(cuts, task.outputs)
+    def _keep(self, task: Task, cuts: tuple[str, ...], views: list[InView], writer: Writer) -> None:
+        """Hand the rows that are good in every view to the writer."""
+        if not task.outputs:
+            return
+        good = np.ones(len(task.samples), bool)
+        for view, outputs in zip(views, task.in_views(len(views)), strict=True):
+            good &= view.stored.which_fit(cuts, outputs)
         digests = [sample.digest for sample, fits in zip(task.samples, good, strict=False) if fits]
         writer.add(digests, [output[good] for output in task.outputs])
-        return good
 
     def _is_due(self, size: int, since: float) -> bool:
         """Whether rows of that many bytes, the first computed at `since`, should be committed."""

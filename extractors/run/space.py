@@ -8,9 +8,12 @@ import numpy as np
 
 from headstart.errors import StorageError
 from headstart.extractors.backbones.cuts import Cut
+from headstart.notices import tell
 from headstart.storage.keys import DIGEST_BYTES
 from headstart.storage.shard_store import ShardStore
 
+TOLD_FROM = 256 << 20
+"""Bytes of features of which it is told beforehand that they will take so many."""
 MARGIN_BYTES = 16 << 20
 """Left free for the database and the index."""
 
@@ -42,4 +45,14 @@ def refuse_full_disk(needed: float, samples: int, store: ShardStore) -> None:
             f"{free / 1e9:,.2f} GB are free where {store.place_of()} is",
             hint="Free some (`headstart features gc`), store less (--storage float16), or "
             "pool the cut (|gap).",
+        )
+
+
+def tell_of_size(needed: float, samples: int) -> None:
+    """Say how many bytes features will take, where they are many."""
+    if needed >= TOLD_FROM:
+        tell(
+            f"the features of {samples:,} samples will take about {needed / 1e6:,.0f} MB, "
+            f"{needed / samples / 1e3:,.0f} KB each; --storage float16 takes half of float32, a "
+            "pooled cut less (|gap, |tokens49)"
         )

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from headstart.errors import FeatureError, HeadstartError, NonFiniteFeatures
 from headstart.extractors.backbones.cuts import Cut
-from headstart.extractors.cache.feature_cache import FeatureCache, encoding_of
+from headstart.extractors.cache.feature_cache import encoding_of
 from headstart.extractors.preprocessing.augmentation import view_of
 from headstart.extractors.run.settings import Settings
-from headstart.extractors.run.space import refuse_full_disk, row_bytes
+from headstart.extractors.run.space import row_bytes
 from headstart.registry.entities import Backbone, FeatureSet
 from headstart.registry.features import FeatureRepository
 from headstart.storage.encoding import Encoding
@@ -53,19 +53,14 @@ class StoredRows:
                 self._encodings[cut] = encoding_of(feature_set)
                 self._refuse_another(cut, self._encodings[cut])
 
-    def foresee(self, missing: dict[int, tuple[str, ...]], cache: FeatureCache) -> None:
-        """Refuse to begin what the disk cannot hold, as far as shapes are known.
-
-        Raises:
-            StorageError: there is too little space.
-        """
+    def bytes_of(self, rows: Mapping[str, int]) -> float:
+        """How many bytes so many rows of each cut take, as far as shapes are known."""
         needed = 0.0
         for cut, chosen in self._cuts.items():
-            rows = sum(cut in cuts for cuts in missing.values())
             known = self._encodings.get(cut)
             size = row_bytes(chosen, known.storage if known else self._settings.storage)
-            needed += 0 if math.isnan(size) else rows * size
-        refuse_full_disk(needed, len(missing), cache.store)
+            needed += 0 if math.isnan(size) else rows[cut] * size
+        return needed
 
     def which_fit(self, cuts: Iterable[str], outputs: Sequence[np.ndarray]) -> np.ndarray:
         """Which rows are finite and in the range of the numbers stored at all cuts: bool, (n,)."""

@@ -22,8 +22,10 @@ BLOCK = 32
 """Samples that are computed together at the second try."""
 GIVEN_UP = f"{TRIES} workers died, hung or failed that had it, the last of them nothing else"
 
-Missing = dict[int, tuple[str, ...]]
-"""Numbers of samples to the cuts that have no row for them."""
+Column = tuple[int, str]
+"""What rows are of: the number of a view among those of a run, and a cut."""
+Missing = dict[int, tuple[Column, ...]]
+"""Numbers of samples to the columns that have no row for them."""
 
 
 class Suspects:

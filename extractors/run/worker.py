@@ -24,6 +24,7 @@ from headstart.extractors.engines.buckets import Buckets
 from headstart.extractors.engines.engine import Engine
 from headstart.extractors.engines.selection import PROBE_SAMPLES
 from headstart.extractors.preprocessing import batches
+from headstart.extractors.preprocessing.augmentation import Views
 from headstart.extractors.preprocessing.batches import Batch
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.run.settings import Settings
@@ -54,8 +55,8 @@ class Task:
 
     Attributes:
         samples: those that could be read, in order.
-        inputs: as they went into the trunk.
-        outputs: one array (samples, *feature shape) a cut.
+        inputs: as they went into the trunk, in the first view.
+        outputs: one array (samples, *feature shape) a cut of the first view, and so on.
         unreadable: the others, with the reason.
         error: why the trunk cannot run on these.
     """
@@ -65,6 +66,11 @@ class Task:
     outputs: list[np.ndarray] = field(default_factory=list)
     unreadable: list[tuple[Sample, SampleUnreadable]] = field(default_factory=list)
     error: Exception | None = None
+
+    def in_views(self, count: int) -> list[list[np.ndarray]]:
+        """The outputs of each of so many views."""
+        size = len(self.outputs) // count
+        return [self.outputs[size * number : size * (number + 1)] for number in range(count)]
 
 
 class Worker:
@@ -76,6 +82,7 @@ class Worker:
         settings: how to run.
         is_sequence: whether sequences may be cut short to the longest that go in together.
         watchdog: sees to it that no step takes for ever.
+        others: the preprocessing in other views, in which the trunk runs, too.
     """
 
     def __init__(
@@ -85,9 +92,10 @@ class Worker:
         settings: Settings,
         is_sequence: bool,
         watchdog: Watchdog,
+        others: Sequence[Preprocessing] = (),
     ) -> None:
         self._watchdog = watchdog
-        self._prepare = pipeline.pixels.prepare
+        self._prepare = Views([pipeline, *others]).prepare
         self._engine = engine
         self._buckets = Buckets.of(pipeline, engine) if is_sequence else None
         least = max(engine.call_size, FEWEST_TEXTS if self._buckets else 1)
@@ -116,14 +124,19 @@ class Worker:
                 task.samples.append(sample)
             except SampleUnreadable as error:
                 task.unreadable.append((sample, error))
+        size = 0
         if prepared:
             step.begin(f"the engine {self._engine.name} on", task.samples)
-            task.inputs = batches.stack(prepared, [repr(sample.id) for sample in task.samples])
-            try:
-                task.outputs = self._run(task.inputs)
-            except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:
-                task.error = error
-        size = sum(array.nbytes for array in batches.arrays(task.inputs))
+            names = [repr(sample.id) for sample in task.samples]
+            for number, view in enumerate(zip(*prepared, strict=True)):
+                inputs = batches.stack(list(view), names)
+                task.inputs = inputs if number == 0 else task.inputs
+                size += sum(array.nbytes for array in batches.arrays(inputs))
+                try:
+                    task.outputs += self._run(inputs)
+                except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:
+                    task.error, task.outputs = error, []
+                    break
         self._size.saw(len(samples), time.monotonic() - started, size)
         return task
 

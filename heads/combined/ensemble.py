@@ -83,6 +83,11 @@ class Ensemble:
         return [f"member_{number + 1}" for number in range(len(self.members))]
 
     @property
+    def names_with_weights(self) -> list[str]:
+        """The same: each is a layer with weights."""
+        return self.layer_names
+
+    @property
     def layers(self) -> tuple[Layer, ...]:
         """Those of all members, one after the other."""
         return tuple(layer for one in self.members for layer in one.stack.layers)

@@ -63,7 +63,7 @@ def attach_joined(
     inputs = list(given.values())
     model = k.Model(inputs[0] if len(inputs) == 1 else inputs, stack.to_keras(joined), name=name)
     for layer in model.layers:
-        layer.trainable = layer.name in stack.layer_names
+        layer.trainable = layer.name in stack.names_with_weights
     return model
 
 

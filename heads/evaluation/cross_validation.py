@@ -19,11 +19,12 @@ from headstart.heads.evaluation.folds import Fold
 from headstart.heads.evaluation.outcomes import Outcomes
 from headstart.heads.evaluation.reliability import unseen_of
 from headstart.heads.evaluation.simplicity import complexity_of
-from headstart.heads.kind import Complexity, HeadKind, Part
-from headstart.heads.kinds.linear import Linear, Weights, fit_paths
+from headstart.heads.kind import Complexity, HeadKind, Part, takes_tokens, tokens_for
+from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.losses import log_losses_of, losses_of
-from headstart.heads.origins import bounds_of, near_zero
-from headstart.heads.rows import COPIED, Rows, held, some_of, spans_of_rows
+from headstart.heads.kinds.paths import Weights, fit_paths
+from headstart.heads.origins import bounds_of, fit_near_zero, near_zero
+from headstart.heads.rows import COPIED, Rows, check_finite, held, some_of, spans_of_rows
 from headstart.heads.shared_rows import SharedRows
 from headstart.heads.standardisation import one_thread_a_core
 from headstart.values.showable import Showable
@@ -223,7 +224,8 @@ def cross(
     Returns:
         In the order of the kinds, their strengths from the smallest.
     """
-    rows, targets = near_zero(rows), rows.targets
+    given, targets = rows, rows.targets
+    rows = _near_zero(kinds, rows)
     classes = int(targets.max()) + 1
     plain = list(dict.fromkeys(kind for kind in kinds if not isinstance(kind, Linear)))
     strengths = sorted({s for kind in kinds if isinstance(kind, Linear) for s in kind.strengths})
@@ -234,7 +236,7 @@ def cross(
     done: dict[Any, Crossed] = {}
     said = chain(
         _linear(strengths, rows, folds, classes, seed, progress),
-        _others(plain, rows, folds, classes, seed, progress, jobs)
+        _others(plain, given, rows, folds, classes, seed, progress, jobs)
         if elsewhere is None
         else _told(elsewhere([(kind, n) for kind in plain for n in range(len(folds))]), progress),
     )
@@ -272,8 +274,16 @@ def try_fold(kind: HeadKind, number: int, rows: Part, folds: Sequence[Fold], see
         folds: see `cross`.
         seed: of everything that chance decides.
     """
-    rows = near_zero(rows)
+    rows = _near_zero([kind], rows)
     return _try(kind, number, folds[number], rows, int(rows.targets.max()) + 1, seed)
+
+
+def _near_zero(kinds: Sequence[HeadKind], rows: Part) -> Part:
+    """The rows as kinds take them that do not look at tokens; as they are, if there is none."""
+    if not all(map(takes_tokens, kinds)):
+        return near_zero(rows)
+    check_finite(rows.features)
+    return rows
 
 
 def _told(done: Iterable[Said], progress: Callable[[int], None]) -> Iterator[Said]:
@@ -338,6 +348,7 @@ def _by_weights(tried: Rows, path: Sequence[Weights], classes: int) -> list[np.n
 
 def _others(
     kinds: Sequence[HeadKind],
+    given: Part,
     rows: Part,
     folds: Sequence[Fold],
     classes: int,
@@ -345,13 +356,15 @@ def _others(
     progress: Callable[[int], None],
     jobs: int | None,
 ) -> Iterator[Said]:
-    """What heads of other kinds say, each fold in a process, as they are done."""
+    """What heads of other kinds say, each fold in a process, as they are done; those that look at
+    tokens are given the rows as they are."""
     from joblib import Parallel, delayed
 
     def work() -> Iterable[Any]:
         for kind in kinds:
+            own = given if takes_tokens(kind) else rows
             for number, fold in enumerate(folds):
-                yield delayed(_try)(kind, number, fold, rows, classes, seed)
+                yield delayed(_try)(kind, number, fold, own, classes, seed)
 
     is_large = not isinstance(rows.features, np.ndarray) or rows.features.nbytes > COPIED
     units = len(kinds) * len(folds)
@@ -366,8 +379,17 @@ def _try(
     kind: HeadKind, number: int, fold: Fold, rows: Part, classes: int, seed: int
 ) -> tuple[HeadKind, int, np.ndarray]:
     """Fit on one fold's rows; gives class probabilities of the others, (rows, classes)."""
-    train, tried = rows.only(fold.train), _tried(rows, fold)
-    layers = kind.fit(train, rows.rows(slice(0)), classes, seed).layers
+    train, nobody = rows.only(fold.train), rows.rows(slice(0))
+    if takes_tokens(kind):
+        fitted = fit_near_zero(
+            lambda one, other: kind.fit(one, other, classes, seed),
+            train,
+            nobody,
+            tokens_for(kind, rows),
+        )
+        layers, tried = fitted.layers, some_of(rows.features, fold.test)
+    else:
+        layers, tried = kind.fit(train, nobody, classes, seed).layers, _tried(rows, fold)
     stack = DenseStack(layers, tuple(range(classes)))
     with one_thread_a_core():  # or the last bit would say how many cores there were for it
         return kind, number, outputs_of(stack, Part(tried, np.empty(len(tried))))

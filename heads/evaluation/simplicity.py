@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 
 from headstart.heads.evaluation.outcomes import Outcomes
-from headstart.heads.kind import Complexity, HasComplexity, HeadKind, Part
+from headstart.heads.kind import Complexity, HasComplexity, HeadKind, Part, tokens_for
 
 
 def complexity_of(kind: HeadKind, rows: Part, trained: int) -> Complexity:
@@ -18,7 +18,9 @@ def complexity_of(kind: HeadKind, rows: Part, trained: int) -> Complexity:
     say."""
     if not isinstance(kind, HasComplexity):
         return math.inf, math.inf
-    return kind.complexity(rows.features.shape[1], int(rows.targets.max()) + 1, trained)
+    tokens = tokens_for(kind, rows)
+    width = rows.features.shape[1] if tokens is None else tokens.width
+    return kind.complexity(width, int(rows.targets.max()) + 1, trained)
 
 
 def simplest_of(tried: Sequence[tuple[Outcomes, Complexity]], *, is_loss: bool = False) -> int:

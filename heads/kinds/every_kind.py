@@ -21,6 +21,7 @@ KINDS: Plugins[type[HeadKind]] = Plugins(
     name="kind",
     error=HeadError,
     ours={
+        "attentive": f"{HERE}.attentive:Attentive",
         "linear": f"{HERE}.linear:Linear",
         "mlp": f"{HERE}.mlp:MLP",
         "neighbours": f"{HERE}.neighbours:Neighbours",

@@ -25,8 +25,15 @@ from typing import Any
 
 import numpy as np
 
-from headstart.heads.kinds.lbfgs import Asks, Evaluation, Solution
-from headstart.heads.shared_rows import SharedRows, Span
+from headstart.heads.kind import Part
+from headstart.heads.kinds.lbfgs import (
+    Asks,
+    Evaluation,
+    RightSide,
+    Solution,
+    solve_together,
+)
+from headstart.heads.shared_rows import SharedRows, Span, spans_of
 from headstart.heads.standardisation import Standardisation
 
 SEGMENTS = 16
@@ -63,17 +70,27 @@ class Logistic:
         return [Solution(nothing, bias) for bias in np.log(shares).T]
 
     def solve(self, fits: Sequence[Asks]) -> list[Any]:
-        """What each fit returns; all are evaluated together until the last is done."""
+        """What each fit returns; all are evaluated together until the last is done, and what they
+        have to solve for before they ask for it is solved together."""
         done: list[Any] = [None] * len(fits)
         answers: dict[int, Any] = dict.fromkeys(range(len(fits)))
+        asked: dict[int, np.ndarray] = {}
         while answers:
-            asked: dict[int, np.ndarray] = {}
+            wanted: dict[int, RightSide] = {}
             for fit, answer in answers.items():
                 try:
-                    asked[fit] = fits[fit].send(answer)
+                    question = fits[fit].send(answer)
                 except StopIteration as end:
                     done[fit] = end.value
-            answers = self.evaluate(asked) if asked else {}
+                    continue
+                if isinstance(question, RightSide):
+                    wanted[fit] = question
+                else:
+                    asked[fit] = question
+            if wanted:
+                answers = solve_together(wanted)
+            else:
+                answers, asked = self.evaluate(asked) if asked else {}, {}
         return done
 
     def evaluate(self, asked: Mapping[int, np.ndarray]) -> dict[int, Evaluation]:
@@ -132,6 +149,21 @@ class Logistic:
             total.residual += each.sum(axis=2, dtype=np.float64)
             total.products += logits @ features
         return total
+
+
+def log_loss(parts: Sequence[Part], kernel: np.ndarray, bias: np.ndarray) -> float:
+    """The mean log loss of weights for raw features."""
+    total = 0.0
+    for part in parts:
+        for start, stop in spans_of(part):
+            logits = (part.features[start:stop] @ kernel + bias).astype(np.float64)
+            logits -= logits.max(axis=1, keepdims=True)
+            own = logits[np.arange(stop - start), part.targets[start:stop]]
+            losses = np.log(np.exp(logits).sum(axis=1)) - own
+            total += float(
+                losses.sum() if part.weights is None else losses @ part.weights[start:stop]
+            )
+    return total / sum(part.mass for part in parts)
 
 
 class _Sums:

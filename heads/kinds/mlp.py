@@ -7,32 +7,24 @@ Keras' `fit` takes five to ten times as long, and importing TensorFlow longer th
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
 
 from headstart.errors import InvalidHeadSetting
-from headstart.heads.calibration.judge import ENOUGH, Judge, Verdict
-from headstart.heads.calibration.out_of_fold import inner_folds, sides
-from headstart.heads.calibration.temperature import calibrate
-from headstart.heads.dense_stack import DenseStack, Layer, outputs_of
+from headstart.heads.dense_stack import DenseStack, Layer
 from headstart.heads.kind import Complexity, Fitted, Part
 from headstart.heads.kinds.adam import Adam
-from headstart.heads.kinds.losses import LEAST, LOSSES, loss_of
-from headstart.heads.origins import bounds_of, within
-from headstart.heads.rows import Rows
+from headstart.heads.kinds.descent import calibrated, descend
+from headstart.heads.kinds.losses import LOSSES
 from headstart.heads.setting import Setting, combinations
 from headstart.heads.standardisation import Standardisation, one_thread_a_core
 from headstart.values.options import Options
 
-WINDOW_BYTES = 1 << 30
-"""Rows are mixed within so many bytes of them; more are read window by window, in every epoch."""
-FOLDS = 5
-"""Of training rows; as many are asked as it takes for `ENOUGH` rows, as a network takes long."""
 WIDEST = 1 << 16
 """Units of a layer: with 2,048 features its weights and Adam's two moments of them are 1.5 GiB."""
 SHARED_FROM = 128
@@ -141,105 +133,14 @@ class MLP(Options, error=InvalidHeadSetting):
     ) -> Fitted:
         """As `fit`, for any last activation that `LOSSES` knows."""
         with one_thread_a_core() as pool:
-            stack, details = self._train(train, validation, outputs, seed, activation, pool)
-            if activation == "linear":
-                details["judged_on"] = {"train": 0, "validation": len(validation)}
-                return Fitted(stack.layers, details)
-            judge = Judge(train, validation, _folds(train, validation, seed))
-            details["judged_on"] = judge.describe()
-            if not any(details["judged_on"].values()):
-                return Fitted(stack.layers, details)
 
-            def left_out() -> np.ndarray:
-                scores = np.zeros((len(train), outputs), np.float32)
-                for fitted, asked in sides(judge.folds):
-                    part = train.only(fitted)
-                    other, _ = self._train(part, validation, outputs, seed, activation, pool)
-                    held = within(train.only(asked), bounds_of(part.features))
-                    scores[asked] = _scores(other, held.features)
-                return scores
+            def fit(part: Part) -> tuple[DenseStack, dict[str, Any]]:
+                scale, rng = Standardisation.of([part], pool), np.random.default_rng(seed)
+                network = _Network(self, scale, outputs, rng, pool, activation)
+                details, _ = descend(network, self, part, validation, rng)
+                return network.stack(), details
 
-            verdict = judge.hear(lambda features: _scores(stack, features), left_out)
-        # Where all rows that are asked are right, the log loss would have it as sure as can be.
-        by_class = verdict if activation == "softmax" else _label_by_label(verdict)
-        details["temperature"] = calibrate(by_class, trust=1.0).temperature
-        *inner, last = stack.layers
-        share = np.float32(1 / details["temperature"])
-        return Fitted((*inner, Layer(last.kernel * share, last.bias * share, activation)), details)
-
-    def _train(
-        self,
-        train: Part,
-        validation: Part,
-        outputs: int,
-        seed: int,
-        activation: str,
-        pool: ThreadPoolExecutor,
-    ) -> tuple[DenseStack, dict[str, Any]]:
-        """The layers as they are trained, and how that went."""
-        scale = Standardisation.of([train], pool)
-        if train.weights is not None:  # or the learning rate would be another one
-            train = replace(train, weights=train.weights / train.weights.mean())
-        rng = np.random.default_rng(seed)
-        network = _Network(self, scale, outputs, rng, pool, activation)
-        windows = _Windows(train)
-        history: dict[str, list[float]] = {"loss": []}
-        best, best_loss, since = network.copy(), np.inf, 0
-        for _ in range(self.epochs):
-            losses = [
-                network.step(window.features[:], window.targets, rows, window.weights) * len(rows)
-                for window, rows in windows.batches(self.batch_size, rng)
-            ]
-            history["loss"].append(sum(losses) / len(train))
-            if not len(validation):
-                best = network.copy()
-                continue
-            given = outputs_of(network.stack(), validation)
-            loss = loss_of(activation, given, validation.targets, validation.weights)
-            history.setdefault("val_loss", []).append(loss)
-            if activation == "softmax":
-                right = given.argmax(axis=1) == validation.targets
-                history.setdefault("val_accuracy", []).append(float(right.mean()))
-            if loss < best_loss:
-                best, best_loss, since = network.copy(), loss, 0
-            else:
-                since += 1
-            if since == self.patience:
-                break
-        network.restore(best)
-        rounded = {name: [round(v, 5) for v in values] for name, values in history.items()}
-        details = {"epochs": len(history["loss"]), "history": rounded}
-        return network.stack(), details
-
-
-def _folds(train: Part, validation: Part, seed: int) -> np.ndarray:
-    """With which fold each training row is left out, (n,); -1 for those that are not asked, as all
-    beside a large validation split."""
-    if len(validation) >= ENOUGH:
-        return np.full(len(train), -1)
-    if train.targets.ndim == 2:  # of several labels no class would be gone as a whole
-        train = replace(train, targets=np.zeros(len(train), np.int64))
-    folds = inner_folds(train, seed, FOLDS)
-    asked = len(validation) + np.cumsum(np.bincount(folds[folds >= 0], minlength=FOLDS))
-    last = np.searchsorted(asked, ENOUGH)
-    return np.where(folds <= last, folds, -1)
-
-
-def _scores(stack: DenseStack, features: Rows) -> np.ndarray:
-    """Logits of classes, or of labels."""
-    outputs = outputs_of(stack, Part(features, np.zeros(len(features), int)))
-    found = np.log(np.maximum(outputs, LEAST))
-    if stack.layers[-1].activation == "softmax":
-        return found
-    return found - np.log(np.maximum(1 - outputs, np.finfo(np.float32).epsneg))
-
-
-def _label_by_label(verdict: Verdict) -> Verdict:
-    """Each label of each row as a row of two classes, that it is absent or there."""
-    halves, labels = verdict.outputs.ravel() / 2, verdict.outputs.shape[1]
-    weights = None if verdict.weights is None else np.repeat(verdict.weights, labels)
-    is_there = (verdict.targets.ravel() > 0).astype(np.int64)
-    return Verdict(np.stack([-halves, halves], axis=1), is_there, weights, verdict.doubt)
+            return calibrated(fit, train, validation, seed, activation)
 
 
 class _Network:
@@ -258,7 +159,7 @@ class _Network:
         activation: str = "softmax",
     ) -> None:
         self._dropout = np.float32(kind.dropout)
-        self._activation = activation
+        self.activation = activation
         self._smoothing = kind.label_smoothing
         self._scale = scale
         self._sizes = [len(scale.mean), *kind.hidden, outputs]
@@ -322,7 +223,7 @@ class _Network:
         """The layers for features that are not standardised; its classes are numbers."""
         (kernel, bias), *others = self._layers(self._weights.copy())
         pairs = [self._scale.fold(kernel, bias), *others]
-        activations = ["relu"] * (len(pairs) - 1) + [self._activation]
+        activations = ["relu"] * (len(pairs) - 1) + [self.activation]
         layers = [Layer(*pair, name) for pair, name in zip(pairs, activations, strict=True)]
         return DenseStack(tuple(layers), tuple(range(self._sizes[-1])))
 
@@ -335,7 +236,7 @@ class _Half:
         self.gradient = np.zeros_like(network._weights)
         self._slopes = network._layers(self.gradient)
         self._dropout = network._dropout
-        self._loss = LOSSES[network._activation]
+        self._loss = LOSSES[network.activation]
         self._smoothing = network._smoothing
         self._mean = network._scale.mean.astype(np.float32)
         self._inverse = (1 / network._scale.std).astype(np.float32)
@@ -380,21 +281,3 @@ class _Half:
                 change = change @ self._layers[number][0].T
                 change *= gates[number - 1]
         return loss
-
-
-class _Windows:
-    """Rows in a new order for every epoch."""
-
-    def __init__(self, part: Part) -> None:
-        self._part = part
-        rows = max(1, WINDOW_BYTES // (4 * part.features.shape[1]))
-        self._spans = [(start, min(start + rows, len(part))) for start in range(0, len(part), rows)]
-        self._only = part.rows(slice(*self._spans[0])) if len(self._spans) == 1 else None
-
-    def batches(self, size: int, rng: np.random.Generator) -> Iterator[tuple[Part, np.ndarray]]:
-        """A window in memory, and which rows of it."""
-        for number in rng.permutation(len(self._spans)):
-            window = self._only or self._part.rows(slice(*self._spans[number]))
-            order = rng.permutation(len(window))
-            for start in range(0, len(order), size):
-                yield window, order[start : start + size]

@@ -21,7 +21,7 @@ def attach(trunk: Any, stack: DenseStack | Ensemble, name: str) -> Any:
     """A `keras.Model` from the trunk's input to class probabilities; the trunk is frozen."""
     model = keras().Model(trunk.input, stack.to_keras(trunk.outputs[0]), name=name)
     for layer in model.layers:
-        layer.trainable = layer.name in stack.layer_names
+        layer.trainable = layer.name in stack.names_with_weights
     return model
 
 

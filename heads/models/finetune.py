@@ -15,6 +15,7 @@ from headstart.extractors.backbones.keras_graph import KerasGraph
 from headstart.extractors.backbones.masks import MASKED, is_bottleneck_with_mask, unpacked
 from headstart.extractors.backbones.pooling import pool
 from headstart.extractors.runtime import keras
+from headstart.heads.attention.layer import NAME as QUERIES
 from headstart.heads.dense_stack import DenseStack
 from headstart.heads.kind import Part
 from headstart.heads.kinds.every_kind import kind_of
@@ -242,6 +243,8 @@ def start_of(
         chosen, judging = replace(chosen, strengths=(settings["strength"],)), part.rows(slice(0))
     elif held is not None:
         part, judging = train(), held()
+        attention = before.layers[0].attention
+        part = part if attention is None else replace(part, tokens=attention.tokens)
     else:
         return before
     # the model has been built with the origin and the bounds that the head has, mostly none
@@ -258,6 +261,8 @@ def put_on(model: Any, stack: DenseStack) -> None:
     """Give the head on a model that `build_top` made other weights."""
     for name, layer in zip(stack.layer_names, stack.layers, strict=True):
         model.get_layer(name).set_weights([layer.kernel, layer.bias])
+    if (attention := stack.layers[0].attention) is not None:
+        model.get_layer(QUERIES).set_weights([attention.queries])
 
 
 def head_of(model: Any, before: DenseStack) -> DenseStack:
@@ -266,4 +271,7 @@ def head_of(model: Any, before: DenseStack) -> DenseStack:
     for name, old in zip(before.layer_names, before.layers, strict=True):
         kernel, bias = model.get_layer(name).get_weights()
         layers.append(replace(old, kernel=kernel, bias=bias))
+    if (attention := layers[0].attention) is not None:
+        (queries,) = model.get_layer(QUERIES).get_weights()
+        layers[0] = replace(layers[0], attention=replace(attention, queries=queries))
     return DenseStack(tuple(layers), before.classes)

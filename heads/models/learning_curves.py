@@ -14,7 +14,7 @@ from headstart.heads.calibration.out_of_fold import inner_folds, sides
 from headstart.heads.dense_stack import DenseStack, outputs_of, stack_of
 from headstart.heads.evaluation.clusters import Clusters
 from headstart.heads.evaluation.intervals import CONFIDENCE, share_interval
-from headstart.heads.kind import Fitted, HeadKind, Part
+from headstart.heads.kind import Fitted, HeadKind, Part, tokens_for
 from headstart.heads.models.train import part_of, parts_of
 from headstart.heads.origins import fit_near_zero
 from headstart.heads.tasks import Classification
@@ -91,6 +91,7 @@ class Recipe:
             ),
             train,
             validation,
+            tokens_for(self.kind, train),
         )
 
 

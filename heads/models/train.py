@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from headstart.errors import HeadError
+from headstart.heads.attention.layout import tokens_of
 from headstart.heads.combined.ensemble import Ensemble
 from headstart.heads.dense_stack import DenseStack, outputs_of, stack_of
 from headstart.heads.evaluation.by_sample import BySample
 from headstart.heads.evaluation.clusters import clusters_of
 from headstart.heads.evaluation.scores import few_trained, scores_of
-from headstart.heads.kind import HeadKind, Part
+from headstart.heads.kind import HeadKind, Part, tokens_for
 from headstart.heads.origins import fit_near_zero
 from headstart.heads.rows import check_finite, rows_of
 from headstart.heads.tasks import Classification, Task
@@ -71,6 +72,7 @@ def train(
         lambda train, validation: task.fit(chosen, train, validation, width, seed),
         parts["train"],
         parts["validation"],
+        tokens_for(chosen, parts["train"]),
     )
     stack = stack_of(fitted.layers, classes)
     metrics = measure(stack, view, task, parts, classes)
@@ -141,7 +143,8 @@ def part_of(views: Sequence[FeatureView], task: Task, classes: list[Label]) -> P
     targets = task.read([label for view in views for label in view.labels], classes)
     rows = rows_of(*views)
     check_finite(rows, [id_ for view in views for id_ in view.ids])
-    return Part(rows, targets, task.weigh(targets, len(classes), classes), _groups(views))
+    weights = task.weigh(targets, len(classes), classes)
+    return Part(rows, targets, weights, _groups(views), tokens_of(views[0]))
 
 
 def _groups(views: Sequence[FeatureView]) -> np.ndarray:

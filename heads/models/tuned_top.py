@@ -21,8 +21,9 @@ from headstart.heads.models.finetune import build_top, head_of
 from headstart.registry.entities import CutPoint
 from headstart.storage.manifest import Label
 
-FORMATS = tuple(f"headstart.tuned-top/{number}" for number in (1, 2, 3))
-"""Of heads without an origin, with one, and with bounds; see `dense_stack.FORMATS`."""
+FORMATS = tuple(f"headstart.tuned-top/{number}" for number in (1, 2, 3, 4))
+"""Of heads without an origin, with one, with bounds, and with attention; see
+`dense_stack.FORMATS`."""
 ROWS_AT_ONCE = 256
 
 
@@ -170,7 +171,7 @@ def below_head(model: Any, stack: DenseStack) -> Any:
 
 def _own_layers(model: Any, stack: DenseStack) -> list[Any]:
     """The layers with weights that are not the head's."""
-    head = set(stack.layer_names)
+    head = set(stack.names_with_weights)
     return [layer for layer in model.layers if layer.name not in head and layer.get_weights()]
 
 

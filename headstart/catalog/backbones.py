@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # a verb is imported by its method
     from headstart.extractors.run.verification import Check
     from headstart.jobs.backbones.cuts import ListedCut
     from headstart.jobs.backbones.import_bundle import ImportedBundle
+    from headstart.jobs.backbones.preview import Step
 
 
 @checks_arguments
@@ -202,6 +203,28 @@ class Backbones(Collection[Backbone, Backbone]):
         from headstart.jobs.backbones.cuts import find_cuts
 
         return find_cuts(self._context, self.get_or_add(reference), pattern)
+
+    def preview(
+        self, reference: str | Backbone, dataset: str | Dataset, sample: str | None = None
+    ) -> Results[Step]:
+        """A sample after each step of a backbone's preprocessing.
+
+        Args:
+            reference: the backbone.
+            dataset: whose sample is taken.
+            sample: its id; the first sample without it.
+
+        Raises:
+            NotFound: there is no such sample.
+            SampleError: it is not what the backbone takes, or cannot be read.
+        """
+        from headstart.jobs.backbones.preview import preview, sample_named
+        from headstart.jobs.datasets.named import dataset_named
+
+        backbone = self.get_or_add(reference)
+        named = self._context.datasets.get(dataset_named(self._context, dataset))
+        chosen = sample_named(self._context.manifest(named), sample)
+        return preview(self._context, backbone, named, chosen)
 
     def verify(
         self,

@@ -15,6 +15,7 @@ from headstart.values.arguments import checks_arguments
 from headstart.values.showable import Results
 
 if TYPE_CHECKING:  # a verb is imported by its method
+    from headstart.jobs.datasets.changes import Changes, Version
     from headstart.jobs.datasets.correct import Corrected
     from headstart.jobs.datasets.details import DatasetDetails
     from headstart.jobs.datasets.failures import Unread
@@ -246,6 +247,30 @@ class Datasets(Collection[Dataset, Dataset]):
         from headstart.jobs.datasets.details import details
 
         return details(self._context, self.get_or_add(name))
+
+    def changes(
+        self, name: str | Dataset, before: str | None = None, after: str | None = None
+    ) -> Changes:
+        """What differs between two versions of a dataset, as long as the lists of their samples
+        are kept: `ws.cache.gc` deletes those that nothing needs.
+
+        Args:
+            name: of the dataset.
+            before: the digest of a version, or its first letters; the one before `after` without.
+            after: likewise; the newest without.
+
+        Raises:
+            NotFound: there is no such version, or its list is gone.
+        """
+        from headstart.jobs.datasets.changes import changes
+
+        return changes(self._context, self.get(name), before, after)
+
+    def versions(self, name: str | Dataset) -> Results[Version]:
+        """The versions of a dataset that the log knows the lists of, the newest first."""
+        from headstart.jobs.datasets.changes import find_versions
+
+        return find_versions(self._context, self.get(name))
 
     def _records(self) -> Sequence[Dataset]:
         return self._context.datasets.find_all()

@@ -15,10 +15,12 @@ from headstart.values.sizes import MILLION
 if TYPE_CHECKING:  # a verb is imported by its method
     from headstart.jobs.exploration.cluster import Clusters
     from headstart.jobs.exploration.cover import Cover
+    from headstart.jobs.exploration.drift import Drift
     from headstart.jobs.exploration.duplicates import Duplicates
     from headstart.jobs.exploration.looked_at import LookedAt
     from headstart.jobs.exploration.map import Mapped
     from headstart.jobs.exploration.outliers import Outlier
+    from headstart.jobs.exploration.retriever import Retriever
     from headstart.jobs.exploration.similar import Similar
 
 
@@ -37,12 +39,15 @@ class Exploration:
         ids: str | Sequence[str] | None = None,
         count: int = 10,
         precision: str = "float32",
-        limit: int = MILLION,
+        index: bool | None = None,
+        limit: int | None = None,
         seed: int = 0,
+        progress: Progress = silent,
     ) -> Results[Similar]:
         """The samples of a dataset most similar to others, by the cosine of their features.
 
-        All samples are compared, in blocks: no index, and no approximation.
+        Up to a million samples are all compared, in blocks; more are looked for by an index, whose
+        candidates are compared. Whoever asks more than once asks a `retriever`.
 
         Args:
             backbone: `NAME[@CUT]`, by whose features.
@@ -52,21 +57,59 @@ class Exploration:
             ids: samples of the dataset itself instead; they are no matches of themselves.
             count: how many matches of each.
             precision: in what the features were computed.
-            limit: compare so many samples at most, chosen by `seed`.
+            index: see `retriever`.
+            limit: look at so many samples at most, chosen by `seed`; at all without it.
             seed: of that choice.
+            progress: called with (samples in the index, in all) while one is made.
 
         Returns:
             One for each sample that was given, in order.
 
         Raises:
             FeaturesMissing: the dataset's features have not been extracted.
+            FeatureError: an index is wanted, and USearch is not installed.
             NotFound: the dataset has no sample of an id.
             SampleError: a sample cannot be read.
         """
-        from headstart.jobs.exploration.similar import similar
+        how: dict[str, Any] = {"precision": precision, "index": index, "progress": progress}
+        asked = self.retriever(backbone, dataset, limit=limit, seed=seed, **how)
+        return asked.similar(samples, ids=ids, count=count)
+
+    def retriever(
+        self,
+        backbone: str | Backbone,
+        dataset: str | Dataset,
+        *,
+        precision: str = "float32",
+        index: bool | None = None,
+        limit: int | None = None,
+        seed: int = 0,
+        progress: Progress = silent,
+    ) -> Retriever:
+        """What answers `similar` again and again, with the features opened once.
+
+        Args:
+            backbone: `NAME[@CUT]`, by whose features.
+            dataset: in which is looked; of samples with windows, by the mean of theirs.
+            precision: in what the features were computed.
+            index: True looks by an index (USearch, extra `search`), which is made once and kept as
+                long as its features; False compares all samples; without a word there is one of
+                more than a million.
+            limit: look at so many samples at most, chosen by `seed`; at all without it.
+            seed: of that choice.
+            progress: called with (samples in the index, in all) while one is made.
+
+        Raises:
+            FeaturesMissing: the dataset's features have not been extracted.
+            FeatureError: an index is wanted, and USearch is not installed.
+
+        Warns:
+            HeadstartWarning: the index finds fewer of the nearest than it should.
+        """
+        from headstart.jobs.exploration.opened_index import retriever_of
 
         among = self._looked_at(backbone, dataset, precision, limit, seed)
-        return similar(among, samples, ids, count)
+        return retriever_of(among, index, progress)
 
     def map(
         self,
@@ -219,12 +262,45 @@ class Exploration:
 
         return cluster(self._looked_at(backbone, dataset, precision, limit, seed), count, seed)
 
+    def drift(
+        self,
+        backbone: str | Backbone,
+        dataset: str | Dataset,
+        other: str | Dataset,
+        *,
+        precision: str = "float32",
+        limit: int = 5_000,
+        seed: int = 0,
+    ) -> Drift:
+        """Whether the samples of two datasets differ: how well a linear head tells them apart that
+        was trained on others (classifier two-sample test; Lopez-Paz and Oquab, ICLR 2017), of all
+        and of each class.
+
+        Args:
+            backbone: `NAME[@CUT]`, by whose features.
+            dataset: the first; labels are needed for the classes alone.
+            other: the second, such as what was predicted since.
+            precision: in what the features were computed.
+            limit: look at so many samples of each at most, chosen by `seed`.
+            seed: of all chance.
+
+        Raises:
+            FeaturesMissing: some have not been extracted.
+            FeatureError: one has fewer than 20 samples, or both have the same.
+        """
+        from headstart.jobs.exploration.drift import drift
+
+        here, there = (
+            self._looked_at(backbone, one, precision, limit, seed) for one in (dataset, other)
+        )
+        return drift(here, there, seed)
+
     def _looked_at(
         self,
         backbone: str | Backbone,
         dataset: str | Dataset,
         precision: str,
-        limit: int,
+        limit: int | None,
         seed: int,
     ) -> LookedAt:
         from headstart.jobs.exploration.looked_at import LookedAt

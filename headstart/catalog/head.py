@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # a verb is imported by its method
     from headstart.jobs.heads.care.conformal import Conformal
     from headstart.jobs.heads.care.evaluate import Evaluated
     from headstart.jobs.heads.care.label_next import ToLabel
+    from headstart.jobs.heads.care.novelty import Novelty
     from headstart.jobs.heads.finetune import FineTuned
     from headstart.jobs.heads.looks import Looks
     from headstart.jobs.heads.predict import Predictions
@@ -184,6 +185,24 @@ class Head(TrainedHead):
 
         return conformal(self, level)
 
+    def novelty(self, level: float = 0.95) -> Novelty:
+        """How new samples are to it: how far they lie from those of the train split, beside those
+        of the validation split (deep nearest neighbours; Sun et al., ICML 2022), with the share of
+        false alarms on the test split. `predict(…, novelty=True)` has it of each sample.
+
+        Args:
+            level: the novelty from which a sample counts as new; of samples like those of the
+                validation split, a share of 1 - `level` does.
+
+        Raises:
+            HeadError: there is no validation split, it takes windows, or the dataset is not what it
+                was.
+            FeaturesMissing: its features are not cached any more.
+        """
+        from headstart.jobs.heads.care.novelty import novelty
+
+        return novelty(self, level)
+
     def label_next(
         self, dataset: str | Path | Dataset, count: int = 20, *, limit: int = 20_000, seed: int = 0
     ) -> Results[ToLabel]:
@@ -207,6 +226,26 @@ class Head(TrainedHead):
 
         named = dataset_named(self.context, dataset)
         return label_next(self, named, count, limit=limit, seed=seed)
+
+    def least_sure(
+        self, count: int = 20, dataset: str | Path | Dataset | None = None
+    ) -> Results[ToLabel]:
+        """The test samples of whose class it is least sure, by probabilities of samples that it was
+        not trained on: labels that may be wrong, or samples that are hard.
+
+        Args:
+            count: how many.
+            dataset: where somebody names one, it has to be that of its test samples.
+
+        Raises:
+            HeadError: it says no single class, its dataset is not what it was, or another is named.
+            FeaturesMissing: features are not cached any more.
+        """
+        from headstart.jobs.datasets.named import dataset_named
+        from headstart.jobs.heads.care.least_sure import least_sure
+
+        named = None if dataset is None else dataset_named(self.context, dataset)
+        return least_sure(self, count, named)
 
     def log(
         self, uri: str | None = None, experiment: str = "headstart", *, model: bool = False
@@ -269,6 +308,8 @@ class Head(TrainedHead):
         *,
         unsure: str | None = None,
         level: float = 0.9,
+        novelty: bool = False,
+        tta: int = 0,
     ) -> Predicted:
         """Class and probability of each sample, in order.
 
@@ -286,6 +327,11 @@ class Head(TrainedHead):
             unsure: `set` gives each prediction `likely`, the classes of which one is right; with
                 `reject` also no label where those are several. See `conformal`.
             level: the share of sets that are to hold the right class.
+            novelty: give each prediction `novelty`, how new the sample is to the head; see
+                `novelty`.
+            tta: say the mean of what the head says of each picture and of so many augmented views
+                of it (test-time augmentation), which are decoded once; its scores are of pictures
+                as they are.
 
         Returns:
             A list of `Prediction`, with `ids`, `labels`, `classes`, `probabilities`, `to_pandas()`
@@ -295,8 +341,9 @@ class Head(TrainedHead):
             HeadError: what was given is no sample, or samples of several kinds.
             SampleUnreadable: a sample cannot be read and `on_error` is `fail`.
             DatasetError: a file lies outside of the root.
+            PreprocessingError: `tta` is given, and the backbone takes no pictures.
         """
-        asked = {"unsure": unsure, "level": level}
+        asked: dict[str, Any] = {"unsure": unsure, "level": level, "novelty": novelty, "tta": tta}
         return self.predict_each(samples, on_error, root, **asked).gather()
 
     @renamed(paths="samples")
@@ -308,9 +355,12 @@ class Head(TrainedHead):
         *,
         unsure: str | None = None,
         level: float = 0.9,
+        novelty: bool = False,
+        tta: int = 0,
     ) -> Predictions:
         """As `predict`, but computed while it is iterated: for more than fits into memory."""
         from headstart.jobs.heads.care.conformal import unsure_of
         from headstart.jobs.heads.predict import Predictions
 
-        return Predictions(self, samples, on_error, root, unsure_of(self, unsure, level))
+        asked = unsure_of(self, unsure, level), self.novelty() if novelty else None
+        return Predictions(self, samples, on_error, root, *asked, tta)

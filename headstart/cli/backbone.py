@@ -50,6 +50,14 @@ def register(cli: click.Group) -> None:
     dataset = click.option("--dataset", help="Use its first samples. Default: random ones.")
     samples = click.option("--samples", type=int, default=32, show_default=True)
     seed = click.option("--seed", type=SEED, default=0, show_default=True)
+    command(group, "preview")(
+        with_options(
+            _preview,
+            click.argument("name"),
+            click.argument("dataset"),
+            click.option("--sample", metavar="ID", help="Which sample. Default: the first."),
+        )
+    )
     command(group, "verify")(click.argument("name")(dataset(samples(seed(_verify)))))
     command(group, "compile")(
         click.argument("name", metavar="NAME[@CUT]")(
@@ -238,6 +246,22 @@ def _cut_legend(backbone: Backbone, shown: Sequence[ListedCut]) -> Iterator[str]
             names = ", ".join(f"default:{name}" for name in others)
             yield f"*{names}, {cut.name}: {cut.reason}."
     yield "|: a bottleneck, all paths from the input to the output pass through it."
+
+
+def _preview(call: Call, name: str, dataset: str, sample: str | None) -> Result:
+    """Show what each step of the preprocessing makes of a sample of DATASET."""
+    found = call.open(name, dataset).backbones.preview(name, dataset, sample)
+    rows = [
+        (
+            f"{one.input}: {one.step}" if one.input else one.step,
+            shape_text(one.shape),
+            one.dtype,
+            "empty" if one.least is None else f"{one.least:.4g} to {one.most:.4g}",
+        )
+        for one in found
+    ]
+    columns = ("step", "shape", "type", ">from, to")
+    return Result(found, lambda out: out.print(table(None, columns, rows)))
 
 
 def _verify(call: Call, name: str, dataset: str | None, samples: int, seed: int) -> Result:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from headstart.cli.exploration import changes
 from headstart.cli.names import tags as tag_commands
 from headstart.cli.names.chosen import empty_text, list_options, selection_of
 from headstart.cli.names.tags import tag_option, tags_text
@@ -47,6 +48,7 @@ def register(cli: click.Group) -> None:
     command(group, "list")(list_options(_list))
     tag_commands.register(group, _tag)
     command(group, "show")(click.argument("name")(_show))
+    changes.register(group)
     command(group, "refresh")(click.argument("name")(_refresh))
     anyway = "Also where fewer than half of the samples are there."
     force = click.option("--force", is_flag=True, help=anyway)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from headstart.jobs.on_ray import RayExecutor
     from headstart.registry.entities import Dataset
     from headstart.registry.jobs import Job
+    from headstart.storage.views import FeatureView
     from headstart.workspace import Workspace
 
 
@@ -186,15 +187,8 @@ def _extracted(
     """What was done for the samples as they are, and for each view."""
     reports: list[Report] = []
     told: list[str] = []
-    for view in range(views + 1):
-        with progress_bar(f"extracting{_words(view)}", "samples") as progress, overheard(told):
-            features = workspace.extract(
-                backbone,
-                dataset,
-                progress=progress,
-                augmentation=view,
-                **how,
-            )
+    found = _computed(workspace, backbone, dataset, views, told, **how)
+    for features in found:
         report = features.report
         assert report is not None  # it was just made
         _note_warnings(report)
@@ -205,6 +199,30 @@ def _extracted(
 
             keep(workspace.context, looked, features)
     return reports
+
+
+def _computed(
+    workspace: Workspace,
+    backbone: str,
+    dataset: str | Dataset,
+    views: int,
+    told: list[str],
+    settings: Settings,
+    executor: Executor | None,
+) -> list[FeatureView]:
+    """The features of the samples as they are, and of each view; `told` gets what was said."""
+    from headstart.jobs.features.extract import extract_views
+    from headstart.jobs.named import both_named
+
+    names = both_named(
+        workspace.context, backbone, dataset, looks=False, on_error=settings.on_error
+    )
+    with progress_bar(f"extracting{_more(views)}", "samples") as progress, overheard(told):
+        return extract_views(workspace.context, *names, settings, progress, views, executor)
+
+
+def _more(views: int) -> str:
+    return f" with {views} view{'s' if views > 1 else ''}" if views else ""
 
 
 def _result(each: Sequence[Sequence[Report]]) -> Result:
@@ -291,23 +309,13 @@ def extract_missing(
         for part in parts:
             extract_missing(workspace, part, dataset, precision, views, **how)
         return workspace.features(backbone, dataset, precision)
-    found = []
-    for view in range(views + 1):
-        with progress_bar(f"extracting{_words(view)}", "samples") as progress:
-            features = workspace.extract(
-                backbone,
-                dataset,
-                settings=settings,
-                progress=progress,
-                augmentation=view,
-                executor=executor,
-            )
+    found = _computed(workspace, backbone, dataset, views, [], settings, executor)
+    for view, features in enumerate(found):
         if features.report is not None and features.report.computed:
             _note_warnings(features.report)
             note(describe(features.report) + _words(view))
         if on_error == "skip" and features.report is not None:
             _note_skipped(features.report)
-        found.append(features)
     return found[0]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headstart.cli import cache, plots
-from headstart.cli.exploration import duplicates, subsets
+from headstart.cli.exploration import drift, duplicates, subsets
 from headstart.cli.exploration import map as maps
 from headstart.cli.output import (
     Call,
@@ -63,6 +63,11 @@ def register(cli: click.Group) -> None:
             ),
             limit_option,
             click.option(
+                "--held-out",
+                is_flag=True,
+                help="Those of its test samples that it is least sure of, to look at labels.",
+            ),
+            click.option(
                 "--seed", type=SEED, default=0, show_default=True, help="Seed of the draws."
             ),
             on_error_option,
@@ -77,6 +82,7 @@ def register(cli: click.Group) -> None:
     )
     plots.register_features(group)
     subsets.register(group)
+    drift.register(group)
     duplicates.register(group)
     maps.register(group)
     cache.register(group)
@@ -147,6 +153,7 @@ def _next(
     head: str,
     count: int,
     limit: int,
+    held_out: bool,
     seed: int,
     on_error: str,
     output: Path | None,
@@ -167,7 +174,10 @@ def _next(
     judge = workspace.heads.get(head)
     blocks = judge.blocks()
     extract_missing(workspace, blocks.reference, dataset, blocks.precision, on_error=on_error)
-    found = judge.label_next(dataset, count, limit=limit, seed=seed)
+    if held_out:
+        found = judge.least_sure(count, dataset)
+    else:
+        found = judge.label_next(dataset, count, limit=limit, seed=seed)
     if output is not None:
         write_rows(output, NEXT, (one.to_json() for one in found))
     rows = [

@@ -111,6 +111,18 @@ def register(group: click.Group) -> None:
             type=click.FloatRange(0, 1, min_open=True, max_open=True),
             help="With --unsure: share of the sets that hold the right class. Default: 0.9.",
         ),
+        click.option(
+            "--novelty",
+            is_flag=True,
+            help="Also tell how new each sample is, 0 to 1: near 1 if it is unlike all that the "
+            "head knows.",
+        ),
+        click.option(
+            "--tta",
+            type=NUMBER,
+            metavar="K",
+            help="Mean of the probabilities of each picture and of K augmented views of it.",
+        ),
         on_error_option,
         click.option(
             "--root",
@@ -229,6 +241,8 @@ def _predict(
     top: int | None,
     unsure: str | None,
     level: float | None,
+    novelty: bool,
+    tta: int | None,
     on_error: str,
     root: Path | None,
 ) -> Result:
@@ -255,9 +269,14 @@ def _predict(
             f"warning: {head.record.dataset} was dealt to other splits since {name} was trained: "
             "its scores no longer count; train it again"
         )
-    predictions = head.predict_each(paths, on_error, root, unsure=unsure, level=level)
+    asked: dict[str, Any] = {"unsure": unsure, "level": level, "novelty": novelty, "tta": tta or 0}
+    predictions = head.predict_each(paths, on_error, root, **asked)
     if unsure is not None:
         note(f"{head.conformal(level).to_text()}.")
+    if predictions.novelty is not None:
+        note(f"{predictions.novelty.to_text()}.")
+    if tta:
+        note(f"probabilities are means over each picture and {tta} augmented views of it.")
     with progress_bar("predicting", "samples") as progress:
         if output is not None:
             written = write(predictions, output, progress)
@@ -274,6 +293,8 @@ def _predict(
     columns, cells_of = SHOWN[predictions.says] if top is None else likeliest(top)
     if unsure is not None:
         columns, cells_of = (*columns, "one of"), with_set(cells_of)
+    if novelty:
+        columns, cells_of = (*columns, ">novelty"), with_novelty(cells_of)
     if predictions.has_splits:
         columns = ("split", *columns)
     splits = [(one.split,) if predictions.has_splits else () for one in found]
@@ -327,6 +348,13 @@ def a_row_each(cells: tuple[Any, ...]) -> list[tuple[Any, ...]]:
 def with_set(cells_of: Callable[[Any], tuple[Any, ...]]) -> Callable[[Any], tuple[Any, ...]]:
     """Cells with those of the classes of which one is right."""
     return lambda one: (*cells_of(one), ", ".join(map(str, one.likely)))
+
+
+def with_novelty(cells_of: Callable[[Any], tuple[Any, ...]]) -> Callable[[Any], tuple[Any, ...]]:
+    """Cells with that of how new a sample is."""
+    from headstart.heads.evaluation.intervals import share_text
+
+    return lambda one: (*cells_of(one), share_text(one.novelty))
 
 
 def _class_cells(one: Any) -> tuple[str | None, str]:

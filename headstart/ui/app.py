@@ -13,6 +13,7 @@ from headstart.errors import HeadstartError
 from headstart.ui import refusals
 from headstart.ui.routes import (
     backbones,
+    changes,
     compare,
     datasets,
     heads,
@@ -21,6 +22,7 @@ from headstart.ui.routes import (
     map,
     overview,
     rank,
+    sounds,
     static,
 )
 from headstart.ui.safety import LOOPBACK, Guard
@@ -29,7 +31,7 @@ from headstart.workspace import Workspace
 
 SCREENS = (overview, backbones, datasets, map, rank, heads, labels, jobs)
 """Those in the navigation, in order."""
-OTHERS = (compare, static)
+OTHERS = (changes, compare, sounds, static)
 LARGEST_BODY = 32 << 20
 """Bytes of a request; samples that are larger are for the command line."""
 

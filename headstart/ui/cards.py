@@ -21,11 +21,13 @@ class Card:
         sample: which.
         caption: what is to be said of it.
         words: of what is no picture; None where its picture is fetched by itself.
+        is_sound: whether it is fetched by itself, too, to be heard.
     """
 
     sample: Sample
     caption: str
     words: str | None
+    is_sound: bool = False
 
 
 def cards_of(dataset: Dataset, samples: Iterable[tuple[Sample, str]]) -> list[Card]:
@@ -35,7 +37,10 @@ def cards_of(dataset: Dataset, samples: Iterable[tuple[Sample, str]]) -> list[Ca
     for sample, caption in samples:
         seen = None if are_pictures else _seen(read, sample)
         are_pictures = seen is None or seen.picture is not None
-        cards.append(Card(sample, caption, None if seen is None or are_pictures else seen.words))
+        if seen is None or are_pictures:
+            cards.append(Card(sample, caption, None))
+        else:
+            cards.append(Card(sample, caption, seen.words, seen.is_sound))
     return cards
 
 

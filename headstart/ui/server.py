@@ -88,7 +88,7 @@ def serve(
     say(f"{address}?{TOKEN}={token}")
     began = monotonic()
     with suppress(KeyboardInterrupt):  # which is how a server is ended
-        EndingServer(app).run([listening])
+        EndingServer(app, app.state.site.worker.stop).run([listening])
     return Served(address, read_only, round(monotonic() - began, 1))
 
 
@@ -98,10 +98,12 @@ class EndingServer(uvicorn.Server):
 
     Args:
         app: that is served.
+        stop: told when it ends.
     """
 
-    def __init__(self, app: Starlette) -> None:
+    def __init__(self, app: Starlette, stop: Callable[[], None] = lambda: None) -> None:
         super().__init__(config_of(app))
+        self._stop = stop
         self._app = app
         self._last = Timer(LAST_SECONDS, _break_off)
         self._last.daemon = True
@@ -110,6 +112,7 @@ class EndingServer(uvicorn.Server):
         if self.should_exit:
             _break_off()
         self._app.state.is_ending = True
+        self._stop()
         super().handle_exit(sig, frame)
         self._last.start()
 

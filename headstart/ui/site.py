@@ -8,10 +8,14 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from headstart.jobs.features.job_progress import as_it_is
+from headstart.jobs.tasks.task import document_of
+from headstart.registry.jobs import Job
+from headstart.ui.ledger_watch import LedgerWatch
 from headstart.ui.memory import Memory
+from headstart.ui.page_worker import PageWorker
 from headstart.ui.pages import Pages
 from headstart.ui.turns import Turns
-from headstart.ui.works import Works
 from headstart.values.showable import SCHEMA_VERSION, Showable
 from headstart.workspace import Workspace
 
@@ -55,7 +59,8 @@ class Site:
         screens: in the navigation.
         pages: the templates.
         memory: what was read lately.
-        works: what is computed in the background.
+        worker: what is begun here is done by it.
+        watch: what the ledger says of all jobs.
         turns: of those who wait for what a backbone computes.
     """
 
@@ -64,14 +69,16 @@ class Site:
     screens: tuple[Screen, ...]
     pages: Pages
     memory: Memory
-    works: Works
+    worker: PageWorker
+    watch: LedgerWatch
     turns: Turns
 
     @staticmethod
     def of(workspace: Workspace, read_only: bool, screens: tuple[Screen, ...]) -> Site:
         """A site that has read and computed nothing yet."""
-        memory = Memory(workspace.context)
-        return Site(workspace, read_only, screens, Pages(), memory, Works(), Turns())
+        context = workspace.context
+        memory, worker, watch = Memory(context), PageWorker(context), LedgerWatch(context)
+        return Site(workspace, read_only, screens, Pages(), memory, worker, watch, Turns())
 
     def page(
         self, request: Request, template: str, title: str, *, status: int = 200, **facts: Any
@@ -104,6 +111,19 @@ class Site:
         if request.headers.get("accept") == JSON:
             return as_json(result)
         return self.page(request, template, title, result=result, **facts)
+
+    def wait(self, request: Request, title: str, job: Job) -> Response:
+        """A page that looks again every second, until a job is over."""
+        found = as_it_is(self.workspace.context, job)
+        same = (Same(f"headstart job show {job.id}", f"ws.jobs.get({job.id})"),)
+        answer = self.page(request, "waiting", title, found=found, same=same)
+        answer.headers["refresh"] = "1"
+        return answer
+
+    def document(self, job: Job) -> Any:
+        """What a job gave, as JSON values."""
+        digest = (job.result or {})["document"]
+        return self.memory.get(digest, lambda: document_of(self.workspace.context, job))
 
 
 def site_of(request: Request) -> Site:

@@ -21,6 +21,7 @@ class Made(list):
     def __init__(self, task, outputs, classes=(), splits=None):
         self.classes, self.outputs, self.says = classes, outputs.shape[1], task.says
         self.has_splits, self.has_sets = splits is not None, False
+        self.has_novelty = False
         splits = splits or [None] * len(outputs)
         self.done = self.total = len(outputs)
         said = [task.decide(row, classes) for row in outputs]

@@ -1,5 +1,6 @@
 """Rows that are read from the mapped shard are those that a checked chunk gives."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from headstart.storage.index import Index, IndexedShard, Segment
 from headstart.storage.local_store import LocalReader, LocalStore
 from headstart.storage.row_reader import RowReader
 from headstart.storage.shards import format as shard_format
+from headstart.storage.shards import own_memory
 from headstart.storage.shards.shard import ShardFile
 
 
@@ -166,23 +168,6 @@ def test_a_second_pass_notices_what_was_written_meanwhile(store, monkeypatch, sh
         list(view.batches(32, shuffle=shuffle))
 
 
-def test_shuffled_passes_give_each_row_with_its_label_whole_chunks_and_parts_alike(
-    store, monkeypatch
-):
-    monkeypatch.setattr(windows, "WINDOW_BYTES", 300 * 400)
-    monkeypatch.setattr(row_reader, "FEW_BYTES", 0)
-    view, plain = view_of(store, (100,))
-    known = {row.tobytes(): number for number, row in enumerate(plain)}
-    for part in (view, view.take(np.arange(0, ROWS, 2))):
-        for epoch in range(3):
-            found = []
-            for features, labels in part.batches(37, shuffle=True, seed=epoch):
-                numbers = [known[row.tobytes()] for row in features]
-                assert labels == [view.labels[number] for number in numbers]
-                found += numbers
-            assert sorted(found) == sorted(known[row.tobytes()] for row in part.to_numpy())
-
-
 def test_rows_beyond_two_gibibytes_of_a_shard_are_their_own(store, tmp_path):
     """A sparse file: of each row the first numbers are written. Places have 32 bits, bytes more."""
     rows, width = 3000, (1 << 20) // 4
@@ -217,7 +202,7 @@ def test_what_is_written_while_it_is_copied_is_not_served(store, monkeypatch):
     view, plain = view_of(store, (100,))
     view.to_numpy()
     np.testing.assert_array_equal(view[[3, 500]], plain[[3, 500]])
-    looks = iter([False, True])
+    looks = iter([True])
     monkeypatch.setattr(RowReader, "_is_written", lambda self, shard: next(looks, False))
     checked = []
     groups = RowReader._groups
@@ -230,18 +215,81 @@ def test_what_is_written_while_it_is_copied_is_not_served(store, monkeypatch):
     assert checked == [2]
 
 
+@pytest.fixture
+def cut(monkeypatch):
+    """Makes a file empty at the last moment before rows are copied from where it is mapped."""
+
+    def set_up(path):
+        real = mapped_rows.is_copied
+
+        def is_copied(*given):
+            os.truncate(path, 0)
+            return real(*given)
+
+        monkeypatch.setattr(mapped_rows, "is_copied", is_copied)
+
+    return set_up
+
+
+@pytest.mark.skipif(not own_memory.can_copy(), reason="nothing is mapped here")
+def test_a_file_that_is_cut_under_a_view_is_damage_of_the_shard_it_names(store, cut):
+    view, plain = view_of(store, (2000,))
+    view.to_numpy()
+    rows = rows_of_shard(view)[:200]
+    np.testing.assert_array_equal(view[rows], plain[rows])
+    cut(path_in(view, store))
+    with pytest.raises(ShardDamaged, match=f"{path_in(view, store)} is damaged: a chunk of it is"):
+        view[rows]
+
+
+def test_where_the_system_copies_nothing_rows_are_read(store, monkeypatch, calls):
+    monkeypatch.setattr(mapped_rows, "can_copy", lambda: False)
+    monkeypatch.setattr(row_reader, "CALL_BYTES", 0)
+    view, plain = view_of(store, (100,))
+    view.to_numpy()
+    del calls[:]
+    np.testing.assert_array_equal(view[[3, 500]], plain[[3, 500]])
+    assert len(calls) == 1 and view._reader._mapped._known == {}
+
+
+def test_more_rows_than_a_call_takes_are_copied_and_narrow_ones_in_passes(store, calls):
+    view, plain = view_of(store, ())
+    view.to_numpy()
+    for count in (own_memory.AT_ONCE + 5, row_reader.FEW_ROWS):
+        rows = np.random.default_rng(0).integers(0, ROWS, count)
+        del calls[:]
+        np.testing.assert_array_equal(view[rows], plain[rows])
+        assert calls == []
+    rows = np.random.default_rng(0).integers(0, ROWS, row_reader.FEW_ROWS + 1)
+    np.testing.assert_array_equal(view[rows], plain[rows])
+    assert len(calls) > 0
+
+
 CUT = """
 import os, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from rows_in_shards import path_in, view_of
 from headstart.errors import ShardDamaged
-from headstart.storage import row_reader
+from headstart.storage import mapped_rows, row_reader
 from headstart.storage.local_store import LocalReader, LocalStore
 
 store = LocalStore(Path(sys.argv[2]) / "features", Path(sys.argv[2]) / "locks")
 view, _ = view_of(store, (100,))
 view.to_numpy()
+few = view[:9]
+path, copy = path_in(view, store), mapped_rows.is_copied
+
+def cut(*given):
+    os.truncate(path, 0)
+    return copy(*given)
+
+mapped_rows.is_copied = cut
+try:
+    view[:9]
+except ShardDamaged as error:
+    print(error)
+mapped_rows.is_copied = copy
 row_reader.FEW_BYTES = 0
 path, stat_of, read_into = path_in(view, store), LocalStore.stat_of, LocalReader.read_into
 
@@ -273,4 +321,4 @@ def test_a_shard_that_is_cut_between_two_looks_is_damaged_and_the_process_lives(
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert "is damaged: a chunk of it is not what was committed" in done.stdout
+    assert done.stdout.count("is damaged: a chunk of it is not what was committed") == 2

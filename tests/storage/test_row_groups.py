@@ -13,7 +13,7 @@ from headstart.storage.shards.row_groups import PAGE, Scratch
 
 @pytest.fixture(autouse=True)
 def many_windows(monkeypatch):
-    """Windows of some chunks, and nothing from a mapping."""
+    """Windows of some chunks, and nothing by itself."""
     monkeypatch.setattr(row_reader, "FEW_BYTES", 0)
     monkeypatch.setattr(windows, "WINDOW_BYTES", 300 * 400)
 

@@ -24,7 +24,7 @@ def doubted(workspace):
 
 
 def begin(page):
-    page.post("/labels/pics/audit", data={"features": "net@top"})
+    page.post("/labels/pics/begin", data={"features": "net@top"})
     return finished(page, "/labels/pics?features=net@top")
 
 
@@ -138,8 +138,8 @@ def test_a_head_is_trained_again_and_compared_with_what_it_was(page, own_workspa
     own_workspace.datasets.correct(
         "pics", {one.id: "red" for one in samples if "green/red-" in one.id}
     )
-    page.post("/retrain", data={"head": "first:1"})
-    answer = finished(page, "/heads/first:1/retrained")
+    begun = page.post("/retrain", data={"head": "first:1"})
+    answer = finished(page, str(begun.url))
     assert answer.url.path == "/compare" and "first:1 and first:3" in text_of(answer)
 
 

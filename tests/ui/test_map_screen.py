@@ -83,7 +83,7 @@ def test_who_may_only_read_is_given_the_command(page_workspace):
     ("path", "status"),
     [
         ("/map/abc/coordinates", 404),
-        ("{at}/values?colour=age", 400),
+        ("{at}/values?colour=size", 400),
         ("{at}/values?colour=prediction:99", 404),
         ("{at}/sample/99", 404),
         ("{at}/sample/-1", 400),

@@ -10,6 +10,7 @@ from typing import cast
 
 import pytest
 from starlette.applications import Starlette
+from starlette.routing import Route
 
 import headstart as hs
 import page_workspace as made
@@ -174,14 +175,15 @@ def test_features_are_ranked_in_the_background_and_a_head_is_trained_from_there(
     said = text_of(finished(page, "/rank/pics"))
     assert "net@top" in said and "★" in said and "bytes per sample" in said
     assert "<svg" in page.get("/rank/pics?cost=bytes").text
-    page.post("/rank/pics/train", data={"name": "second", "features": "net@top"})
-    answer = finished(page, "/rank/pics/trained/second?features=net%40top")
-    assert answer.url.path == "/heads/second:1"
+    begun = page.post("/rank/pics/train", data={"name": "second", "features": "net@top"})
+    assert finished(page, str(begun.url)).url.path == "/heads/second:1"
 
 
 def test_a_head_on_other_features_is_trained_though_one_of_its_name_waits(own_workspace):
     page, gate = open_page(own_workspace), Event()
-    cast(Starlette, page.app).state.site.works.begin(("before",), lambda _: gate.wait())
+    worker = cast(Starlette, page.app).state.site.worker
+    worker.work_at(0)  # there is no such job: it makes the thread
+    worker._pool.submit(gate.wait)
     shown = [
         page.post("/rank/pics/train", data={"name": "third", "features": features}).url
         for features in ("net@top", "net", "net")
@@ -198,9 +200,18 @@ def test_sweeps_are_shown_with_the_command_that_trains_each_again(page):
 
 
 def test_every_screen_says_the_same_on_the_command_line_and_in_python(page):
-    for path in ("/", "/backbones/net", "/datasets/pics", "/heads/first", "/jobs", "/rank/pics"):
+    apart = ("/jobs/events", "/retrain")  # no screens
+    paths = [one.path for one in cast(Starlette, page.app).routes if isinstance(one, Route)]
+    screens = [path for path in paths if "{" not in path and path not in apart]
+    screens += ["/backbones/net", "/datasets/pics", "/datasets/pics/changes", "/heads/first"]
+    screens += ["/rank/pics", "/labels/pics", "/sweeps/1", "/compare?a=first:1&b=first:2"]
+    screens += ["/heads/first:1/samples?truth=red&guess=red"]
+    assert len(screens) > 15
+    for path in screens:
         said = text_of(page.get(path))
-        assert "The same on the command line" in said and "headstart " in said and "ws" in said
+        assert "The same on the command line" in said and "headstart " in said and "ws" in said, (
+            path
+        )
 
 
 def test_who_accepts_json_alone_gets_what_the_command_line_prints(page, page_workspace):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from headstart.cli.exploration.limits import limit_option, seed_option
+from headstart.cli.exploration.limits import seed_option
 from headstart.cli.output import (
     Call,
     Result,
@@ -15,11 +15,15 @@ from headstart.cli.output import (
     note,
     on_error_option,
     precision_option,
+    progress_bar,
     table,
     text,
     with_options,
 )
 from headstart.cli.parameters import NUMBER
+
+if TYPE_CHECKING:
+    from headstart.jobs.exploration.similar import Similar
 
 
 def register(cli: click.Group) -> None:
@@ -42,7 +46,17 @@ def register(cli: click.Group) -> None:
             help="How many matches.",
         ),
         precision_option,
-        limit_option,
+        click.option(
+            "--index/--exact",
+            default=None,
+            help="Look by an index, which is made once, or compare all samples. Default: an index "
+            "of more than 1,000,000 samples.",
+        ),
+        click.option(
+            "--limit",
+            type=NUMBER,
+            help="Look at so many samples at most, chosen by seed. Default: all.",
+        ),
         seed_option,
         on_error_option,
     )
@@ -56,12 +70,14 @@ def _similar(
     backbone: str | None,
     count: int,
     precision: str,
-    limit: int,
+    index: bool | None,
+    limit: int | None,
     seed: int,
     on_error: str,
 ) -> Result:
-    """What in DATASET is most similar to a file, a text, or one of its own samples (its ID), by the
-    cosine of their features. What is missing in the cache is extracted first.
+    """What in DATASET is most similar to a file, the files of a folder, a text, or one of its own
+    samples (its ID), by the cosine of their features. What is missing in the cache is extracted
+    first.
 
     DATASET and --backbone may be left out where there is only one.
     """
@@ -75,22 +91,32 @@ def _similar(
     is_own = bool(rows_named(view.samples, [sample]))
     if is_own and Path(sample).exists():
         note(f"{sample} is the sample of {among} of that name; ./{sample} is the file.")
-    given = {"ids": sample} if is_own else {"samples": sample}
-    found = workspace.similar(
-        by, among, count=count, precision=precision, limit=limit, seed=seed, **given
-    )
-    rows = [
-        (match.sample.id, match.sample.split, match.sample.label, f"{match.similarity:.3f}")
-        for one in found
-        for match in one.matches
-    ]
+    given: dict[str, Any] = {"ids" if is_own else "samples": sample}
+    how: dict[str, Any] = {"precision": precision, "index": index, "limit": limit, "seed": seed}
+    with progress_bar("indexing", "samples") as progress:
+        found = workspace.similar(by, among, count=count, progress=progress, **how, **given)
 
     def show(out: Any) -> None:
         told = found[0]
-        out.print(text(f"Of {told.samples:,} samples of {told.dataset}, by {told.backbone}:"))
-        out.print(table(None, ("sample", "=split", "label", ">similarity"), rows))
+        by_index = "" if told.recall is None else _index_text(told.recall)
+        line = f"Of {told.samples:,} samples of {told.dataset}, by {told.backbone}{by_index}:"
+        out.print(text(line))
+        for one in found:
+            title = f"to {one.query}" if len(found) > 1 else None
+            out.print(table(title, ("sample", "=split", "label", ">similarity"), _rows(one)))
 
     return Result(found, show)
+
+
+def _index_text(recall: float) -> str:
+    return f"; an index was asked, which finds {recall:.1%} of the ten nearest"
+
+
+def _rows(found: Similar) -> list[tuple[Any, ...]]:
+    return [
+        (match.sample.id, match.sample.split, match.sample.label, f"{match.similarity:.3f}")
+        for match in found.matches
+    ]
 
 
 def _only(collection: Any, what: str, how: str) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def register(cli: click.Group) -> None:
-    group = click.Group("job", help="Extractions done by workers: `extract --detach`, `worker`.")
+    group = click.Group("job", help="What workers do: `extract --detach`, `worker`, the page.")
     number = click.argument("number", metavar="JOB", type=JOB)
     limit = click.option(
         "--limit", type=NUMBER, default=20, show_default=True, help="Show at most this many."
@@ -46,7 +46,7 @@ def _list(call: Call, limit: int) -> Result:
     ]
     columns = (
         ">job",
-        "backbone",
+        "what",
         "dataset",
         "=state",
         ">committed",
@@ -86,26 +86,15 @@ def _remove(call: Call, number: int) -> Result:
 
 
 def _shown(found: JobProgress) -> Print:
-    job, left = found.job, found.seconds_left
-    rows = [
+    job = found.job
+    rows: list[tuple[str, Any]] = [
         ("job", str(job.id)),
-        ("features", job.subject),
+        ("what", job.subject),
         ("dataset", f"{job.dataset}, manifest {job.dataset_digest[:12]}"),
         ("by", f"{job.user}@{job.host}, {job.created_at:%Y-%m-%d %H:%M:%S} UTC"),
         ("state", found.state),
-        ("samples", f"{found.samples:,} different"),
-        ("committed", found.committed),
-        ("failed", found.failed),
-        ("missing", f"{found.missing:,}, of which {found.claimed:,} are claimed"),
-        ("rate", f"{found.rate:,.1f} samples/s"),
-        ("time left", "nobody can tell" if left is None else f"{left:,.0f} s"),
     ]
-    if found.state == "done" and found.missing:
-        again = f"gone since; `headstart job retry {job.id}` has them computed"
-        rows = [row for row in rows if row[0] not in ("rate", "time left")]
-        rows[-1] = ("missing", f"{found.missing:,}, {again}")
-    if not found.missing:
-        rows = [row for row in rows if row[0] not in ("missing", "rate", "time left")]
+    rows += _steps(found) if job.is_task else _samples(found)
     if job.error:
         rows.append(("error", job.error))
     if found.state == "queued":
@@ -123,6 +112,36 @@ def _shown(found: JobProgress) -> Print:
             out.print(f"… {found.failed:,} failed in all")
 
     return show
+
+
+def _steps(found: JobProgress) -> list[tuple[str, Any]]:
+    """Of a job that one worker does as a whole."""
+    rows: list[tuple[str, Any]] = []
+    if found.samples:
+        rows.append(("steps", f"{found.committed:,} of {found.samples:,}"))
+    given = found.job.result or {}
+    return rows + [(name, given[name]) for name in ("head", "map") if name in given]
+
+
+def _samples(found: JobProgress) -> list[tuple[str, Any]]:
+    """Of an extraction."""
+    rows: list[tuple[str, Any]] = [
+        ("samples", f"{found.samples:,} different"),
+        ("committed", found.committed),
+        ("failed", found.failed),
+    ]
+    if not found.missing:
+        return rows
+    if found.state == "done":
+        again = f"gone since; `headstart job retry {found.job.id}` has them computed"
+        return [*rows, ("missing", f"{found.missing:,}, {again}")]
+    left = found.seconds_left
+    return [
+        *rows,
+        ("missing", f"{found.missing:,}, of which {found.claimed:,} are claimed"),
+        ("rate", f"{found.rate:,.1f} samples/s"),
+        ("time left", "nobody can tell" if left is None else f"{left:,.0f} s"),
+    ]
 
 
 def _next(found: JobProgress) -> str:
@@ -148,6 +167,8 @@ def _cells(worker: Worker) -> tuple[Any, ...]:
 def describe(found: JobProgress) -> str:
     """A job in one line."""
     job = found.job
+    if job.is_task:
+        return f"job {job.id}, {job.subject}, on {job.dataset}, is {found.state}"
     return (
         f"job {job.id}, {job.subject} on {job.dataset}, is {found.state}: {found.committed:,} of "
         f"{found.samples:,} committed, {found.failed:,} failed, {found.missing:,} missing"

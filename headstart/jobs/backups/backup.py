@@ -264,7 +264,7 @@ def _manifests(
     a manifest that is damaged here the parts that the backup's own names."""
     folder = known.manifests.whole.root.relative_to(known.config.root)
     names = {one.manifest for one in known.datasets.find_all()}
-    names |= {str(job.plan.get("manifest")) for job in known.jobs.find_all(UNFINISHED)}
+    names |= {job.plan["manifest"] for job in known.jobs.find_all(UNFINISHED) if not job.is_task}
     for name in sorted(names):
         yield below(known.manifests.whole.root, name)
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
+from math import prod
 
 from headstart.context import Context
 from headstart.errors import HeadError, LayerNotFound, NotFound
@@ -14,6 +15,7 @@ from headstart.jobs.heads.cross_validation import (
     Candidate,
     CrossValidation,
     Features,
+    Found,
     choose,
     find,
 )
@@ -24,7 +26,12 @@ from headstart.progress import Progress, silent
 from headstart.registry.entities import Backbone
 from headstart.registry.references import exact
 from headstart.values.showable import Results
+from headstart.values.sizes import size_text
 
+WIDE = 8_192
+"""Numbers of a sample from which on the heads of one ranking take minutes rather than seconds."""
+MOST_NUMBERS = 1 << 31
+"""Numbers of all samples, 8 GiB, that heads are tried on."""
 LEAST_COMPUTED = 16
 """Samples of an extraction, for its time to count."""
 
@@ -48,6 +55,8 @@ def rank(
     runs = _timed(context)
     progress(0, len(chosen))
     found = find(context, features, chosen, trying)
+    for one in found:
+        _foretell(one)
     if needs_cells(len(found[0].rows), found[0].folds):
         tell(
             f"neighbours of {len(found[0].rows):,} samples are looked for around each, not "
@@ -73,6 +82,30 @@ def with_each(chosen: Sequence[Blocks]) -> list[Blocks]:
     worth is told beside them."""
     every = [one for blocks in chosen for one in (blocks, *blocks.each())]
     return list({blocks.name: blocks for blocks in every}.values())
+
+
+def _foretell(one: Found) -> None:
+    """Say what wide features cost, before it is spent.
+
+    Raises:
+        HeadError: they are too many numbers to try heads on.
+    """
+    shape, rows = one.view.shape[1:], len(one.rows)
+    width = prod(shape)
+    if width < WIDE:
+        return
+    size = size_text(4 * rows * width)
+    told = f"{one.name}: {width:,} numbers per sample, {size} for {rows:,} samples"
+    pooled = f"{one.name}|gap has {shape[-1]:,}; " if len(shape) > 1 else ""
+    if rows * width > MOST_NUMBERS:
+        raise HeadError(
+            f"{told}, are too many to rank",
+            hint=f"{pooled}--limit {MOST_NUMBERS // width:,} looks at fewer samples.",
+        )
+    tell(
+        f"{told}: ranking them takes minutes, and is done when all its heads are; "
+        f"{pooled}--limit looks at fewer samples"
+    )
 
 
 def _rank_one(one: Candidate, seconds: float | None) -> Rank:

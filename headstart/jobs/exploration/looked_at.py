@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from headstart.cached import features_of, of_samples
 from headstart.context import Context
 from headstart.errors import FeatureError, InvalidValue
 from headstart.heads.labelled import some_rows
-from headstart.heads.rows import Rows, rows_of
+from headstart.heads.rows import Rows, StoredRows, rows_of
 from headstart.jobs.heads.cross_validation import ROOM
 from headstart.jobs.named import both_named
 from headstart.origins.blocks import JoinedOrigin, Origin
@@ -24,12 +25,29 @@ from headstart.values.sizes import MILLION
 
 @dataclass(frozen=True)
 class LookedAt:
-    """Samples of a dataset with their features, all of them or some chosen by a seed."""
+    """Samples of a dataset with their features, all of them or some chosen by a seed.
+
+    Attributes:
+        context: whose cache.
+        view: of all of the dataset's.
+        samples: those that are looked at.
+        chosen: their rows in the view, (n,) int64.
+    """
 
     context: Context
     view: FeatureView
     samples: SampleColumns
-    rows: Rows
+    chosen: np.ndarray
+
+    @cached_property
+    def rows(self) -> Rows:
+        """Their features, (n, width), in memory if they fit there."""
+        return rows_of(self.view, chosen=self.chosen, room=ROOM)
+
+    @property
+    def stored(self) -> Rows:
+        """The same where they lie, read when they are sliced."""
+        return StoredRows(self.view).only(self.chosen)
 
     @property
     def origin(self) -> Origin | JoinedOrigin:
@@ -46,27 +64,26 @@ class LookedAt:
         dataset: str | Dataset,
         precision: str,
         *,
-        limit: int = MILLION,
+        limit: int | None = MILLION,
         seed: int = 0,
     ) -> LookedAt:
         """From the cache; of samples with windows the mean of theirs. Backbone and dataset may be
-        named by their sources.
+        named by their sources; without a limit all samples are looked at.
 
         Raises:
             FeaturesMissing: some have not been extracted.
             FeatureError: there are no samples.
         """
-        check_count(limit, "limit")
+        if limit is not None:
+            check_count(limit, "limit")
         names = both_named(context, backbone, dataset)
         view = of_samples(features_of(context, *names, precision))
         if not len(view):
             raise FeatureError(
                 f"dataset {names[1]!r} has no samples", hint="There is nothing to compare."
             )
-        rows = some_rows(np.arange(len(view)), limit, seed)
-        return LookedAt(
-            context, view, view.samples.take(rows), rows_of(view, chosen=rows, room=ROOM)
-        )
+        rows = some_rows(np.arange(len(view)), len(view) if limit is None else limit, seed)
+        return LookedAt(context, view, view.samples.take(rows), rows)
 
 
 def rows_named(samples: SampleColumns, ids: Iterable[str]) -> dict[str, int]:

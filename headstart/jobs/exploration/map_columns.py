@@ -27,7 +27,7 @@ from headstart.values.showable import Showable
 
 NONE = 65_535
 """The code of a sample of which nothing is known: the last that two bytes have."""
-OF_SAMPLES = ("label", "split", "group")
+OF_SAMPLES = ("label", "split", "group", "age")
 OF_HEADS = ("prediction", "error", "confidence")
 MOST_JUDGED = 1 << 31
 """Numbers that a head reads to colour a map while somebody waits: 8 GiB."""
@@ -35,6 +35,9 @@ SEEN = (
     "Samples of its train and validation splits were seen when the head was trained: of these it "
     "says more that is right than of new ones. Colour by split to see which they are."
 )
+DAY = 86_400e9
+"""Nanoseconds."""
+AGES = "Days by which a sample's file was changed before the newest one of those shown."
 
 
 @dataclass(frozen=True)
@@ -81,8 +84,7 @@ def column_of(
         dataset: of the samples.
         samples: all of its samples, as points are of.
         rows: the numbers of those that have a point, (n,).
-        colour: `label`, `split` or `group`; or `prediction`, `error` or `confidence` with the
-            number of a head behind a colon.
+        colour: one of `OF_SAMPLES`; or one of `OF_HEADS` with the number of a head behind a colon.
 
     Raises:
         InvalidValue: there is no such colour.
@@ -98,6 +100,7 @@ def column_of(
             "label": _labels,
             "split": _splits,
             "group": _groups,
+            "age": _ages,
         }
         return made[name](shown)
     if name not in OF_HEADS:
@@ -153,6 +156,23 @@ def _groups(shown: SampleColumns) -> MapColumn:
     place = {one: code for code, one in enumerate(names)}
     codes = [NONE if one is None else place[one] for one in groups]
     return MapColumn("group", np.array(codes, np.uint16), tuple(names), "no group")
+
+
+def has_ages(samples: SampleColumns) -> bool:
+    """Whether samples are files, of which it is known when they were changed."""
+    return len(samples) > 0 and len(samples[0].stat) > 1
+
+
+def _ages(shown: SampleColumns) -> MapColumn:
+    """By when files were changed: the second number of a `Sample.stat`."""
+    times = np.array([one[1] if len(one) > 1 else np.nan for one in shown.stats], np.float64)
+    if np.isnan(times).all():
+        raise InvalidValue(
+            "no age is known of these samples: they are rows, and no files",
+            hint=f"Colour by {', '.join(OF_SAMPLES[:-1])}.",
+        )
+    days = (np.nanmax(times) - times) / DAY
+    return MapColumn("age in days", days.astype(np.float32), none="no age known", note=AGES)
 
 
 def _check_few(count: int, what: str) -> None:

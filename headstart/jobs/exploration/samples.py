@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from headstart.errors import InvalidValue, NotFound, SampleChanged, SampleUnread
 from headstart.extractors.datasets import reader_of
 from headstart.extractors.datasets.corrections import Wholes
 from headstart.extractors.preprocessing.preview import cell, glance
+from headstart.extractors.preprocessing.sound_preview import is_sound, wav_of
 from headstart.jobs.datasets.details import WITHOUT
 from headstart.paths import checked_digest
 from headstart.registry.entities import Dataset
@@ -55,11 +56,13 @@ class Seen(Showable):
         sample: which.
         picture: a square, uint8, (side, side, 3); None of what is no picture.
         words: of what is no picture: its first words or numbers, or why it cannot be read.
+        is_sound: whether it can be heard, see `get_sound`.
     """
 
     sample: Sample
     picture: np.ndarray | None
     words: str
+    is_sound: bool = False
 
     @property
     def png(self) -> bytes:
@@ -155,10 +158,13 @@ def look_with(read: Callable[[Sample], Any], sample: Sample, side: int = SIDE) -
     if side not in SIDES:
         raise InvalidValue(f"no picture is of {side} pixels", hint=f"One of {SIDES}.")
     try:
-        seen = cell(glance(read(sample), side), side)
+        raw = read(sample)
+        seen = cell(glance(raw, side), side)
     except (SampleChanged, SampleUnreadable) as error:
         return Seen(sample, None, error.message)
-    return Seen(sample, None, seen) if isinstance(seen, str) else Seen(sample, seen, "")
+    if isinstance(seen, str):
+        return Seen(sample, None, seen, _sound_in(raw) is not None)
+    return Seen(sample, seen, "")
 
 
 def find_by_id(manifest: Manifest, ids: Sequence[str]) -> list[Sample]:
@@ -166,3 +172,23 @@ def find_by_id(manifest: Manifest, ids: Sequence[str]) -> list[Sample]:
     wholes = Wholes(manifest)
     rows = [number for number in wholes.find(ids) if number != ABSENT]
     return list(wholes.samples.take(np.array(rows, np.int64)))
+
+
+def get_sound(dataset: Dataset, sample: Sample) -> bytes:
+    """The beginning of a sample's sound as a WAV file, made anew; see `wav_of`.
+
+    Raises:
+        NotFound: it is no sound.
+        SampleError: it cannot be read.
+        SourceGone: the source is not there.
+    """
+    content = _sound_in(reader_of(dataset)(sample))
+    if content is None:
+        raise NotFound(f"sample {sample.id!r} is no sound", hint="See what it is: `dataset show`.")
+    return wav_of(content)
+
+
+def _sound_in(raw: Any) -> bytes | None:
+    """The sound of a sample, the first of several values."""
+    values = raw.values() if isinstance(raw, Mapping) else [raw]
+    return next((one for one in values if is_sound(one)), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from headstart.context import Context
+from headstart.errors import FeatureError
 from headstart.extractors.run.plan import ExtractionPlan
 from headstart.extractors.run.settings import Settings
 from headstart.extractors.runtime import versions
@@ -13,6 +14,7 @@ from headstart.jobs.features.extract import plan_extraction
 from headstart.jobs.features.job_progress import JobProgress, progress_of
 from headstart.registry.entities import Backbone, Dataset
 from headstart.registry.jobs import DONE, Job
+from headstart.registry.references import JOINED, parts_by_backbone, parts_of, reference_of
 
 DECIDING = frozenset(
     {"headstart", "tensorflow", "keras", "keras-hub", "pillow", "tokenizers", "soundfile", "soxr"}
@@ -29,7 +31,19 @@ def detach(
     starter: Starter | None = None,
 ) -> Job:
     """Plan an extraction, with the dataset looked at now and by no worker again, and queue it; with
-    a starter workers begin with it. Where all is there already, the job is done at once."""
+    a starter workers begin with it. Where all is there already, the job is done at once.
+
+    Raises:
+        FeatureError: features are joined, of which each backbone is a job.
+    """
+    parts = parts_of(reference_of(backbone, "backbone"))
+    if len(parts) > 1:
+        raise FeatureError(
+            f"features are joined, {JOINED.join(parts)}, where a job is of one backbone",
+            hint="Add a job for each: "
+            + " and ".join(f"ws.jobs.add({part!r}, …)" for part in parts_by_backbone(parts))
+            + "; `headstart extract --detach` does so.",
+        )
     plan = plan_extraction(context, backbone, dataset, settings, augmentation)
     found = progress_of(context, job_of(plan))
     if _is_done(found, plan):  # by digests; nobody comes after it who would see that rows are not

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from headstart.cached import features_of, say_left_out, with_origin
 from headstart.context import Context
 from headstart.errors import FeatureError, SourceGone
 from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.preprocessing.augmentation import in_view, samples_in_view
+from headstart.extractors.run.in_view import Opened
 from headstart.extractors.run.plan import ExtractionPlan
 from headstart.extractors.run.report import Report
 from headstart.extractors.run.settings import Settings
@@ -45,8 +46,16 @@ def extract(
     progress: Progress = silent,
     augmentation: int = 0,
     executor: Executor | None = None,
+    views: int = 0,
 ) -> FeatureView:
     """See `Workspace.extract`; runs in this process without an executor."""
+    if views:
+        if augmentation:
+            raise FeatureError(
+                f"views is {views} and augmentation {augmentation}",
+                hint="Views are those from the first on; give one of both.",
+            )
+        return extract_views(context, backbone, dataset, settings, progress, views, executor)[0]
     parts = parts_of(reference_of(backbone, "backbone"))
     if len(parts) > 1:
         blocks_of(context, JOINED.join(parts))  # before anything is computed for them
@@ -58,23 +67,75 @@ def extract(
         scales = features_of(context, name, dataset, precision).origin.scales  # as in training
         return features_of(context, name, dataset, precision, augmentation, scales)
     planned = _planned(context, backbone, dataset, settings, augmentation)
-    plan, cuts, record = planned.plan, planned.cuts, planned.dataset
-    # The samples of the plan, whatever others make of the dataset meanwhile.
-    manifest = samples_in_view(planned.manifest, augmentation)
-    opened = opened_here(context, in_view(planned.backbone, augmentation), cuts, record, manifest)
+    opened = _opened(context, planned)
     if executor is None:
-        report = LocalExecutor(context).run_opened(plan, opened, progress)
+        report = LocalExecutor(context).run_opened(planned.plan, opened, progress)
     else:
-        for key in plan.feature_keys.values():  # puts aside what is damaged: workers don't read it
+        for key in planned.plan.feature_keys.values():  # damage is put aside: workers don't
             context.cache().open_index(key)
-        report = executor.run(plan, progress)
+        report = executor.run(planned.plan, progress)
+    return _view_of(planned, opened, report)
+
+
+def extract_views(
+    context: Context,
+    backbone: str | Backbone,
+    dataset: str | Dataset,
+    settings: Settings | None = None,
+    progress: Progress = silent,
+    views: int = 0,
+    executor: Executor | None = None,
+) -> list[FeatureView]:
+    """The features of the samples as they are and of the views 1 to `views`, each with its report;
+    elsewhere than in this process they are computed one after the other."""
+    if views < 0:
+        raise FeatureError(f"views is {views}", hint="Give the number of augmented views.")
+    parts = parts_of(reference_of(backbone, "backbone"))
+    if not views or executor is not None:
+        how = settings, progress
+        return [
+            extract(context, backbone, dataset, *how, view, executor) for view in range(views + 1)
+        ]
+    if len(parts) > 1:
+        blocks_of(context, JOINED.join(parts))  # before anything is computed for them
+        for part in parts_by_backbone(parts):
+            extract_views(context, part, dataset, settings, progress, views)
+        return [
+            extract(context, backbone, dataset, settings, silent, view) for view in range(views + 1)
+        ]
+    first = _planned(context, backbone, dataset, settings, 0)
+    planned = [first, *(_in_view(first, view, settings) for view in range(1, views + 1))]
+    opened = [_opened(context, one) for one in planned]
+    each = [(one.plan, own) for one, own in zip(planned, opened, strict=True)]
+    reports = LocalExecutor(context).run_views(each, progress)
+    return list(map(_view_of, planned, opened, reports))
+
+
+def _in_view(first: _Planned, view: int, settings: Settings | None) -> _Planned:
+    """What was planned for the samples as they are, in another view."""
+    entity, asked = in_view(first.backbone, view), first.plan.asked
+    chosen = settings or Settings()
+    plan = ExtractionPlan.of(entity, first.cuts, first.dataset, chosen, asked, view)
+    return replace(first, plan=plan)
+
+
+def _opened(context: Context, planned: _Planned) -> Opened:
+    """The samples of the plan, whatever others make of the dataset meanwhile."""
+    augmentation = planned.plan.augmentation
+    manifest = samples_in_view(planned.manifest, augmentation)
+    entity = in_view(planned.backbone, augmentation)
+    return opened_here(context, entity, planned.cuts, planned.dataset, manifest)
+
+
+def _view_of(planned: _Planned, opened: Opened, report: Report) -> FeatureView:
+    """The rows that were computed, and those that were there."""
     skipped = {sample["id"] for sample in report.skipped_samples}
     if report.skipped and not report.computed + report.reused:
-        raise _nothing_readable(record, report)
-    features = opened.cache.open_view(report.feature_key, manifest, report, skipped)
-    if plan.settings.on_error == "fail":  # who asked for skipping has them in the report
-        say_left_out(features, record.name)
-    return with_origin(features, planned.backbone, cuts[0], record)
+        raise _nothing_readable(planned.dataset, report)
+    features = opened.cache.open_view(report.feature_key, opened.manifest, report, skipped)
+    if planned.plan.settings.on_error == "fail":  # who asked for skipping has them in the report
+        say_left_out(features, planned.dataset.name)
+    return with_origin(features, planned.backbone, planned.cuts[0], planned.dataset)
 
 
 def _nothing_readable(dataset: Dataset, report: Report) -> FeatureError:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from headstart.context import Context
 from headstart.errors import SampleChanged
 from headstart.extractors.backbones.cuts import Cut
-from headstart.extractors.run.extraction import Opened
+from headstart.extractors.run.in_view import Opened
 from headstart.extractors.run.plan import ExtractionPlan
 from headstart.extractors.run.settings import Settings
 from headstart.extractors.runtime import cores

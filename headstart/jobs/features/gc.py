@@ -72,7 +72,9 @@ def collector_of(context: Context) -> Collector:
     def find_needed() -> Needed:
         datasets = context.datasets.find_all()
         kept = {contents.find_name(one.source) for one in datasets}
-        planned = {str(job.plan.get("manifest")) for job in context.jobs.find_all(UNFINISHED)}
+        planned = {
+            job.plan["manifest"] for job in context.jobs.find_all(UNFINISHED) if not job.is_task
+        }
         return Needed({one.manifest for one in datasets} | planned, kept - {None})
 
     return Collector(

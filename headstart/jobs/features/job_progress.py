@@ -21,6 +21,7 @@ from headstart.registry.jobs import (
     Holder,
     Job,
     find_holders,
+    key_of_task,
 )
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.locks import LifeSigns
@@ -66,7 +67,8 @@ class Worker(Showable):
 
 @dataclass(frozen=True)
 class JobProgress(Showable):
-    """What the ledger says of a job; `committed + failed + missing` are `samples`.
+    """What the ledger says of a job; `committed + failed + missing` are `samples`. Of a task, which
+    is no extraction, those are steps, and `committed` the ones that are done.
 
     Attributes:
         job: as it was written down.
@@ -154,9 +156,7 @@ def progress_of(context: Context, job: Job, *, reads_rows: bool = False) -> JobP
     reasons = context.feature_sets.find_failures(preprocessing_of(context, plan))
     has_failed = wanted.have(reasons) & ~there
     missing = int(len(wanted) - there.sum() - has_failed.sum())
-    keys, signs = [*plan.feature_keys.values()], LifeSigns(context.config.locks)
-    holders = find_holders(context.database, keys, signs)
-    workers = tuple(Worker.of(one) for one in holders if not one.is_lost)
+    workers, lost = _workers(context, [*plan.feature_keys.values()])
     first = wanted.take(np.flatnonzero(has_failed)[:LISTED])
     return JobProgress(
         job=job,
@@ -167,7 +167,7 @@ def progress_of(context: Context, job: Job, *, reads_rows: bool = False) -> JobP
         missing=missing,
         claimed=min(missing, sum(worker.claimed for worker in workers)),
         workers=workers,
-        lost_workers=tuple(Worker.of(one) for one in holders if one.is_lost),
+        lost_workers=lost,
         failures=tuple({"id": one.id, "reason": reasons[one.digest]} for one in first),
     )
 
@@ -188,10 +188,37 @@ def preprocessing_of(context: Context, plan: ExtractionPlan) -> str:
 def as_it_is(context: Context, job: Job) -> JobProgress:
     """As `progress_of`; of a job whose plan cannot be looked at here any more, what was written
     down, with the reason as its error."""
+    if job.is_task:
+        return _of_task(context, job)
     try:
         return progress_of(context, job)
     except HeadstartError as error:
         return as_written(job if job.error else replace(job, error=str(error)))
+
+
+def _of_task(context: Context, job: Job) -> JobProgress:
+    """What its worker wrote down, and whether that lives."""
+    written = as_written(job)
+    if job.state != QUEUED:
+        return written
+    workers, lost = _workers(context, [key_of_task(job.id)])
+    return replace(
+        written,
+        state=RUNNING if workers else QUEUED,
+        claimed=written.missing if workers else 0,
+        workers=tuple(replace(one, committed=written.committed) for one in workers),
+        lost_workers=lost,
+    )
+
+
+def _workers(context: Context, keys: list[str]) -> tuple[tuple[Worker, ...], tuple[Worker, ...]]:
+    """Who has claimed something for any of these keys: the living, and the lost."""
+    holders = find_holders(context.database, keys, LifeSigns(context.config.locks))
+    living, lost = (
+        tuple(Worker.of(one) for one in holders if one.is_lost == is_lost)
+        for is_lost in (False, True)
+    )
+    return living, lost
 
 
 def as_written(job: Job) -> JobProgress:

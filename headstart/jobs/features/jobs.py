@@ -65,13 +65,21 @@ def retry(context: Context, number: int) -> JobProgress:
         DatasetError: its manifest is not there any more.
     """
     job = context.jobs.get(number)
+    if job.is_task:
+        with context.database.together():
+            _open_again(context, number)
+        return get_job(context, number)
     plan = ExtractionPlan.from_json(job.plan)
     wanted = planned_samples(context, plan)  # which may be fetched: nobody waits for that meanwhile
     with context.database.together():
         _forget_failures(context, preprocessing_of(context, plan), wanted)
-        context.jobs.forget_tries(number)
-        context.jobs.change(number, QUEUED, "retry", out_of=(QUEUED, DONE, FAILED, CANCELLED))
+        _open_again(context, number)
     return get_job(context, number)
+
+
+def _open_again(context: Context, number: int) -> None:
+    context.jobs.forget_tries(number)
+    context.jobs.change(number, QUEUED, "retry", out_of=(QUEUED, DONE, FAILED, CANCELLED))
 
 
 def remove(context: Context, number: int) -> Removed:

@@ -12,7 +12,8 @@ from headstart.errors import Cancelled, DatasetError
 from headstart.extractors.backbones.cuts import Cut, resolve
 from headstart.extractors.datasets import reader_of
 from headstart.extractors.preprocessing.augmentation import in_view, samples_in_view
-from headstart.extractors.run.extraction import Extraction, Opened
+from headstart.extractors.run.extraction import Extraction
+from headstart.extractors.run.in_view import Opened
 from headstart.extractors.run.keys import keys_of
 from headstart.extractors.run.plan import ExtractionPlan
 from headstart.extractors.run.report import Report
@@ -47,6 +48,14 @@ class LocalExecutor:
 
     def run_opened(self, plan: ExtractionPlan, opened: Opened, progress: Progress) -> Report:
         """As `run`, for whoever has opened what the plan names."""
+        (report,) = self.run_views([(plan, opened)], progress)
+        return report
+
+    def run_views(
+        self, views: Sequence[tuple[ExtractionPlan, Opened]], progress: Progress
+    ) -> list[Report]:
+        """As `run_opened`, of plans that differ in their augmentation alone, the samples as they
+        are first: each is decoded once for all."""
         self._cancelled.clear()
 
         def advance(done: int, total: int) -> None:
@@ -57,7 +66,8 @@ class LocalExecutor:
                     hint="What was computed is committed; the same call continues from there.",
                 )
 
-        extraction = Extraction(plan, opened, advance, self._suspects)
+        (plan, opened), *beside = views
+        extraction = Extraction(plan, opened, advance, self._suspects, beside)
         return _recorded(self._context, extraction, plan)
 
     def cancel(self) -> None:
@@ -144,21 +154,25 @@ def planned_manifest(context: Context, plan: ExtractionPlan) -> Manifest:
     return manifest
 
 
-def _recorded(context: Context, extraction: Extraction, plan: ExtractionPlan) -> Report:
-    """Run an extraction; however it ends, a run is recorded."""
+def _recorded(context: Context, extraction: Extraction, plan: ExtractionPlan) -> list[Report]:
+    """Run an extraction; however it ends, a run is recorded for each view."""
     status = "interrupted"
     try:
-        report = extraction.run()
+        extraction.run()
         status = "done"
-        return report
+        return extraction.reports
     except Exception as error:
         status = f"failed: {type(error).__name__}"[:20]
         raise
     finally:
-        done = extraction.report
-        names = ("samples", "unique", "computed", "reused", "skipped", "skipped_samples")
-        counts = {name: getattr(done, name) for name in names}
-        counts["engine"] = {"name": done.engine, **done.check}
-        if done.computed or status != "done" or done.skipped:
-            run = Run("extract", plan.asked, done.dataset, status, counts, done.seconds, versions())
-            context.runs.add(run)
+        for done in extraction.reports:
+            _record(context, done, plan.asked, status)
+
+
+def _record(context: Context, done: Report, asked: str, status: str) -> None:
+    names = ("samples", "unique", "computed", "reused", "skipped", "skipped_samples")
+    counts = {name: getattr(done, name) for name in names}
+    counts["engine"] = {"name": done.engine, **done.check}
+    if done.computed or status != "done" or done.skipped:
+        run = Run("extract", asked, done.dataset, status, counts, done.seconds, versions())
+        context.runs.add(run)

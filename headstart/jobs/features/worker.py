@@ -37,7 +37,7 @@ from headstart.jobs.features.executor import Executor
 from headstart.jobs.features.job_progress import JobProgress, as_it_is, planned_samples
 from headstart.jobs.features.local_executor import LocalExecutor
 from headstart.progress import Progress, silent
-from headstart.registry.jobs import DONE, FAILED, QUEUED, Job
+from headstart.registry.jobs import DONE, FAILED, QUEUED, RUNNING, Job
 from headstart.values.calls import host_name
 from headstart.values.showable import Results, Showable
 
@@ -135,8 +135,13 @@ class JobWorker:
             for job in self._context.jobs.find_open()
             if number in (None, job.id)
             and (job.id not in self._left or self._left[job.id] != job.updated_at)
+            and not self._is_done_elsewhere(job)
         )
         return next(found, None)
+
+    def _is_done_elsewhere(self, job: Job) -> bool:
+        """Whether another worker does a task, which is one's alone."""
+        return job.is_task and as_it_is(self._context, job).state == RUNNING
 
     def _nap(self) -> None:
         until = time.monotonic() + WAIT_SECONDS
@@ -151,6 +156,8 @@ class JobWorker:
             )
 
     def _work_at(self, job: Job) -> Work:
+        if job.is_task:
+            return self._work_at_task(job)
         started = time.monotonic()
         report: Report | None = None
         error: Exception | None = None
@@ -171,6 +178,16 @@ class JobWorker:
         if report is None:
             return Work(job.id, found.state, None, seconds, said)
         return Work(job.id, found.state, report.computed, seconds, said, tuple(report.warnings))
+
+    def _work_at_task(self, job: Job) -> Work:
+        from headstart.jobs.tasks.worker import TaskWorker  # and with it every kind of head
+
+        started = time.monotonic()
+        said = TaskWorker(self._context, job, self._progress, lambda: self.is_stopped).run()
+        now = as_it_is(self._context, self._context.jobs.get(job.id))
+        if now.state == QUEUED and not self.is_stopped:  # nobody may do it: see `TaskWorker`
+            self._left[job.id] = job.updated_at
+        return Work(job.id, now.state, None, round(time.monotonic() - started, 3), said)
 
     def _run(self, job: Job) -> Report:
         _refuse_other_versions(job)

@@ -13,6 +13,8 @@ from headstart.context import Context
 from headstart.errors import FeaturesMissing, HeadError, InvalidHeadSetting, LayerNotFound, NotFound
 from headstart.extractors import datasets as sources
 from headstart.extractors.engines.engine import kind_of
+from headstart.heads.attention.layout import tokens_of
+from headstart.heads.attention.tokens import NoTokens, Tokens
 from headstart.heads.copied_rows import copied
 from headstart.heads.evaluation.cross_validation import ACCURACY, LOG_LOSS, OBJECTIVES
 from headstart.heads.evaluation.folds import Fold, split_into_folds, with_few
@@ -129,6 +131,7 @@ class Candidate:
         features: (rows, width), float32; on the disk if they are large.
         labelled: which samples the rows are.
         folds: which rows to train on, and which to try.
+        tokens: how the rows are made of tokens, or why they are of none.
     """
 
     blocks: Blocks
@@ -136,6 +139,7 @@ class Candidate:
     features: Rows
     labelled: Labelled
     folds: list[Fold]
+    tokens: Tokens | NoTokens | None = None
 
     @property
     def name(self) -> str:
@@ -145,7 +149,8 @@ class Candidate:
     @property
     def rows(self) -> Part:
         """The features with class numbers and groups."""
-        return Part(self.features, self.labelled.targets, groups=self.labelled.group_numbers)
+        labelled = self.labelled
+        return Part(self.features, labelled.targets, None, labelled.group_numbers, self.tokens)
 
 
 def folds_of(labelled: Labelled, trying: CrossValidation) -> list[Fold]:
@@ -205,7 +210,8 @@ class Found:
         view = self.view
         size = int(np.prod(view.shape[1:], dtype=np.int64)) * view.dtype.itemsize
         features = copied(rows_of(view, chosen=self.rows, room=ROOM))
-        return Candidate(self.blocks, size, features, self.labelled, self.folds)
+        tokens = tokens_of(view)
+        return Candidate(self.blocks, size, features, self.labelled, self.folds, tokens)
 
 
 def find(

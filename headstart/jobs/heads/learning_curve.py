@@ -37,3 +37,10 @@ def learning_curve(
         )
     kind = kind_of(record.kind, record.settings)
     return Results(draw(head.features(), kind, record.seed, task, progress, draws))
+
+
+def can_be_drawn(head: TrainedHead) -> bool:
+    """Whether there is such a curve, as far as the head itself tells."""
+    is_of_samples = head.windows.get("pooled") != EACH
+    is_one_class = bool(head.record.classes) and isinstance(head.task, Classification)
+    return is_one_class and is_of_samples and not (head.is_tuned or head.is_ensemble)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +19,7 @@ from headstart.extractors.runtime import cores
 from headstart.heads.evaluation.by_sample import Gathering
 from headstart.heads.evaluation.provenance import trust_text
 from headstart.jobs.heads.care.conformal import Unsure
+from headstart.jobs.heads.care.novelty import Novelty
 from headstart.jobs.heads.combined.feature_rows import Begun, FeatureRows, Part
 from headstart.jobs.heads.predicted import Predicted, Prediction
 from headstart.jobs.raw_samples import HINT, Taker
@@ -47,6 +48,8 @@ class Predictions(Showable):
         says: what is said of a sample: a `class`, `labels` or `numbers`.
         has_splits: whether a sample is of a registered dataset, so that it stands in a split.
         has_sets: whether sets of classes were asked for.
+        novelty: how new samples are to the head; None where that was not asked for.
+        has_novelty: whether it was.
         total: how many samples there are.
         done: how many of them are behind us.
         skipped: names of those that could not be read, as far as we got.
@@ -58,9 +61,12 @@ class Predictions(Showable):
         root: a folder outside of which no file is read, whoever names it.
         unsure: the sets of classes to tell, and whether nothing else is said of a sample whose set
             is of several; none without it.
+        novelty: how new samples are to the head; not told without it.
+        tta: the mean is told of what the head says of a sample and of so many augmented views.
 
     Raises:
         HeadError: a path leads nowhere, or the backbone is another one now.
+        PreprocessingError: there are no augmented views of what the backbone takes.
     """
 
     def __init__(
@@ -70,7 +76,10 @@ class Predictions(Showable):
         on_error: str = "fail",
         root: str | Path | None = None,
         unsure: Unsure | None = None,
+        novelty: Novelty | None = None,
+        tta: int = 0,
     ) -> None:
+        check_views(head, tta, unsure)
         self._context, self._record = head.context, head.record
         if on_error not in ("fail", "skip"):
             raise HeadError(f"on_error is {brief(on_error)}", hint="It can be fail or skip.")
@@ -81,6 +90,7 @@ class Predictions(Showable):
         taker = Taker.of(self._context, first, root, of_wholes=self._how is not None)
         self._items = list(taker.take(samples))
         self._unsure, self.has_sets = unsure, unsure is not None
+        self.novelty, self.has_novelty = novelty, novelty is not None
         self.has_splits = any(one.split is not None for one in self._items)
         self._judge = head.judge
         self._task = head.task
@@ -89,7 +99,7 @@ class Predictions(Showable):
         self.outputs = self._judge.outputs
         self._on_error = on_error
         self.total = len(self._items)
-        self._rows = FeatureRows(self._context, blocks, head.scales, self.total)
+        self._rows = FeatureRows(self._context, blocks, head.scales, self.total, tta)
         self.done = 0
         self.skipped: list[str] = []
 
@@ -167,21 +177,28 @@ class Predictions(Showable):
         places, features = self._rows.finish(
             begun, lambda place, get: self._read(parts[place].name, get)
         )
-        if features is None:
+        if not features:
             return
         numbers = np.array([parts[place].number for place in places])
         if gathering is not None:
-            yield from self._said(gathering.add(numbers, features))
+            yield from self._said(gathering.add(numbers, features[0]))
         else:
-            judged = self._judge.predict_proba(features)
-            yield from self._said(zip(numbers.tolist(), judged, strict=True))
+            judged = np.mean([self._judge.predict_proba(one) for one in features], axis=0)
+            far = None if self.novelty is None else self.novelty.of(features[0]).tolist()
+            yield from self._said(zip(numbers.tolist(), judged, strict=True), far)
 
-    def _said(self, judged: Iterable[tuple[int, np.ndarray]]) -> Iterator[Prediction]:
-        """Predictions of samples by their numbers."""
-        for number, row in judged:
+    def _said(
+        self, judged: Iterable[tuple[int, np.ndarray]], far: Iterable[float] | None = None
+    ) -> Iterator[Prediction]:
+        """Predictions of samples by their numbers, with how new each is, if that is told."""
+        for (number, row), novelty in zip(
+            judged, repeat(None) if far is None else far, strict=False
+        ):
             said, probability = self._task.decide(row, self.classes)
             item = self._items[number]
-            made = Prediction(item.name, said, probability, row, self.classes, item.split)
+            made = Prediction(
+                item.name, said, probability, row, self.classes, item.split, novelty=novelty
+            )
             yield made if self._unsure is None else self._unsure.of(made)
 
     def _read(self, name: str, get: Callable[[], T]) -> T | None:
@@ -197,3 +214,25 @@ class Predictions(Showable):
                 error.message if is_named else f"{name}: {error.message}",
                 hint=HINT if isinstance(error, SampleChanged) else error.hint or HINT,
             ) from error
+
+
+def check_views(head: TrainedHead, tta: int, unsure: Unsure | None) -> None:
+    """See that a head can be asked about augmented views.
+
+    Raises:
+        HeadError: the number is below 0, it takes windows, or sets of classes are wanted, which
+            were calibrated on samples as they are.
+    """
+    if tta < 0:
+        raise HeadError(f"tta is {tta}", hint="Give the number of augmented views, 1 or more.")
+    if tta and head.windows:
+        raise HeadError(
+            f"head {head.record.name!r} takes windows of samples, which have no augmented views",
+            hint="Leave tta out.",
+        )
+    if tta and unsure is not None:
+        raise HeadError(
+            "sets of classes are calibrated on samples as they are, and tta takes the mean over "
+            "augmented views",
+            hint="Leave out unsure or tta.",
+        )

@@ -27,6 +27,7 @@ class Says(Protocol):
     says: str
     has_splits: bool
     has_sets: bool
+    has_novelty: bool
 
 
 CLASS, LABELS, NUMBERS = "class", "labels", "numbers"
@@ -56,6 +57,8 @@ class Prediction(Showable):
         classes: the label of each probability; none for numbers.
         split: of a sample of a registered dataset: what is said of one of `train` was learned.
         likely: the classes of which one is right, the likeliest first, where sets were asked for.
+        novelty: share of samples like those that the head knows that lie nearer to them, where that
+            was asked for: near 1 of what is unlike all of them.
     """
 
     name: str
@@ -65,6 +68,7 @@ class Prediction(Showable):
     classes: tuple[Label, ...] = ()
     split: str | None = None
     likely: tuple[Label, ...] | None = None
+    novelty: float | None = None
 
     @property
     def probabilities(self) -> np.ndarray:
@@ -86,6 +90,7 @@ class Prediction(Showable):
         """As `probability` no number that is none: see there."""
         known: dict[str, Any] = {"name": self.name}
         known |= {} if self.split is None else {"split": self.split}
+        known |= {} if self.novelty is None else {"novelty": self.novelty}
         if not self.classes:
             said = self.values.tolist()
             return known | ({"value": said[0]} if len(said) == 1 else {"values": said})
@@ -132,6 +137,7 @@ class Predicted(Results[Prediction]):
         says: what is said of a sample: a `class`, `labels` or `numbers`.
         has_splits: whether a sample is of a registered dataset, so that it stands in a split.
         has_sets: whether sets of classes were asked for.
+        has_novelty: whether it was asked how new samples are.
         tops: how many of the likeliest classes `to_json` has of each, `top`; 0 for none.
     """
 
@@ -148,6 +154,7 @@ class Predicted(Results[Prediction]):
         self.trust, self.skipped = trust, tuple(skipped)
         self.classes, self.outputs = tuple(head.classes), head.outputs
         self.says, self.has_splits, self.has_sets = head.says, head.has_splits, head.has_sets
+        self.has_novelty = head.has_novelty
 
     @property
     def ids(self) -> list[str]:
@@ -181,7 +188,8 @@ class Predicted(Results[Prediction]):
         return np.stack([one.outputs for one in self])
 
     def to_arrow(self) -> pyarrow.Table:
-        """A row a sample: its `name`; its `split`, where one is of a dataset; of a class `label`,
+        """A row a sample: its `name`; its `split`, where one is of a dataset; its `novelty`, where
+        that was asked for; of a class `label`,
         `probability` and `p_CLASS`, the probability of each class, float32; of several labels the
         same without `probability`; of a number `value`, of several `value_1` and so on."""
         import pyarrow
@@ -189,6 +197,8 @@ class Predicted(Results[Prediction]):
         columns: dict[str, Any] = {"name": pyarrow.array(self.ids, pyarrow.string())}
         if self.has_splits:
             columns["split"] = pyarrow.array([one.split for one in self], pyarrow.string())
+        if self.has_novelty:
+            columns["novelty"] = pyarrow.array([one.novelty for one in self], pyarrow.float32())
         if self.says != NUMBERS:
             columns["label"] = pyarrow.array(self.labels)
         if self.says == CLASS:

@@ -42,7 +42,8 @@ def check_target(path: Path) -> None:
 def write(predictions: Predictions, path: Path, progress: Progress = silent) -> int:
     """Write predictions while they are computed; the file appears when it is whole.
 
-    A row has the sample's `name`, and its `split` if it is of a registered dataset. Of a class
+    A row has the sample's `name`, its `split` if it is of a registered dataset, and its `novelty`
+    if that was asked for. Of a class
     there follow `label`, `probability` and those of all classes: columns `p_CLASS` in CSV, an
     object `probabilities` in JSON lines, a list in the order of the schema's metadata `classes` in
     Parquet. Of several labels the same, without a `probability`: there is none of all together. Of
@@ -75,13 +76,15 @@ def _csv(file: BinaryIO, head: Says) -> Iterator[Write]:
     said = {CLASS: ["label", "probability"], LABELS: ["label"], NUMBERS: []}[head.says]
     split = ["split"] if head.has_splits else []
     sets = ["set"] if head.has_sets else []
-    writer.writerow(["name", *split, *said, *sets, *names_of(head.classes, head.outputs)])
+    far = ["novelty"] if head.has_novelty else []
+    writer.writerow(["name", *split, *far, *said, *sets, *names_of(head.classes, head.outputs)])
 
     def add(one: Prediction) -> None:
         facts = one.to_json()
         sure = [f"{facts['probability']:.6g}"] if "probability" in facts else []
         label = [facts["label"]] if "label" in facts else []
         known = [one.name, *([one.split] if split else [])]
+        known += [f"{one.novelty:.6g}"] if far else []
         likely = [BETWEEN.join(map(str, one.likely or ()))] if sets else []
         writer.writerow([*known, *label, *sure, *likely, *(f"{n:.{DIGITS}g}" for n in one.outputs)])
 
@@ -115,7 +118,8 @@ def _parquet(file: BinaryIO, head: Says) -> Iterator[Write]:
             rows.clear()
 
         def add(one: Prediction) -> None:
-            known = {"split": one.split} if head.has_splits else {}
+            known: dict[str, Any] = {"split": one.split} if head.has_splits else {}
+            known |= {"novelty": one.novelty} if head.has_novelty else {}
             rows.append({"name": one.name, **known, **row_of(one)})
             if len(rows) == ROWS:
                 flush()
@@ -130,6 +134,7 @@ def _columns(head: Says) -> tuple[Any, Callable[[Prediction], dict[str, Any]]]:
 
     text, each = pyarrow.string(), pyarrow.list_(pyarrow.float32(), head.outputs)
     known = [("name", text), *([("split", text)] if head.has_splits else [])]
+    known += [("novelty", pyarrow.float32())] if head.has_novelty else []
     if head.says == NUMBERS:
         if head.outputs == 1:
             return pyarrow.schema([*known, ("value", pyarrow.float64())]), Prediction.to_json

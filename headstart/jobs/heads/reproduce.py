@@ -57,8 +57,11 @@ def reproduce(head: TrainedHead) -> Reproduced:
 
 
 def arrays_of(stack: DenseStack | Ensemble) -> Iterable[np.ndarray]:
-    """All kernels and biases of a stack; a head of before there were origins has as many."""
-    return [weights for layer in stack.layers for weights in (layer.kernel, layer.bias)]
+    """All kernels, biases and queries of a stack; a head of before there were origins has as
+    many."""
+    arrays = [weights for layer in stack.layers for weights in (layer.kernel, layer.bias)]
+    attention = [one.attention for one in stack.layers if one.attention is not None]
+    return [*arrays, *(one.queries for one in attention)]
 
 
 def tell_of_bounds(before: DenseStack | Ensemble, again: DenseStack | Ensemble) -> None:

@@ -12,6 +12,7 @@ from headstart.errors import HeadError
 from headstart.heads.evaluation.cross_validation import Crossed, Said, cross, try_fold
 from headstart.heads.kind import HeadKind
 from headstart.heads.kinds.every_kind import KINDS
+from headstart.jobs.backbones.masks import refuse_lost_masks
 from headstart.jobs.heads.cross_validation import (
     Candidate,
     CrossValidation,
@@ -51,6 +52,7 @@ def search(
             raise HeadError(f"no kind {kind!r}", hint=f"The kinds are {', '.join(KINDS)}.")
     started = time.monotonic()
     chosen = choose(context, features)
+    refuse_lost_masks(context, [KINDS[kind]() for kind in kinds], chosen)
     by_name = {one.name: one for one in load(context, features, chosen, trying)}
     field, places = Field(features, tuple(chosen), trying), list(by_name)
     found: list[tuple[Blocks, Crossed]] = []

@@ -23,6 +23,7 @@ from headstart.heads.kind import HeadKind
 from headstart.heads.kinds.every_kind import Kinds, every_kind, kind_of
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.tasks import Classification
+from headstart.jobs.backbones.masks import refuse_lost_masks
 from headstart.jobs.heads.cross_validation import (
     Candidate,
     CrossValidation,
@@ -256,6 +257,7 @@ def sweep(
     trying = trying or CrossValidation()
     started = time.monotonic()
     chosen = choose(context, features)
+    refuse_lost_masks(context, tried, chosen)
     settings = len({s for kind in tried if isinstance(kind, Linear) for s in kind.strengths})
     settings += sum(not isinstance(kind, Linear) for kind in tried)
     total = settings * trying.folds * trying.times * len(chosen)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from headstart.cached import features_in_views, labelled_in, of_samples
@@ -15,6 +15,7 @@ from headstart.extractors.runtime import versions
 from headstart.heads.kind import HeadKind
 from headstart.heads.kinds.every_kind import one_kind
 from headstart.heads.tasks import MultiLabel, Task, one_task
+from headstart.jobs.backbones.masks import refuse_lost_masks
 from headstart.jobs.heads.care.head_record import with_record
 from headstart.jobs.heads.looks import TESTED_ON, samples_key
 from headstart.notices import warn
@@ -44,7 +45,49 @@ def train(
     windows: str | None = None,
 ) -> TrainedHead:
     """See `Heads.train`."""
-    from headstart.heads.models.train import train as fit
+    fitted = fit(context, name, features, kind, seed=seed, task=task, views=views, windows=windows)
+    return fitted.register()
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A head that was trained and is not registered yet.
+
+    Attributes:
+        context: where.
+        name: that it is to have.
+        view: that it was trained on, with its origin.
+        trained: the head.
+        seed: of its fit.
+        started: by `time.monotonic`.
+    """
+
+    context: Context
+    name: str
+    view: FeatureView
+    trained: Trained
+    seed: int
+    started: float
+
+    def register(self) -> TrainedHead:
+        """Keep it as the next version of its name."""
+        given = self.context, self.name, self.view, self.trained
+        return register(*given, self.seed, self.started)
+
+
+def fit(
+    context: Context,
+    name: str,
+    features: FeatureView,
+    kind: HeadKind | str | None = None,
+    *,
+    seed: int = 0,
+    task: Task | str | None = None,
+    views: int = 0,
+    windows: str | None = None,
+) -> Fitted:
+    """As `train`, without registering it: whoever trains as a job may have been told to stop."""
+    from headstart.heads.models.train import train as fitted
 
     check_name(name, "head")
     seed, task = taken("seed", seed, "int", InvalidHeadSetting), one_task(task)
@@ -59,6 +102,9 @@ def train(
             f"head {name!r} was trained on dataset {other.dataset!r} so far: its next version is "
             f"of {origin.dataset.name!r}"
         )
+    chosen = None if kind is None else one_kind(kind)
+    if chosen is not None:
+        refuse_lost_masks(context, [chosen], [origin.blocks])
     started = time.monotonic()
     features = of_samples(features, windows)
     several = isinstance(task, MultiLabel)  # of which none is an answer
@@ -71,11 +117,10 @@ def train(
         views,
         origin.scales,
     )
-    chosen = None if kind is None else one_kind(kind)
     more = [of_samples(one, features.windows) for one in more]
     more = more if several else [one.labelled() for one in more]
-    trained = fit(features, chosen, seed, task, more)
-    return register(context, name, features, trained, seed, started)
+    trained = fitted(features, chosen, seed, task, more)
+    return Fitted(context, name, features, trained, seed, started)
 
 
 def register(

@@ -5,17 +5,22 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from headstart.errors import HeadstartError, NotFound
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.jobs.backbones.cuts import ListedCut, find_cuts
+from headstart.jobs.backbones.preview import Step, preview, sample_named
 from headstart.jobs.backbones.zoo import ListedEntry, list_zoo
+from headstart.jobs.exploration.samples import get_sample
 from headstart.registry import listing
-from headstart.ui.asked import whole, word
-from headstart.ui.site import Same, Screen, site_of
+from headstart.registry.entities import Backbone
+from headstart.ui.asked import whole, whole_of, word
+from headstart.ui.site import Same, Screen, Site, site_of
 from headstart.values.showable import Results
 
 SCREEN = Screen("Backbones", "/backbones", ("/zoo",))
@@ -66,13 +71,55 @@ def show_backbone(request: Request) -> Response:
         reference=reference,
         steps=Preprocessing.from_json(backbone.preprocessing).describe(),
         blocks=blocks_of(cuts),
+        **_previewed(request, site, backbone),
         sets=sets,
         verified=next(iter(context.runs.find_latest("verify", reference, 1)), None),
         same=(
             Same(f"headstart backbone show {named}", f"ws.backbones.get({reference!r})"),
             Same(f"headstart backbone cuts {named}", f"ws.backbones.cuts({reference!r})"),
+            Same(
+                f"headstart backbone preview {named} DATASET",
+                f"ws.backbones.preview({reference!r}, DATASET)",
+            ),
         ),
     )
+
+
+def get_step(request: Request) -> Response:
+    """What a step of the preprocessing makes of a sample, as a picture made anew."""
+    site = site_of(request)
+    backbone = site.workspace.context.backbones.get(request.path_params["reference"])
+    number = whole_of(request.path_params["number"], "the number of a step", least=1)
+    steps = _steps_of(site, backbone, word(request, "dataset") or "", word(request, "sample") or "")
+    if number > len(steps):
+        raise NotFound(f"there is no step {number}", hint=f"There are {len(steps)}.")
+    headers = {"cache-control": "private, max-age=60"}
+    return Response(steps[number - 1].png, media_type="image/png", headers=headers)
+
+
+def _steps_of(site: Site, backbone: Backbone, dataset: str, digest: str) -> Results[Step]:
+    """Those of a sample by its content; kept, as each picture is asked for by itself."""
+    context = site.workspace.context
+    known = context.datasets.get(dataset)
+    sample = get_sample(site.memory.manifest_of(known), digest)
+    key = ("steps", backbone.preprocessing_fingerprint, known.manifest, sample.digest)
+    return site.memory.get(key, lambda: preview(context, backbone, known, sample))
+
+
+def _previewed(request: Request, site: Site, backbone: Backbone) -> dict[str, Any]:
+    """The steps with what they make of a sample, where a dataset is named; or why they cannot."""
+    datasets = [one.name for one in site.workspace.context.datasets.find_all()]
+    facts = {"datasets": datasets, "dataset": None, "stages": (), "problem": "", "sample": None}
+    name = word(request, "dataset")
+    if name is None:
+        return facts
+    dataset = site.workspace.context.datasets.get(name)
+    sample = sample_named(site.memory.manifest_of(dataset), word(request, "sample"))
+    facts |= {"dataset": dataset.name, "sample": sample}
+    try:
+        return facts | {"stages": _steps_of(site, backbone, dataset.name, sample.digest)}
+    except HeadstartError as error:  # as of texts, where it takes pictures: all else can be told
+        return facts | {"problem": str(error)}
 
 
 def list_known(request: Request) -> Response:
@@ -127,5 +174,6 @@ def blocks_of(cuts: Sequence[ListedCut]) -> list[Block]:
 ROUTES = [
     Route("/backbones", list_backbones),
     Route("/backbones/{reference}", show_backbone),
+    Route("/backbones/{reference}/steps/{number}", get_step),
     Route("/zoo", list_known),
 ]

@@ -38,7 +38,6 @@ def show_compared(request: Request) -> Response:
             raise
         return _apart(site, request, heads, error)
     first, second = found.heads
-    both = shlex.join(found.heads)
     return site.show(
         request,
         "compare",
@@ -49,7 +48,7 @@ def show_compared(request: Request) -> Response:
         rows=[_row(one) for one in found.differences],
         fixed=_cards(site, found, found.fixed or ()),
         broken=_cards(site, found, found.broken or ()),
-        same=(Same(f"headstart head compare {both}", f"ws.heads.compare({first!r}, {second!r})"),),
+        same=(_same(first, second),),
     )
 
 
@@ -64,7 +63,13 @@ def _apart(site: Site, request: Request, heads: Sequence[Head], error: Headstart
         heads=[(f"{one.name}:{one.version}", one) for one in records],
         message=error.message,
         hint=error.hint,
+        same=(_same(*(f"{one.name}:{one.version}" for one in records)),),
     )
+
+
+def _same(first: str, second: str) -> Same:
+    both = shlex.join((first, second))
+    return Same(f"headstart head compare {both}", f"ws.heads.compare({first!r}, {second!r})")
 
 
 def _compared(site: Site, one: Head, other: Head) -> Compared:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from threading import Lock
 from typing import Any
-from urllib.parse import urlencode
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -18,14 +17,21 @@ from headstart.errors import HeadstartError
 from headstart.heads.evaluation.intervals import interval_text, score_text
 from headstart.heads.evaluation.per_class import class_scores
 from headstart.heads.evaluation.provenance import MAIN_SCORES, words_of
+from headstart.heads.models.learning_curves import CurvePoint, band_text
 from headstart.jobs.heads.care.described import VOID, lines_of
 from headstart.jobs.heads.care.judgement import Verdict, find_confused, judgement_of
+from headstart.jobs.heads.learning_curve import can_be_drawn
 from headstart.jobs.raw_samples import Taker
+from headstart.jobs.tasks.begin import find_begun
+from headstart.jobs.tasks.curve import CurveTask
+from headstart.jobs.tasks.retrain import RetrainTask
 from headstart.registry import listing
+from headstart.registry.jobs import DONE
 from headstart.trained_head import Judged
 from headstart.ui.asked import body_of, field, form_of, whole
 from headstart.ui.cards import Card, cards_of
 from headstart.ui.charts import draw_coverage, draw_reliability
+from headstart.ui.curves import draw_curve
 from headstart.ui.site import Same, Screen, Site, as_json, site_of
 
 SCREEN = Screen("Heads", "/heads", ("/compare",))
@@ -77,6 +83,7 @@ def show_head(request: Request) -> Response:
         can_try=not site.read_only,
         takes=_takes(site, head),
         most=MOST_CLASSES,
+        **_curve(site, head),
         same=(
             Same(f"headstart head show {named}", f"ws.heads.get({reference!r})"),
             Same(
@@ -106,6 +113,12 @@ def show_confused(request: Request) -> Response:
         start=start,
         count=SHOWN,
         cards=_cards(site, head, found[start : start + SHOWN]),
+        same=(
+            Same(
+                f"headstart head plot {shlex.quote(reference)} confusion.png",
+                f"ws.heads.get({reference!r}).held_out(corrected=True)",
+            ),
+        ),
     )
 
 
@@ -129,32 +142,28 @@ async def retrain(request: Request) -> Response:
 def _retrain(request: Request, reference: str) -> Response:
     site = site_of(request)
     head = site.workspace.heads.get(reference)
-    site.works.begin(_key(site, head), lambda _: head.retrain())
-    return RedirectResponse(f"/heads/{_reference(head)}/retrained", 303)
+    job = site.worker.begin(RetrainTask(_reference(head), head.record.dataset))
+    return RedirectResponse(f"/jobs/{job.id}/result", 303)
 
 
-def show_retrained(request: Request) -> Response:
-    """What came of it: the two versions compared."""
+def begin_curve(request: Request) -> Response:
+    """Have the learning curve drawn, in the background."""
     site, head = site_of(request), _head(request)
-    work = site.works.find(_key(site, head))
-    if work is None:
-        return RedirectResponse(f"/heads/{_reference(head)}", 303)
-    if not work.is_over:
-        title = f"{_reference(head)} is trained again"
-        answer = site.page(request, "waiting", title, what="It is trained", work=work)
-        answer.headers["refresh"] = "1"
-        return answer
-    if work.error:
-        title = "It was not trained again"
-        return site.page(request, "refused", title, status=422, message=work.error, hint=None)
-    asked = urlencode({"a": _reference(head), "b": _reference(work.result)})
-    return RedirectResponse(f"/compare?{asked}", 303)
+    job = site.worker.begin(CurveTask(_reference(head), head.record.dataset))
+    return RedirectResponse(f"/jobs/{job.id}/result", 303)
 
 
-def _key(site: Site, head: Head) -> tuple[str, ...]:
-    """Of the training: with the dataset as it is."""
-    dataset = site.workspace.context.datasets.get(head.record.dataset)
-    return "retrain", _reference(head), dataset.digest
+def _curve(site: Site, head: Head) -> dict[str, Any]:
+    """The learning curve, if one was drawn."""
+    if not can_be_drawn(head):
+        return {"can_draw": False}
+    job = find_begun(site.workspace.context, CurveTask(_reference(head), head.record.dataset))
+    facts = {"can_draw": True, "curve_job": job, "curve": "", "curve_words": ""}
+    if job is None or job.state != DONE:
+        return facts
+    points = site.document(job)
+    words = band_text([CurvePoint(**one) for one in points])
+    return {**facts, "curve": draw_curve(points), "curve_words": words}
 
 
 def _reference(head: Head) -> str:
@@ -228,7 +237,7 @@ ROUTES = [
     Route("/heads", list_heads),
     Route("/heads/{reference}", show_head),
     Route("/heads/{reference}/samples", show_confused),
+    Route("/heads/{reference}/curve", begin_curve, methods=["POST"]),
     Route("/heads/{reference}/predict", predict, methods=["POST"]),
     Route("/retrain", retrain, methods=["POST"]),
-    Route("/heads/{reference}/retrained", show_retrained),
 ]

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from time import monotonic
 
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from headstart.jobs.features.job_progress import JobProgress
 from headstart.jobs.features.jobs import cancel, find_jobs, get_job, retry
+from headstart.registry.jobs import FAILED
 from headstart.ui.asked import whole_of
-from headstart.ui.site import Same, Screen, Site, site_of
-from headstart.values.showable import Results
+from headstart.ui.job_results import name_of, place_of
+from headstart.ui.ledger_watch import EVERY_SECONDS, SHOWN
+from headstart.ui.site import Same, Screen, site_of
 
 SCREEN = Screen("Jobs", "/jobs")
-SHOWN = 50
-EVERY_SECONDS = 1.0
-"""How often the ledger is looked at while somebody looks on."""
 LONGEST_SECONDS = 600
 """Of a stream; a browser asks for the next one by itself."""
 MOST_STREAMS = 32
@@ -50,16 +46,33 @@ def show_job(request: Request) -> Response:
         Same(f"headstart job cancel {number}", f"ws.jobs.cancel({number})"),
         Same(f"headstart job retry {number}", f"ws.jobs.retry({number})"),
     )
-    return site.show(request, "job", f"Job {number}", found, same=same)
+    is_task = found.job.is_task
+    facts = {"is_task": is_task, "place": place_of(found.job), "given": name_of(found.job)}
+    return site.show(request, "job", f"Job {number}", found, same=same, **facts)
+
+
+def show_result(request: Request) -> Response:
+    """What a job gave, once it is done; what stopped it, where something did."""
+    site, number = site_of(request), _number(request)
+    job = site.workspace.context.jobs.get(number)
+    if job.is_task and job.is_open:
+        return site.wait(request, f"Job {number}", job)
+    if job.is_task and job.state == FAILED:
+        return site.page(
+            request, "refused", f"Job {number} failed", status=422, message=job.error, hint=None
+        )
+    return RedirectResponse(place_of(job) or f"/jobs/{number}", 303)
 
 
 def change_job(request: Request) -> Response:
-    """Cancel a job, or open it again."""
+    """Cancel a job, or open it again: what is no extraction is begun by the page's server."""
     site, number = site_of(request), _number(request)
     verb = {"cancel": cancel, "retry": retry}.get(request.path_params["verb"])
     if verb is None:
         raise HTTPException(404)
-    verb(site.workspace.context, number)
+    job = verb(site.workspace.context, number).job
+    if job.is_task and job.is_open:
+        site.worker.work_at(number)
     return RedirectResponse(f"/jobs/{number}", 303)
 
 
@@ -89,7 +102,7 @@ class CountedStream(StreamingResponse):
 async def _events(request: Request) -> AsyncIterator[str]:
     site, began, told = site_of(request), monotonic(), ""
     while monotonic() - began < LONGEST_SECONDS and not await _is_over(request):
-        now = await run_in_threadpool(_told, site)
+        now = await site.watch.told()
         yield f"data: {now}\n\n" if now != told else ": as before\n\n"
         told = now
         await asyncio.sleep(EVERY_SECONDS)
@@ -97,20 +110,6 @@ async def _events(request: Request) -> AsyncIterator[str]:
 
 async def _is_over(request: Request) -> bool:
     return request.app.state.is_ending or await request.is_disconnected()
-
-
-def _told(site: Site) -> str:
-    """The jobs in a line of JSON: what changes of each."""
-    found: Results[JobProgress] = find_jobs(site.workspace.context, SHOWN)
-    return json.dumps([_facts(one) for one in found], ensure_ascii=True)
-
-
-def _facts(one: JobProgress) -> dict[str, object]:
-    """What of a job changes while it goes on; what stays is on the page."""
-    facts = one.to_json()
-    names = ("id", "state", "total", "committed", "failed", "missing", "claimed", "rate")
-    more = ("seconds_left", "workers", "lost_workers", "failures", "error")
-    return {name: facts[name] for name in (*names, *more)}
 
 
 def _number(request: Request) -> int:
@@ -121,5 +120,6 @@ ROUTES = [
     Route("/jobs", list_jobs),
     Route("/jobs/events", stream_jobs),
     Route("/jobs/{number}", show_job),
+    Route("/jobs/{number}/result", show_result),
     Route("/jobs/{number}/{verb}", change_job, methods=["POST"]),
 ]

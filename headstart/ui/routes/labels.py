@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from starlette.concurrency import run_in_threadpool
@@ -11,17 +12,20 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from headstart.errors import InvalidValue
-from headstart.jobs.datasets.audit import Audit, Twins, audit
+from headstart.jobs.datasets.audit import Audit, Twins
 from headstart.jobs.labels.journal import apply, doubts_of, find_pending, say_all, to_csv, undo
-from headstart.jobs.labels.queue import left_of, queue_of
-from headstart.progress import Progress
+from headstart.jobs.labels.kept_audit import audit_of
+from headstart.jobs.labels.queue import Queue, queue_of
+from headstart.jobs.tasks.audit import AuditTask
+from headstart.jobs.tasks.begin import find_begun
 from headstart.registry import listing
 from headstart.registry.entities import Dataset
+from headstart.registry.jobs import DONE, Job
 from headstart.registry.references import exact
 from headstart.ui.asked import field, form_of, whole, whole_of, word
 from headstart.ui.cards import Card, cards_of
+from headstart.ui.queue_choice import HELD_OUT, OF_HEADS, UNLABELLED, Choice
 from headstart.ui.site import Same, Screen, Site, site_of
-from headstart.ui.works import Work
 
 SCREEN = Screen("Labels", "/labels")
 SAME = (
@@ -55,28 +59,35 @@ def list_labelled(request: Request) -> Response:
 def show_queue(request: Request) -> Response:
     """A dataset's queue, or how it is had."""
     site, dataset = site_of(request), _dataset(request)
-    features = request.query_params.get("features", "")
-    work = _work(site, dataset, features) if features else None
-    if work is not None and not work.is_over:
-        return _waiting(site, request, dataset, work)
+    choice = Choice.asked(lambda name: request.query_params.get(name, ""))
     context = site.workspace.context
-    found: Audit | None = work.result if work is not None and not work.error else None
-    queue = None if found is None else queue_of(context, dataset, found)
+    job = None if choice is None else find_begun(context, choice.task(dataset))
+    if job is not None and job.is_open:
+        return site.wait(request, f"Labels of {dataset.name}", job)
+    queue = _queue(site, dataset, choice, job)
     pending = find_pending(context, dataset.name)
     offered = _features_of(site, dataset)
     place = whole(request, "place", 0)
     suspect = None if queue is None else queue.at(place)
     card = None if suspect is None else cards_of(dataset, [(suspect.sample, "")])[0]
+    audit = _audit(site, dataset, job)
+    every = listing.heads(context.config)
+    heads = [row for row in every if row["dataset"] == dataset.name]
+    of_heads = _of_heads(site, dataset, heads, every)
     return site.show(
         request,
         "queue",
         f"Labels of {dataset.name}",
         pending if queue is None else queue,
         dataset=dataset,
-        features=features,
+        choice=choice,
+        fields={} if choice is None else choice.fields,
         offered=offered,
-        problem="" if work is None else work.error,
-        audit=found,
+        of_heads=of_heads,
+        judges=every if UNLABELLED in of_heads else heads,
+        problem="" if job is None or job.state == DONE else job.error,
+        job=job,
+        audit=audit,
         queue=queue,
         place=place,
         changed=_done(request, "changed"),
@@ -84,31 +95,27 @@ def show_queue(request: Request) -> Response:
         suspect=suspect,
         card=card,
         classes=dataset.classes[:MOST_CLASSES],
-        twins=_twins(dataset, found),
+        twins=_twins(dataset, audit),
         pending=pending,
         doubts=doubts_of(dataset, site.memory.manifest_of(dataset), pending) if pending else (),
         journal=context.corrections.find(dataset.name, limit=JOURNAL),
-        heads=[row for row in listing.heads(context.config) if row["dataset"] == dataset.name],
-        same=_same(dataset, features or next(iter(offered), "")),
+        heads=heads,
+        same=_same(dataset, choice or Choice(next(iter(offered), "BACKBONE"))),
     )
 
 
 async def begin(request: Request) -> Response:
-    """Have the labels of a dataset judged by its cached features."""
+    """Have samples looked for: labels judged by cached features, or what a head is unsure of."""
     form = await form_of(request)
-    return await run_in_threadpool(_begin, request, field(form, "features"))
+    return await run_in_threadpool(_begin, request, form)
 
 
-def _begin(request: Request, features: str) -> Response:
-    site, dataset = site_of(request), _dataset(request)
-    context = site.workspace.context
-    context.resolve(features)  # an error at once, if there are no such features
-
-    def judge(progress: Progress) -> Audit:
-        return audit(context, features, dataset.name, progress=progress)
-
-    site.works.begin(_key(dataset, features), judge)
-    return _to_queue(dataset, features)
+def _begin(request: Request, form: dict[str, list[str]]) -> Response:
+    site, dataset, choice = site_of(request), _dataset(request), _choice(form)
+    if choice is None:
+        raise InvalidValue("nothing is named to judge by", hint="Name features, or a head.")
+    site.worker.begin(choice.task(dataset))
+    return _to_queue(dataset, choice)
 
 
 async def said(request: Request) -> Response:
@@ -118,15 +125,15 @@ async def said(request: Request) -> Response:
 
 
 def _said(request: Request, form: dict[str, list[str]]) -> Response:
-    site, dataset = site_of(request), _dataset(request)
+    site, dataset, choice = site_of(request), _dataset(request), _choice(form)
     manifest = site.memory.manifest_of(dataset)
     label = field(form, "label", exact=True) or field(form, "other") or None
     samples = form.get("sample", [])
     if not 0 < len(samples) <= MOST_SAMPLES:
         raise InvalidValue(f"{len(samples):,} samples are named", hint="Name one, or several.")
-    say_all(site.workspace.context, dataset, manifest, samples, field(form, "action"), label)
     place = whole_of(field(form, "place") or "0", "place")
-    return _to_queue(dataset, field(form, "features"), place)
+    say_all(site.workspace.context, dataset, manifest, samples, field(form, "action"), label)
+    return _to_queue(dataset, choice, place)
 
 
 async def taken_back(request: Request) -> Response:
@@ -136,33 +143,22 @@ async def taken_back(request: Request) -> Response:
 
 
 def _taken_back(request: Request, form: dict[str, list[str]]) -> Response:
-    site, dataset = site_of(request), _dataset(request)
-    context, given, features = (
-        site.workspace.context,
-        field(form, "number"),
-        field(form, "features"),
-    )
+    site, dataset, choice = site_of(request), _dataset(request), _choice(form)
+    context, given = site.workspace.context, field(form, "number")
     undone = undo(context, dataset.name, whole_of(given, "number") if given else None)
-    work = _work(site, dataset, features) if features else None
-    if work is None or work.result is None:
-        return _to_queue(dataset, features)
+    job = None if choice is None else find_begun(context, choice.task(dataset))
+    queue = _queue(site, dataset, choice, job)
     # What was undone is asked about again at once: the next key is meant for it.
-    return _to_queue(
-        dataset, features, queue_of(context, dataset, work.result).place_of(undone.sample)
-    )
+    return _to_queue(dataset, choice, 0 if queue is None else queue.place_of(undone.sample))
 
 
 def applied(request: Request) -> Response:
     """Make what is pending a new version of the dataset."""
     site, dataset = site_of(request), _dataset(request)
-    features = word(request, "features") or ""
+    choice = Choice.asked(lambda name: request.query_params.get(name, ""))
     done = apply(site.workspace.context, dataset.name)
-    work = _work(site, dataset, features) if features else None
-    if work is not None and work.result is not None:  # the rest is as doubtful as before
-        rest = left_of(work.result, site.memory.manifest_of(done.dataset))
-        site.works.keep(_key(done.dataset, features), rest)
     changed = {"changed": len(done.labels), "excluded": len(done.excluded)}
-    return _to_queue(dataset, features, **changed)
+    return _to_queue(dataset, choice, **changed)
 
 
 def export(request: Request) -> Response:
@@ -171,6 +167,10 @@ def export(request: Request) -> Response:
     text = to_csv(find_pending(site.workspace.context, dataset.name))
     named = f'attachment; filename="{_file_of(dataset)}"'
     return Response(text, media_type="text/csv", headers={"content-disposition": named})
+
+
+def _choice(form: dict[str, list[str]]) -> Choice | None:
+    return Choice.asked(lambda name: field(form, name))
 
 
 def _done(request: Request, what: str) -> int | None:
@@ -186,12 +186,28 @@ def _twins(dataset: Dataset, found: Audit | None) -> list[tuple[Twins, list[Card
     return [(pair, cards[2 * place : 2 * place + 2]) for place, pair in enumerate(pairs)]
 
 
-def _waiting(site: Site, request: Request, dataset: Dataset, work: Work) -> Response:
-    answer = site.page(
-        request, "waiting", f"Labels of {dataset.name}", what="Heads judge the labels", work=work
+def _queue(site: Site, dataset: Dataset, choice: Choice | None, job: Job | None) -> Queue | None:
+    """What is left of what a job found, as far as it is so of the dataset as it is now: the rest is
+    as doubtful as before, when some labels were corrected."""
+    if choice is None or job is None or job.state != DONE:
+        return None
+    told = site.document(job)
+    found = site.memory.get(
+        ("queue", job.id, dataset.manifest),
+        lambda: choice.found(told, site.memory.manifest_of(dataset)),
     )
-    answer.headers["refresh"] = "1"
-    return answer
+    return queue_of(site.workspace.context, dataset, found)
+
+
+def _audit(site: Site, dataset: Dataset, job: Job | None) -> Audit | None:
+    """All that an audit found, as far as it is so now."""
+    if job is None or job.state != DONE or job.kind != AuditTask.kind:
+        return None
+    told = site.document(job)
+    return site.memory.get(
+        ("audit", job.id, dataset.manifest),
+        lambda: audit_of(told, site.memory.manifest_of(dataset)),
+    )
 
 
 def _dataset(request: Request) -> Dataset:
@@ -206,16 +222,24 @@ def _features_of(site: Site, dataset: Dataset) -> list[str]:
     return list(dict.fromkeys(exact(f"{row['backbone']}@{row['cut']}") for row in own))
 
 
-def _key(dataset: Dataset, features: str) -> tuple[str, ...]:
-    return "audit", dataset.name, dataset.digest, features
+def _of_heads(
+    site: Site, dataset: Dataset, own: Sequence[object], every: Sequence[object]
+) -> dict[str, str]:
+    """What heads can choose of this dataset: of its test samples those that were tested on them,
+    of samples without a label any."""
+    manifest = site.memory.manifest_of(dataset)
+    unlabelled = site.memory.get(
+        ("unlabelled", dataset.manifest),
+        lambda: any(bool((one.label_codes < 0).any()) for one in manifest.columns.blocks()),
+    )
+    can = {UNLABELLED: unlabelled and every, HELD_OUT: own}
+    return {of: words for of, words in OF_HEADS.items() if can[of]}
 
 
-def _work(site: Site, dataset: Dataset, features: str) -> Work | None:
-    return site.works.find(_key(dataset, features))
-
-
-def _to_queue(dataset: Dataset, features: str, place: int = 0, **done: int) -> Response:
-    asked = {"features": features, **({"place": place} if place else {})} if features else {}
+def _to_queue(
+    dataset: Dataset, choice: Choice | None, place: int = 0, **done: int
+) -> RedirectResponse:
+    asked = {} if choice is None else {**choice.fields, **({"place": place} if place else {})}
     more = f"?{urlencode({**asked, **done})}" if asked or done else ""
     return RedirectResponse(f"/labels/{dataset.name}{more}", 303)
 
@@ -225,14 +249,10 @@ def _file_of(dataset: Dataset) -> str:
     return f"{dataset.name}-corrections.csv"
 
 
-def _same(dataset: Dataset, features: str) -> tuple[Same, ...]:
-    file = _file_of(dataset)
-    named, cut = shlex.quote(dataset.name), shlex.quote(features or "BACKBONE")
+def _same(dataset: Dataset, choice: Choice) -> tuple[Same, ...]:
+    file, named = _file_of(dataset), shlex.quote(dataset.name)
     return (
-        Same(
-            f"headstart features audit {cut} {named} --output suspects.csv",
-            f"ws.audit({repr(features) if features else 'BACKBONE'}, {dataset.name!r})",
-        ),
+        choice.same(dataset),
         Same(
             f"headstart dataset correct {named} {shlex.quote(file)}",
             f"ws.datasets.correct({dataset.name!r}, {file!r})",
@@ -244,7 +264,7 @@ ROUTES = [
     Route("/labels", list_labelled),
     Route("/labels/{name}", show_queue),
     Route("/labels/{name}/corrections.csv", export),
-    Route("/labels/{name}/audit", begin, methods=["POST"]),
+    Route("/labels/{name}/begin", begin, methods=["POST"]),
     Route("/labels/{name}/say", said, methods=["POST"]),
     Route("/labels/{name}/undo", taken_back, methods=["POST"]),
     Route("/labels/{name}/apply", applied, methods=["POST"]),

@@ -14,20 +14,20 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from headstart.errors import FeatureError, InvalidValue
+from headstart.errors import InvalidValue
 from headstart.extractors.engines.engine import kind_of
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.preprocessing.steps.images import DECODERS
 from headstart.heads.exploration.coordinates import LARGEST, METHODS, check_method
-from headstart.jobs.exploration.map import map_samples
-from headstart.jobs.exploration.map_columns import OF_HEADS, OF_SAMPLES, heads_of
+from headstart.jobs.exploration.map_columns import OF_HEADS, OF_SAMPLES, has_ages, heads_of
 from headstart.jobs.exploration.opened_map import Near, OpenedMap, OpenedMaps, point_facts
-from headstart.progress import Progress
+from headstart.jobs.tasks.begin import find_begun
+from headstart.jobs.tasks.map import MapTask, reference_of
 from headstart.registry.entities import Dataset, FeatureSet
-from headstart.registry.references import exact
+from headstart.registry.jobs import DONE
 from headstart.storage.manifest import Sample
 from headstart.ui.asked import body_of, field, form_of, whole, whole_of, word
-from headstart.ui.cards import cards_of
+from headstart.ui.cards import Card, cards_of
 from headstart.ui.pages import address_of
 from headstart.ui.routes.static import assets
 from headstart.ui.site import Same, Screen, Site, site_of
@@ -60,18 +60,17 @@ def show_map(request: Request) -> Response:
         "methods": WORDS,
         "asked": asked,
         "kept": None,
-        "work": None,
+        "problem": None,
         "maps": _kept_maps(site, datasets, sets),
     }
     if asked is None or word(request, "dataset") is None:
         return site.page(request, "map", "Map", same=SAME, **facts)
     dataset, features, method, seed = asked
-    work = site.works.find(_work(asked))
-    facts |= {"same": (_same(asked),), "largest": LARGEST[method], "work": work}
-    if work is not None and not work.is_over:
-        answer = site.page(request, "map", "Map", **facts)
-        answer.headers["refresh"] = "1"
-        return answer
+    job = find_begun(context, _task(asked))
+    problem = None if job is None or job.state == DONE else job.error
+    facts |= {"same": (_same(asked),), "largest": LARGEST[method], "problem": problem}
+    if job is not None and job.is_open:
+        return site.wait(request, f"Map of {dataset.name}", job)
     kept = _maps(request).find(features.key, dataset, method, seed)
     if kept is None:
         return site.page(request, "map", "Map", **facts)
@@ -100,19 +99,8 @@ def _make_map(request: Request, form: dict[str, list[str]]) -> Response:
     dataset = context.datasets.get(field(form, "dataset"))
     features = context.feature_sets.get_set(field(form, "set"))
     method, seed = field(form, "method"), whole_of(field(form, "seed") or "0", "seed")
-    check_method(method)
     asked = dataset, features, method, seed
-
-    def make(progress: Progress) -> None:
-        reference, precision = _reference(features), kind_of(features.precision)
-        made = map_samples(context, reference, dataset.name, method, seed=seed, precision=precision)
-        if made.kept.identity.feature_key != features.key:
-            raise FeatureError(
-                f"{reference} gives other features by now than those of {features.key[:12]}",
-                hint="Choose the newer ones.",
-            )
-
-    site.works.begin(_work(asked), make)
+    site.worker.begin(_task(asked))
     return RedirectResponse(f"/map?{_query(asked)}", status_code=303)
 
 
@@ -236,19 +224,14 @@ def _query(asked: Asked) -> str:
     return urlencode(told)
 
 
-def _work(asked: Asked) -> tuple[str, ...]:
+def _task(asked: Asked) -> MapTask:
     dataset, features, method, seed = asked
-    return "map", dataset.manifest, features.key, method, str(seed)
-
-
-def _reference(features: FeatureSet) -> str:
-    """What means these features, whatever was added by the name since."""
-    return exact(f"{features.backbone}@{features.cut}")
+    return MapTask(features.key, dataset.name, method, seed)
 
 
 def _same(asked: Asked) -> Same:
     dataset, features, method, seed = asked
-    by, precision = _reference(features), kind_of(features.precision)
+    by, precision = reference_of(features), kind_of(features.precision)
     options = "" if method == METHODS[0] else f" --method {method}"
     options += f" --seed {seed}" if seed else ""
     given = "" if method == METHODS[0] else f", {method!r}"
@@ -263,7 +246,8 @@ def _same(asked: Asked) -> Same:
 
 
 def _colours(opened: OpenedMap) -> list[str]:
-    return [one for one in OF_SAMPLES if one != "group" or opened.samples.has_groups]
+    known = {"group": opened.samples.has_groups, "age": has_ages(opened.samples)}
+    return [one for one in OF_SAMPLES if known.get(one, True)]
 
 
 def _matches(opened: OpenedMap, found: Iterable[Near]) -> Response:
@@ -275,7 +259,7 @@ def _matches(opened: OpenedMap, found: Iterable[Near]) -> Response:
             **point_facts(one.sample),
             "row": one.row,
             "distance": round(one.distance, 6),
-            **_shown(opened, one.sample, card.words),
+            **_shown(opened, one.sample, card),
         }
         for one, card in zip(near, cards, strict=True)
     ]
@@ -299,14 +283,15 @@ def _is_picture(opened: OpenedMap, row: int) -> bool:
 def _content(opened: OpenedMap, sample: Sample) -> dict[str, str]:
     """The address of a sample's picture, or its words."""
     (card,) = cards_of(opened.dataset, [(sample, "")])
-    return _shown(opened, sample, card.words)
+    return _shown(opened, sample, card)
 
 
-def _shown(opened: OpenedMap, sample: Sample, words: str | None) -> dict[str, str]:
-    if words is not None:
-        return {"text": words[:LONGEST]}
-    name = address_of(opened.dataset.name)
-    return {"picture": f"/datasets/{name}/samples/{sample.digest}/picture"}
+def _shown(opened: OpenedMap, sample: Sample, card: Card) -> dict[str, str]:
+    own = f"/datasets/{address_of(opened.dataset.name)}/samples/{sample.digest}"
+    if card.words is None:
+        return {"picture": f"{own}/picture"}
+    told = {"text": card.words[:LONGEST]}
+    return {**told, "sound": f"{own}/sound"} if card.is_sound else told
 
 
 ROUTES = [

@@ -4,7 +4,7 @@ tried."""
 from __future__ import annotations
 
 import shlex
-from urllib.parse import urlencode
+from typing import Any
 
 from markupsafe import Markup
 from starlette.concurrency import run_in_threadpool
@@ -12,17 +12,16 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from headstart.cached import features_of
 from headstart.heads.evaluation.intervals import interval_text, score_text
-from headstart.heads.evaluation.ranking import Rank
 from headstart.heads.kinds.words import setting_words
-from headstart.jobs.datasets.rank import rank
-from headstart.jobs.heads.cross_validation import Features
-from headstart.progress import Progress
+from headstart.jobs.tasks.begin import find_begun
+from headstart.jobs.tasks.rank import RankTask
+from headstart.jobs.tasks.train import TrainTask
 from headstart.registry import listing
 from headstart.registry.entities import Dataset, TrialRecord, TriedSweep
-from headstart.registry.names import check_name
-from headstart.ui.asked import field, form_of, whole_of, word
+from headstart.registry.jobs import DONE
+from headstart.registry.references import exact
+from headstart.ui.asked import field, form_of, whole_of
 from headstart.ui.charts import Point, draw_scores
 from headstart.ui.parallel import Axis, draw_parallel
 from headstart.ui.site import Same, Screen, site_of
@@ -47,25 +46,25 @@ def list_ranked(request: Request) -> Response:
 def show_ranking(request: Request) -> Response:
     """The ranking for a dataset, or how it is had."""
     site, dataset = site_of(request), _dataset(request)
-    work = site.works.find(_key(dataset))
-    if work is not None and not work.is_over:
-        title = f"Features for {dataset.name}"
-        answer = site.page(request, "waiting", title, what="Heads are tried", work=work)
-        answer.headers["refresh"] = "1"
-        return answer
-    found: Results[Rank] = work.result if work is not None and not work.error else Results()
+    job = find_begun(site.workspace.context, RankTask(dataset.name))
+    if job is not None and job.is_open:
+        return site.wait(request, f"Features for {dataset.name}", job)
+    is_done = job is not None and job.state == DONE
+    found = [_named(one) for one in site.document(job)] if job is not None and is_done else []
     cost = request.query_params.get("cost", "")
     if cost not in COSTS:  # what nothing is known of is not drawn unless it is asked for
-        cost = "ms" if any(one.seconds for one in found) else "bytes"
+        cost = "ms" if any(one["ms_per_sample"] for one in found) else "bytes"
     points = [point for one in found if (point := _point(one, cost)) is not None]
     named = shlex.quote(dataset.name)
     return site.show(
         request,
         "rank",
         f"Features for {dataset.name}",
-        found,
+        Results(site.document(job) if job is not None and is_done else ()),
+        rows=found,
         dataset=dataset,
-        problem="" if work is None else work.error,
+        job=job,
+        problem="" if job is None or is_done else job.error,
         cost=cost,
         costs=COSTS,
         chart=draw_scores(points, COSTS[cost]) if points else "",
@@ -77,12 +76,7 @@ def show_ranking(request: Request) -> Response:
 def begin(request: Request) -> Response:
     """Have linear heads and neighbours tried on all features that are cached of a dataset."""
     site, dataset = site_of(request), _dataset(request)
-    context = site.workspace.context
-
-    def ranking(progress: Progress) -> Results[Rank]:
-        return rank(context, Features.of(dataset.name, (), "float32"), progress=progress)
-
-    site.works.begin(_key(dataset), ranking)
+    site.worker.begin(RankTask(dataset.name))
     return RedirectResponse(f"/rank/{dataset.name}", 303)
 
 
@@ -94,36 +88,8 @@ async def train(request: Request) -> Response:
 
 
 def _train(request: Request, name: str, features: str) -> Response:
-    site, dataset = site_of(request), _dataset(request)
-    check_name(name, "head")
-    site.workspace.context.resolve(features)
-
-    def training(_: Progress) -> str:
-        view = features_of(site.workspace.context, features, dataset.name, "float32")
-        head = site.workspace.heads.train(name, view).record
-        return f"{head.name}:{head.version}"
-
-    site.works.begin(_training(dataset, name, features), training)
-    asked = urlencode({"features": features})
-    return RedirectResponse(f"/rank/{dataset.name}/trained/{name}?{asked}", 303)
-
-
-def show_trained(request: Request) -> Response:
-    """On to the head, once it is trained."""
-    site, dataset, name = site_of(request), _dataset(request), request.path_params["head"]
-    work = site.works.find(_training(dataset, name, word(request, "features") or ""))
-    if work is None:
-        return RedirectResponse(f"/rank/{dataset.name}", 303)
-    if not work.is_over:
-        answer = site.page(
-            request, "waiting", f"Head {name}", what=f"Head {name} is trained", work=work
-        )
-        answer.headers["refresh"] = "1"
-        return answer
-    if work.error:
-        title = "It was not trained"
-        return site.page(request, "refused", title, status=422, message=work.error, hint=None)
-    return RedirectResponse(f"/heads/{work.result}", 303)
+    job = site_of(request).worker.begin(TrainTask(name, features, _dataset(request).name))
+    return RedirectResponse(f"/jobs/{job.id}/result", 303)
 
 
 def show_sweep(request: Request) -> Response:
@@ -187,27 +153,24 @@ def _parallel(tried: TriedSweep) -> Markup:
     return draw_parallel([*axes, last], [not one.is_worse for one in trials])
 
 
-def _point(one: Rank, cost: str) -> Point | None:
+def _named(one: dict[str, Any]) -> dict[str, Any]:
+    """With what they are called, and what always means these features."""
+    name = f"{one['backbone']}@{one['cut']}"
+    return {**one, "name": name, "reference": exact(name)}
+
+
+def _point(one: dict[str, Any], cost: str) -> Point | None:
     """A kind of features in the chart; None where its cost is not known."""
-    value = one.size if cost == "bytes" else 1000 * (one.seconds or 0)
+    value = one["bytes_per_sample"] if cost == "bytes" else one["ms_per_sample"] or 0
     if value <= 0:
         return None
-    address = f"/backbones/{one.backbone}"
-    score, interval = one.linear.accuracy, one.linear.interval
-    return Point(one.name, value, score, interval, one.is_on_front, address)
+    low, high = one["linear_interval"]
+    score, address = one["linear_accuracy"], f"/backbones/{one['backbone']}"
+    return Point(one["name"], value, score, (low, high), one["is_on_front"], address)
 
 
 def _dataset(request: Request) -> Dataset:
     return site_of(request).workspace.context.datasets.get(request.path_params["name"])
-
-
-def _key(dataset: Dataset) -> tuple[str, ...]:
-    return "rank", dataset.name, dataset.digest
-
-
-def _training(dataset: Dataset, name: str, features: str) -> tuple[str, ...]:
-    """Of a head, which may be trained on other features while these wait."""
-    return "train", name, dataset.name, dataset.digest, features
 
 
 ROUTES = [
@@ -215,6 +178,5 @@ ROUTES = [
     Route("/rank/{name}", show_ranking),
     Route("/rank/{name}/begin", begin, methods=["POST"]),
     Route("/rank/{name}/train", train, methods=["POST"]),
-    Route("/rank/{name}/trained/{head}", show_trained),
     Route("/sweeps/{number}", show_sweep),
 ]

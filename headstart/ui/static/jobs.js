@@ -52,6 +52,15 @@ function show(row, job) {
   if (nobody) nobody.hidden = job.workers.length + job.lost_workers.length > 0;
 }
 
+/** Whether nobody works at a job of which somebody has died. */
+const isLost = (job) => job.state === "queued" && job.lost_workers.length > 0 && !job.workers.length;
+
+/** Whether the page says what is not so any more: it has words for how a job ended. */
+function isOld(row, job) {
+  const shown = row.querySelector('[data-is="state"]').textContent;
+  return shown !== job.state || isLost(job) !== Boolean(row.querySelector('[data-is="lost"]'));
+}
+
 const events = new EventSource("/jobs/events");
 events.addEventListener("open", () => (status.textContent = "Live: as the ledger has it."));
 events.addEventListener("error", () => (status.textContent = "Not live: the page's server does not answer."));
@@ -59,10 +68,11 @@ events.addEventListener("message", (event) => {
   const isList = table.tagName === "TABLE";
   for (const job of JSON.parse(event.data)) {
     const row = table.querySelector(`[data-job="${job.id}"]`);
-    if (row) show(row, job);
-    else if (isList) {
+    if (row ? !isList && isOld(row, job) : isList) {
+      events.close();
       location.reload();
       return;
     }
+    if (row) show(row, job);
   }
 });

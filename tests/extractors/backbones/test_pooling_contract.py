@@ -45,6 +45,16 @@ def test_an_open_size_leaves_only_flatten_open(name):
     assert open_ is None if name == "flatten" else open_ == 6
 
 
+def test_a_sequence_of_any_length_is_kept_with_its_mask():
+    tensor, mask = keras.Input((None, 6)), keras.Input((None,), dtype="bool")
+    model = keras.Model([tensor, mask], pool(tensor, "masked", mask))
+    steps = np.random.default_rng(0).normal(size=(2, 5, 6)).astype(np.float32)
+    counted = np.array([[True, True, False, True, False]] * 2)
+    found = model.predict([steps, counted], verbose=0).reshape(2, 5, 7)
+    np.testing.assert_array_equal(found[..., :6], steps)
+    np.testing.assert_array_equal(found[..., 6], counted)
+
+
 def test_the_fingerprints_of_ours_are_what_they_always_were():
     """A change here throws every cache with pooled features away."""
     below = "0" * 64

@@ -94,7 +94,7 @@ def test_a_head_that_cannot_be_reproduced_says_so(trained, monkeypatch):
     monkeypatch.setattr(
         "headstart.heads.kinds.linear.TOLERANCE", 0.5
     )  # as if the solver had changed
-    monkeypatch.setattr("headstart.heads.kinds.linear.SEARCH_TOLERANCE", 0.5)
+    monkeypatch.setattr("headstart.heads.kinds.paths.SEARCH_TOLERANCE", 0.5)
     found = trained.heads.get("h").reproduce()
     assert not found["agrees"] and found["max_abs_diff"] > 0
 

@@ -14,7 +14,7 @@ from headstart.heads.evaluation.provenance import (
     overconfident_text,
 )
 from headstart.heads.kind import Part
-from headstart.heads.kinds.linear import PLAIN
+from headstart.heads.kinds.grid import PLAIN
 from headstart.heads.kinds.neighbours import Neighbours
 from headstart.heads.kinds.ordinal import fit_ordinal
 from headstart.heads.tasks import MultiLabel, Ordinal

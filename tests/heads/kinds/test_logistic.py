@@ -17,10 +17,10 @@ from headstart.extractors.runtime import cores
 from headstart.heads import shared_rows, standardisation
 from headstart.heads.dense_stack import softmax
 from headstart.heads.kind import Part
-from headstart.heads.kinds import lbfgs, linear
+from headstart.heads.kinds import lbfgs, paths
 from headstart.heads.kinds.lbfgs import Curvature, _factor
-from headstart.heads.kinds.linear import fit_paths, log_loss
-from headstart.heads.kinds.logistic import Logistic
+from headstart.heads.kinds.logistic import Logistic, log_loss
+from headstart.heads.kinds.paths import fit_paths
 from headstart.heads.rows import StoredRows, rows_of
 from headstart.heads.shared_rows import SharedRows
 from headstart.heads.standardisation import Standardisation, one_thread_a_core
@@ -128,10 +128,10 @@ def peak(function):
 
 
 def test_fits_side_by_side_take_no_more_memory_for_wide_features(monkeypatch):
-    assert [linear.side_by_side(width, 10) for width in (16, 1280, 5000)] == [51, 43, 11]
-    assert [linear.side_by_side(width, 100) for width in (16, 1280, 5000)] == [5, 4, 1]
+    assert [paths.side_by_side(width, 10) for width in (16, 1280, 5000)] == [51, 43, 11]
+    assert [paths.side_by_side(width, 100) for width in (16, 1280, 5000)] == [5, 4, 1]
     room = 480 * 500 * 20  # of two fits
-    monkeypatch.setattr(linear, "ROOM", room)
+    monkeypatch.setattr(paths, "ROOM", room)
     x, y = features(rows=200, width=500, classes=10)
     inside = np.random.default_rng(0).random((200, 12)) < 0.8
     shared = SharedRows([Part(x, y)], inside)
@@ -238,7 +238,7 @@ def test_fits_side_by_side_are_those_of_each_alone(weighted, monkeypatch):
     inside[:4] = True
     x[~inside[:, 2]] *= 100
     part, strengths = Part(x, y, weights), (1e-3, 1e-1)
-    monkeypatch.setattr("headstart.heads.kinds.linear.TOGETHER", 12)  # three at a time
+    monkeypatch.setattr("headstart.heads.kinds.paths.TOGETHER", 12)  # three at a time
     with one_thread_a_core() as pool:
         shared = SharedRows([part], inside)
         found = fit_paths(shared, strengths, 4, 0, pool, tolerance=1e-8)

@@ -7,7 +7,7 @@ import headstart as hs
 from conftest import keras
 from headstart.heads.dense_stack import DenseStack, Layer
 from headstart.heads.kind import Part
-from headstart.heads.kinds import mlp
+from headstart.heads.kinds import descent
 from headstart.heads.kinds.adam import Adam
 from headstart.heads.kinds.losses import loss_of
 from headstart.heads.kinds.mlp import _Network
@@ -99,8 +99,8 @@ def test_the_same_seed_gives_the_same_weights_on_any_number_of_cores(monkeypatch
 def test_rows_beyond_a_window_are_all_used_once_an_epoch(monkeypatch):
     x, y = data(100)
     x[:, 0] = np.arange(100)
-    monkeypatch.setattr(mlp, "WINDOW_BYTES", 4 * 12 * 30)
-    windows = mlp._Windows(Part(x, y))
+    monkeypatch.setattr(descent, "WINDOW_BYTES", 4 * 12 * 30)
+    windows = descent.Windows(Part(x, y))
     rng = np.random.default_rng(0)
     for _ in range(2):
         seen = np.concatenate([some.features[rows, 0] for some, rows in windows.batches(16, rng)])

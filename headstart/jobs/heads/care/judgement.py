@@ -124,7 +124,7 @@ def judgement_of(judged: Judged, classes: Sequence[Label]) -> Judgement:
         _confusion(judged, len(classes)),
         _bins(judged, clusters),
         _covered(judged, clusters),
-        tuple(_verdicts(judged, classes, judged.wrong[:MISTAKES])),
+        tuple(verdicts_of(judged, classes, judged.wrong[:MISTAKES])),
         len(judged.wrong),
     )
 
@@ -150,10 +150,10 @@ def find_confused(
     meant = (judged.targets == names.index(truth)) & (judged.guesses == names.index(guess))
     rows = np.flatnonzero(meant)
     order = np.argsort(-judged.sure[rows], kind="stable")
-    return list(_verdicts(judged, classes, rows[order]))
+    return list(verdicts_of(judged, classes, rows[order]))
 
 
-def _verdicts(judged: Judged, classes: Sequence[Label], rows: np.ndarray) -> list[Verdict]:
+def verdicts_of(judged: Judged, classes: Sequence[Label], rows: np.ndarray) -> list[Verdict]:
     sure = judged.sure
     return [
         Verdict(

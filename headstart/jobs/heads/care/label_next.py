@@ -27,7 +27,7 @@ AT_ONCE = 10_000
 
 @dataclass(frozen=True)
 class ToLabel(Showable):
-    """A sample that should be labelled.
+    """A sample that should be labelled, or whose label should be looked at.
 
     Attributes:
         sample: which.
@@ -40,7 +40,8 @@ class ToLabel(Showable):
     probability: float
 
     def _facts(self) -> dict[str, Any]:
-        named = {"id": self.sample.id, "split": self.sample.split}
+        sample = self.sample
+        named = {"id": sample.id, "split": sample.split, "label": sample.label}
         return {**named, "guess": self.guess, "probability": self.probability}
 
     def _line(self) -> str:

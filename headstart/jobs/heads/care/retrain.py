@@ -6,12 +6,15 @@ from headstart.cached import features_of
 from headstart.errors import HeadError
 from headstart.heads.kinds.every_kind import kind_of
 from headstart.jobs.heads.combined.ensemble import fit_again
-from headstart.jobs.heads.train import train
+from headstart.jobs.heads.train import fit
+from headstart.progress import Progress, silent
 from headstart.trained_head import TrainedHead
 
 
-def retrain(head: TrainedHead, name: str | None = None) -> TrainedHead:
-    """See `Head.retrain`."""
+def retrain(
+    head: TrainedHead, name: str | None = None, *, progress: Progress = silent
+) -> TrainedHead:
+    """See `Head.retrain`. `progress` may raise: nothing is registered then."""
     record = head.record
     if head.is_tuned:
         raise HeadError(
@@ -23,7 +26,8 @@ def retrain(head: TrainedHead, name: str | None = None) -> TrainedHead:
     blocks = head.blocks()
     features = features_of(head.context, blocks.reference, record.dataset, blocks.precision)
     kind = kind_of(record.kind, record.settings | record.settings.get("given", {}))
-    return train(
+    progress(0, 1)
+    fitted = fit(
         head.context,
         name or record.name,
         features,
@@ -33,3 +37,5 @@ def retrain(head: TrainedHead, name: str | None = None) -> TrainedHead:
         views=record.settings.get("views", 0),
         windows=head.windows.get("pooled"),
     )
+    progress(1, 1)
+    return fitted.register()

@@ -20,11 +20,12 @@ export class Samples {
     this.hovered = row;
     clearTimeout(this.timer);
     this.tip.hidden = true;
+    this.tip.replaceChildren(); // a sound that was playing ends
     if (row < 0) return;
     this.timer = setTimeout(async () => {
       const sample = await this.get(row);
       if (row !== this.hovered) return;
-      this.tip.replaceChildren(...contentOf(sample), ...wordsOf(sample));
+      this.tip.replaceChildren(...contentOf(sample), ...playerOf(sample, true), ...wordsOf(sample));
       this.tip.hidden = false;
       this.#put(left, top);
     }, REST);
@@ -36,7 +37,7 @@ export class Samples {
     const sample = await this.get(row);
     if (row !== this.opened) return;
     const shown = element("div", "", "map-sample");
-    shown.append(...contentOf(sample), ...wordsOf(sample).slice(1));
+    shown.append(...contentOf(sample), ...playerOf(sample), ...wordsOf(sample).slice(1));
     await this.#tell(sample.id, [shown], "Looking for the most similar …", () =>
       jsonOf(`${this.address}/near/${row}`),
     );
@@ -97,7 +98,7 @@ export class Samples {
       const told = [...contentOf(match), element("b", match.label ?? "no label")];
       item.append(match.row === null ? wrapped(told) : this.#goTo(match, told));
       const where = match.row === null ? `${match.split}, not on this map` : match.split;
-      item.append(element("span", `${match.distance.toFixed(3)} ${where}`));
+      item.append(...playerOf(match), element("span", `${match.distance.toFixed(3)} ${where}`));
       list.append(item);
     }
     return list;
@@ -134,6 +135,15 @@ function contentOf({ picture, text, id }) {
     return [image];
   }
   return text ? [element("p", text, "words")] : [];
+}
+
+/** What plays a sound; by itself where the browser lets it. */
+function playerOf({ sound, id }, byItself = false) {
+  if (!sound) return [];
+  const player = document.createElement("audio");
+  Object.assign(player, { controls: true, preload: "none", autoplay: byItself, src: sound });
+  player.setAttribute("aria-label", id);
+  return [player];
 }
 
 function wrapped(parts) {

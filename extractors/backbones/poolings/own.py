@@ -83,6 +83,8 @@ def _masked(tensor: Any, mask: Any) -> Any:
         )
     ops = keras().ops
     both = ops.concatenate([tensor, _weight(tensor, mask)], axis=-1)
+    if tensor.shape[1] is None:  # the length is that of the texts, which are padded to one
+        return keras().layers.Flatten()(both)
     return ops.reshape(both, (-1, _with_mask(tensor.shape[1:])))
 
 

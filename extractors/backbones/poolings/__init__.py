@@ -1,0 +1,1 @@
+"""The poolings that are there without any other package."""

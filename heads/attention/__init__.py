@@ -1,0 +1,1 @@
+"""Heads that look at the tokens of a sample, not at their mean."""

@@ -1,0 +1,137 @@
+"""`ws.retriever`: what in a dataset is similar, for whoever asks more than once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from headstart.errors import FeatureError, HeadError, NotFound
+from headstart.extractors.run.settings import Settings
+from headstart.heads.dense_stack import flat
+from headstart.heads.exploration.neighbour_index import NeighbourIndex
+from headstart.heads.exploration.similarity import most_similar
+from headstart.jobs.exploration.looked_at import LookedAt, check_count
+from headstart.jobs.exploration.similar import Match, Similar
+from headstart.jobs.features.extract_raw import extract_raw
+from headstart.jobs.raw_samples import RawSample, Taker
+from headstart.storage.columns.finder import ABSENT, IdFinder
+from headstart.values.showable import Results, Showable
+
+
+class Retriever(Showable):
+    """Finds the samples of a dataset most similar to others; opened once, and asked often.
+
+    Had from `ws.retriever`. What it keeps in memory are the features, as far as they take 1 GiB at
+    most, and their lengths; with an index neither.
+
+    Args:
+        among: in what is looked.
+        index: by which neighbours are found; all are compared without it.
+
+    Attributes:
+        backbone: by whose features, `NAME:VERSION@CUT`, joined by ` + `.
+        dataset: in which is looked.
+        samples: how many of it.
+        recall: of the ten nearest, the share that the index finds; None where all are compared.
+    """
+
+    def __init__(self, among: LookedAt, index: NeighbourIndex | None = None) -> None:
+        self._among, self._index = among, index
+        self._lengths = np.full(len(among.samples), np.nan, np.float32)
+        self.backbone = among.origin.blocks.reference
+        self.dataset = among.origin.dataset.name
+        self.samples = len(among.samples)
+        self.recall = None if index is None else index.facts.recall
+
+    def similar(
+        self,
+        samples: Any = None,
+        *,
+        ids: str | Sequence[str] | None = None,
+        count: int = 10,
+    ) -> Results[Similar]:
+        """See `Workspace.similar`."""
+        check_count(count, "count")
+        if (samples is None) == (ids is None):
+            raise FeatureError(
+                "samples and ids are both given" if ids is not None else "no sample is given",
+                hint="Give `samples`, files or raw content, or `ids` of samples of the dataset.",
+            )
+        if ids is not None:
+            return self._to_own([ids] if isinstance(ids, str) else list(ids), count)
+        first = self._among.origin.blocks[0].backbone
+        items = list(Taker.of(self._among.context, first, of_wholes=True).take(samples))
+        if not items:
+            raise HeadError("no samples are given", hint="Name one file at least.")
+        return self._found([item.name for item in items], _rows_in_hand(self._among, items), count)
+
+    def _to_own(self, ids: list[str], count: int) -> Results[Similar]:
+        """Similar to samples of the dataset, which are no matches of themselves."""
+        if not ids:
+            raise HeadError("no ids are given", hint="Name one sample at least.")
+        places = self._finder.find(ids)
+        if (places == ABSENT).any():
+            raise NotFound(
+                f"no sample {ids[int(np.argmax(places == ABSENT))]!r} in dataset {self.dataset!r}",
+                hint=f"Its ids are such as {self._among.sample(0).id!r}; files are `samples`.",
+            )
+        found = self._found(ids, flat(self._among.view[places]), count + 1)
+        return Results(
+            Similar(
+                one.query,
+                one.backbone,
+                one.dataset,
+                one.samples,
+                [match for match in one.matches if match.sample.id != one.query][:count],
+                one.recall,
+            )
+            for one in found
+        )
+
+    @cached_property
+    def _finder(self) -> IdFinder:
+        return IdFinder(self._among.view.samples)
+
+    def _found(self, names: Sequence[str], queries: np.ndarray, count: int) -> Results[Similar]:
+        if self._index is None:
+            cosines, rows = most_similar(queries, self._among.rows, count, self._lengths)
+        else:
+            cosines, rows = self._index.most_similar(queries, self._among.stored, count)
+        return Results(
+            Similar(
+                name,
+                self.backbone,
+                self.dataset,
+                self.samples,
+                [
+                    Match(self._among.sample(row), float(cosine))
+                    for cosine, row in zip(own, places, strict=True)
+                ],
+                self.recall,
+            )
+            for name, own, places in zip(names, cosines, rows, strict=True)
+        )
+
+    def _facts(self) -> dict[str, Any]:
+        names = ("backbone", "dataset", "samples", "recall")
+        return {name: getattr(self, name) for name in names}
+
+    def _line(self) -> str:
+        how = "all are compared" if self.recall is None else f"index, recall {self.recall:.3f}"
+        return f"{self.samples:,} samples of {self.dataset} by {self.backbone}, {how}"
+
+
+def _rows_in_hand(among: LookedAt, items: Sequence[RawSample]) -> np.ndarray:
+    """Features of samples of no dataset, of joined ones on the scales of the dataset's."""
+    origin = among.origin
+    first, *others = (
+        extract_raw(
+            among.context, one.backbone, one.cut, items, Settings(precision=one.cut.precision)
+        )
+        for one in origin.blocks
+    )
+    view = first.beside(others, origin.scales) if others else first
+    return flat(view.to_numpy())

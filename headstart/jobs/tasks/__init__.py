@@ -1,0 +1,1 @@
+"""Long work that is no extraction, as jobs of the ledger."""

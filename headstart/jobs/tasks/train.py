@@ -1,0 +1,39 @@
+"""Training a head as a job; see `Heads.train`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from headstart.cached import features_of
+from headstart.context import Context
+from headstart.jobs.heads.train import fit
+from headstart.jobs.tasks.task import Outcome
+from headstart.progress import Progress
+from headstart.registry.names import check_name
+
+
+@dataclass(frozen=True)
+class TrainTask:
+    """In the usual way, on some features of a dataset; gives the `head`."""
+
+    kind: ClassVar[str] = "train"
+    name: str
+    features: str
+    dataset: str
+
+    @property
+    def subject(self) -> str:
+        return f"train {self.name} on {self.features}"
+
+    def check(self, context: Context) -> None:
+        check_name(self.name, "head")
+        context.resolve(self.features)
+
+    def run(self, context: Context, progress: Progress) -> Outcome:
+        view = features_of(context, self.features, self.dataset, "float32")
+        progress(0, 1)
+        fitted = fit(context, self.name, view)
+        progress(1, 1)
+        record = fitted.register().record
+        return Outcome({"head": f"{record.name}:{record.version}"})

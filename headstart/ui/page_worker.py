@@ -1,0 +1,63 @@
+"""What is begun on the page is a job of the ledger, at which the page's server works itself."""
+
+from __future__ import annotations
+
+import logging
+from threading import Lock
+
+from headstart.context import Context
+from headstart.extractors.daemons import Daemons
+from headstart.jobs.features.worker import JobWorker
+from headstart.jobs.tasks.begin import begin
+from headstart.jobs.tasks.task import Task
+from headstart.registry.jobs import Job
+from headstart.values.logs import logger
+
+
+class PageWorker:
+    """As `headstart worker` for the jobs that it is told of, one after the other: those who wait do
+    not slow down who is at work. Other workers may take them first.
+
+    Args:
+        context: of the workspace.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._lock = Lock()
+        self._pool: Daemons | None = None
+        self._worker: JobWorker | None = None
+        self._is_stopped = False
+
+    def begin(self, task: Task) -> Job:
+        """Have something done.
+
+        Raises:
+            HeadstartError: it cannot be, as far as is known before it is computed.
+        """
+        job = begin(self._context, task)
+        self.work_at(job.id)
+        return job
+
+    def work_at(self, number: int) -> None:
+        """Work at a job, when those before are done."""
+        with self._lock:
+            if self._pool is None:
+                self._pool = Daemons(1)
+        self._pool.submit(self._work, number)
+
+    def stop(self) -> None:
+        """Give back what is under way as soon as it can be broken off, and begin nothing more."""
+        self._is_stopped = True
+        if self._worker is not None:
+            self._worker.stop()
+
+    def _work(self, number: int) -> None:
+        worker = self._worker = JobWorker(self._context)
+        try:
+            if not self._is_stopped and self._context.jobs.get(number).is_open:
+                worker.run(number)
+        except Exception as error:  # nobody waits for it; what became of the job is in the ledger
+            logger(__name__).log(logging.ERROR, "the page left job %d", number, exc_info=error)
+        finally:
+            self._worker = None

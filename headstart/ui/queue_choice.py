@@ -1,0 +1,90 @@
+"""Which samples are to be looked at, and by what they are chosen."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from headstart.errors import InvalidValue
+from headstart.jobs.labels.kept_audit import audit_of
+from headstart.jobs.labels.kept_next import next_of
+from headstart.jobs.labels.queue import Doubt
+from headstart.jobs.tasks.audit import AuditTask
+from headstart.jobs.tasks.next import COUNT, NextTask
+from headstart.registry.entities import Dataset
+from headstart.storage.manifest import Manifest
+from headstart.ui.site import Same
+
+HELD_OUT, UNLABELLED = "held-out", "unlabelled"
+OF_HEADS = {
+    UNLABELLED: "samples without a label",
+    HELD_OUT: "test samples that it is least sure of",
+}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """See this module.
+
+    Attributes:
+        by: features, by which heads judge all labels; or a head.
+        of: one of `OF_HEADS`; empty where features are given.
+    """
+
+    by: str
+    of: str = ""
+
+    @staticmethod
+    def asked(get: Callable[[str], str]) -> Choice | None:
+        """What fields say, of a form or of an address; None where they say nothing.
+
+        Raises:
+            InvalidValue: a head chooses no such samples.
+        """
+        if features := get("features"):
+            return Choice(features)
+        if not (head := get("head")):
+            return None
+        if (of := get("of")) not in OF_HEADS:
+            raise InvalidValue(f"of is {of[:80]!r}", hint=f"One of {', '.join(OF_HEADS)}.")
+        return Choice(head, of)
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """What `asked` takes."""
+        return {"head": self.by, "of": self.of} if self.of else {"features": self.by}
+
+    @property
+    def words(self) -> str:
+        if not self.of:
+            return f"labels that heads doubt, by {self.by}"
+        return f"{OF_HEADS[self.of]}, by {self.by}"
+
+    def task(self, dataset: Dataset) -> AuditTask | NextTask:
+        """What finds them."""
+        if not self.of:
+            return AuditTask(self.by, dataset.name)
+        return NextTask(self.by, dataset.name, self.of == HELD_OUT)
+
+    def found(self, document: Any, manifest: Manifest) -> list[Doubt]:
+        """What that gave, as far as it is so of the samples now."""
+        if not self.of:
+            return [*(audit_of(document, manifest).suspects or ())]
+        return [*next_of(document, manifest)]
+
+    def same(self, dataset: Dataset) -> Same:
+        """The same elsewhere."""
+        named, by, name = shlex.quote(dataset.name), shlex.quote(self.by), dataset.name
+        if not self.of:
+            return Same(
+                f"headstart features audit {by} {named} --output suspects.csv",
+                f"ws.audit({self.by!r}, {name!r})",
+            )
+        head = f"ws.heads.get({self.by!r})"
+        if self.of == HELD_OUT:
+            command = f"headstart features next {named} --head {by} --held-out --n {COUNT}"
+            return Same(command, f"{head}.least_sure({COUNT})")
+        command = f"headstart features next {named} --head {by} --n {COUNT}"
+        return Same(command, f"{head}.label_next({name!r}, {COUNT})")

@@ -1,0 +1,101 @@
+"""What is begun on the page is a job of the ledger: seen, cancelled, lost and begun again."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from headstart.jobs.tasks.begin import begin
+from headstart.jobs.tasks.rank import RankTask
+from headstart.registry import tables as t
+from headstart.registry.jobs import key_of_task
+from headstart.ui import ledger_watch
+from headstart.ui.ledger_watch import LedgerWatch
+from page_client import finished, open_page, text_of
+
+
+@pytest.fixture
+def page(own_workspace):
+    return open_page(own_workspace)
+
+
+def lose(workspace, number):
+    """A worker claimed it, and was not heard of for longer than its lease."""
+    row = {"token": "gone", "owner": "elsewhere", "granted_at": 1.0, "expires_at": 2.0}
+    claim = {"feature_key": key_of_task(number), "digest": key_of_task(number), "lease": "gone"}
+    with workspace.database.writing() as connection:
+        connection.execute(t.leases.insert().values(**row, job=number))
+        connection.execute(t.claims.insert().values(**claim))
+
+
+def test_what_was_begun_is_a_job_whose_result_is_linked_also_in_another_server(page, own_workspace):
+    begun = page.post("/rank/pics/train", data={"name": "second", "features": "net@top"})
+    finished(page, str(begun.url))
+    (job,) = own_workspace.jobs.find()
+    assert (job.state, job.job.kind, job.job.subject) == (
+        "done",
+        "train",
+        "train second on net@top",
+    )
+    other = open_page(own_workspace)
+    assert "train second on net@top" in text_of(other.get("/jobs"))
+    answer = other.get(f"/jobs/{job.job.id}")
+    assert '<a href="/heads/second%3A1">second:1</a>' in answer.text
+    assert other.get(f"/jobs/{job.job.id}/result").url.path == "/heads/second:1"
+
+
+def test_a_ranking_is_there_when_the_server_was_started_anew(page, own_workspace):
+    page.post("/rank/pics/begin")
+    said = text_of(finished(page, "/rank/pics"))
+    again = open_page(own_workspace)
+    assert text_of(again.get("/rank/pics")) == said
+    told = again.get("/rank/pics", headers={"accept": "application/json"}).json()
+    assert told == own_workspace.rank("pics").to_json()
+    own_workspace.datasets.correct("pics", {"red/red-10.png": "blue"})
+    assert "Ranked with version" in text_of(again.get("/rank/pics"))
+
+
+def test_a_job_that_is_lost_is_said_to_be_and_begun_again(page, own_workspace):
+    job = begin(own_workspace.context, RankTask("pics"))
+    lose(own_workspace, job.id)
+    said = text_of(page.get(f"/jobs/{job.id}"))
+    assert "Lost: who worked at it has ended" in said and f"headstart worker {job.id}" in said
+    assert "has ended" in text_of(page.get("/rank/pics"))
+    page.post(f"/jobs/{job.id}/retry")
+    assert "net@top" in text_of(finished(page, "/rank/pics"))
+    assert own_workspace.jobs.get(job.id).state == "done"
+
+
+def test_a_job_that_waits_is_cancelled_and_asked_for_anew(page, own_workspace):
+    job = begin(own_workspace.context, RankTask("pics"))
+    assert "waiting for a worker" in text_of(page.get("/rank/pics"))
+    assert "cancelled" in text_of(page.post(f"/jobs/{job.id}/cancel"))
+    assert "Try linear heads" in text_of(page.get("/rank/pics"))
+    assert page.get(f"/jobs/{job.id}/result").url.path == f"/jobs/{job.id}"
+
+
+def test_a_job_that_failed_says_why_where_it_was_begun(page, own_workspace, monkeypatch):
+    monkeypatch.setattr("headstart.jobs.tasks.rank.rank", lambda *_a, **_k: 1 / 0)
+    page.post("/rank/pics/begin")
+    assert "unexpected ZeroDivisionError" in text_of(finished(page, "/rank/pics"))
+    (job,) = own_workspace.jobs.find()
+    assert page.get(f"/jobs/{job.job.id}/result").status_code == 422
+    assert "unexpected ZeroDivisionError" in text_of(page.get("/"))
+
+
+def test_the_ledger_is_asked_once_for_all_who_look_on(own_workspace, monkeypatch):
+    looks, find = [], ledger_watch.find_jobs
+
+    def counted(*given):
+        looks.append(given)
+        return find(*given)
+
+    monkeypatch.setattr(ledger_watch, "find_jobs", counted)
+    watch = LedgerWatch(own_workspace.context)
+
+    async def look_on():
+        return await asyncio.gather(*(watch.told() for _ in range(8)))
+
+    with ThreadPoolExecutor(1) as pool:  # a browser's tests leave a loop in the main thread
+        told = pool.submit(asyncio.run, look_on()).result()
+    assert set(told) == {"[]"} and len(looks) == 1

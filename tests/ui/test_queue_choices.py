@@ -1,0 +1,91 @@
+"""What the queue of labels is made of besides an audit: samples that a head is unsure of."""
+
+import shutil
+
+import pytest
+
+import page_workspace as made
+from headstart.jobs.labels.journal import find_pending
+from page_client import finished, open_page, text_of
+
+
+@pytest.fixture
+def page(own_workspace):
+    return open_page(own_workspace)
+
+
+@pytest.fixture
+def pool(own_workspace, page_folder, tmp_path):
+    """Pictures without labels, with features of the backbone of the heads of `pics`."""
+    (tmp_path / "pool").mkdir()
+    for one in sorted((page_folder / "pictures").rglob("*.png"))[::3]:
+        shutil.copy(one, tmp_path / "pool" / one.name)
+    own_workspace.datasets.add("pool", tmp_path / "pool")
+    made.import_rows(own_workspace, "pool", tmp_path)
+    return own_workspace
+
+
+def begin(page, dataset, **form):
+    return finished(page, str(page.post(f"/labels/{dataset}/begin", data=form).url))
+
+
+def first_of(answer):
+    return answer.text.split('name="sample" value="')[1].split('"')[0]
+
+
+def test_test_samples_that_a_head_is_least_sure_of_are_looked_at(page, own_workspace):
+    assert "samples without a label" not in text_of(page.get("/labels/pics"))
+    answer = begin(page, "pics", head="first:1", of="held-out")
+    found = own_workspace.heads.get("first:1").least_sure(100)
+    assert [one.probability for one in found] == sorted(one.probability for one in found)
+    assert {one.sample.split for one in found} == {"test"}
+    assert first_of(answer) == found[0].sample.id
+    assert f"0 of {len(found)} done" in text_of(answer)
+    asked = {"head": "first:1", "of": "held-out", "sample": found[0].sample.id, "action": "keep"}
+    answer = page.post("/labels/pics/say", data=asked)
+    assert first_of(answer) == found[1].sample.id
+    assert first_of(page.post("/labels/pics/undo", data=asked)) == found[0].sample.id
+
+
+def test_samples_without_a_label_are_labelled(page, pool):
+    answer = begin(page, "pool", head="first:1", of="unlabelled")
+    found = pool.heads.get("first:1").label_next("pool", 100)
+    assert "Not labelled, looks like" in text_of(answer)
+    for key in "ykxsu":
+        assert f'data-key="{key}"' in answer.text
+    assert first_of(answer) == found[0].sample.id
+    asked = {"head": "first:1", "of": "unlabelled", "sample": found[0].sample.id}
+    answer = page.post("/labels/pool/say", data={**asked, "action": "label", "label": "red"})
+    assert first_of(answer) == found[1].sample.id
+    (said,) = find_pending(pool.context, "pool")
+    assert (said.before, said.after) == (None, "red")
+    answer = page.post("/labels/pool/apply?head=first:1&of=unlabelled")
+    assert first_of(answer) == found[1].sample.id and "1 label changed" in text_of(answer)
+    failed = begin(page, "pool", head="first:1", of="held-out")
+    assert "was tested on 'pics', not on 'pool'" in text_of(failed)
+
+
+def test_the_same_is_had_on_the_command_line_and_in_python(page, own_workspace):
+    said = text_of(begin(page, "pics", head="first:1", of="held-out"))
+    assert "headstart features next pics --head first:1 --held-out --n 100" in said
+    assert "ws.heads.get('first:1').least_sure(100)" in said
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {},
+        {"head": "first:1"},
+        {"head": "first:1", "of": "dreams"},
+        {"head": "nobody", "of": "held-out"},
+        {"features": "nothing"},
+    ],
+)
+def test_what_chooses_no_samples_is_refused(page, own_workspace, form):
+    assert 400 <= page.post("/labels/pics/begin", data=form).status_code < 500
+    assert not own_workspace.jobs.find()
+
+
+def test_a_head_that_cannot_say_it_fails_with_a_word(page, own_workspace):
+    answer = begin(page, "pics", head="first:1", of="unlabelled")
+    assert "all samples of 'pics' have a label" in text_of(answer)
