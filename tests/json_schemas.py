@@ -51,7 +51,7 @@ DOCUMENTS = {
     "backbone list": "[headstart.registry.listing.BackboneRow]",
     "backbone show": "headstart.registry.entities.Backbone",
     "backbone cuts": "[headstart.jobs.backbones.cuts.ListedCut]",
-    "backbone preview": "[headstart.jobs.backbones.preview.Step]",
+    "backbone preview": "[headstart.jobs.exploration.preview.Step]",
     "backbone verify": "[headstart.extractors.run.verification.Check]",
     "backbone compile": "headstart.jobs.features.compile.Compiled",
     "backbone alias": "headstart.registry.entities.Backbone",

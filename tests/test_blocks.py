@@ -18,6 +18,8 @@ CHECKED = {
     ("README.md", "bash"): "test_the_commands_of_the_readme_work",
     ("README.md", "console"): SHELL,
     ("README.md", "python"): "test_the_python_of_the_readme_works",
+    ("docs/auto.md", "console"): "run by tests/jobs/auto/test_auto.py",
+    ("docs/auto.md", "python"): "run by tests/jobs/auto/test_auto.py",
     ("docs/backbones.md", "console"): SHELL,
     ("docs/backbones.md", "python"): "test_features_that_were_computed_elsewhere_are_data",
     (

@@ -109,6 +109,7 @@ def test_the_public_surface_is_what_all_says():
         [
             "MLP",
             "SVM",
+            "Attentive",
             "Classification",
             "CrossValidation",
             "FeatureView",

@@ -82,7 +82,8 @@ POOLINGS: Plugins[Pooling] = Plugins(
 
 def pooling_of(name: str) -> Pooling:
     """The pooling of a name: one of `POOLINGS`, or of the family that leaves fewer tokens."""
-    return find_fewer(name) or POOLINGS[name]
+    fewer: Any = find_fewer(name)
+    return fewer or POOLINGS[name]
 
 
 def pooled_shape(name: str, shape: Shape) -> Shape:

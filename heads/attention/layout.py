@@ -11,9 +11,7 @@ from headstart.storage.windowed.pooled import MAX, MEAN
 def tokens_of(view: FeatureView) -> Tokens | NoTokens:
     """Of a map or a sequence, or of a sequence with its mask, `|masked`, which lies flat."""
     shape, cut = view.shape[1:], getattr(view.origin, "cut", None)
-    if len(shape) > 1:
-        return tokens_of_shape(shape)
-    if getattr(cut, "pooling", None) != MASKED:
+    if len(shape) != 1 or cut is None or cut.pooling != MASKED:
         return tokens_of_shape(shape)
     if view.windows in (MEAN, MAX):
         return NoTokens(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # a verb is imported by its method
     from headstart.extractors.run.verification import Check
     from headstart.jobs.backbones.cuts import ListedCut
     from headstart.jobs.backbones.import_bundle import ImportedBundle
-    from headstart.jobs.backbones.preview import Step
+    from headstart.jobs.exploration.preview import Step
 
 
 @checks_arguments
@@ -218,8 +218,8 @@ class Backbones(Collection[Backbone, Backbone]):
             NotFound: there is no such sample.
             SampleError: it is not what the backbone takes, or cannot be read.
         """
-        from headstart.jobs.backbones.preview import preview, sample_named
         from headstart.jobs.datasets.named import dataset_named
+        from headstart.jobs.exploration.preview import preview, sample_named
 
         backbone = self.get_or_add(reference)
         named = self._context.datasets.get(dataset_named(self._context, dataset))

@@ -26,8 +26,7 @@ def find_fewer(name: str) -> Own | None:
     found = NAME.fullmatch(name)
     if found is None:
         return None
-    rows, columns = int(found[1]), found[2] and int(found[2])
-    wanted = (rows,) if columns is None else (rows, columns)
+    wanted = tuple(int(size) for size in found.groups() if size is not None)
     return Own(name, "fewer tokens", partial(_run, name, wanted), width=lambda shape: shape[-1])
 
 

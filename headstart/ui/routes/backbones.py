@@ -14,8 +14,8 @@ from starlette.routing import Route
 from headstart.errors import HeadstartError, NotFound
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.jobs.backbones.cuts import ListedCut, find_cuts
-from headstart.jobs.backbones.preview import Step, preview, sample_named
 from headstart.jobs.backbones.zoo import ListedEntry, list_zoo
+from headstart.jobs.exploration.preview import Step, preview, sample_named
 from headstart.jobs.exploration.samples import get_sample
 from headstart.registry import listing
 from headstart.registry.entities import Backbone
