@@ -10,15 +10,15 @@ from typing import Any, ClassVar
 import numpy as np
 
 from headstart.errors import HeadError, InvalidHeadSetting
-from headstart.heads.kind import FitsLoss, FitsNumbers, Fitted, HeadKind, Part
-from headstart.heads.kinds.every_kind import able_kinds
-from headstart.heads.kinds.generalised import (
+from headstart.heads.generalised import (
     LOSSES_OF_NUMBERS,
     POISSON,
     QUANTILE,
     SQUARED,
     NumberLoss,
 )
+from headstart.heads.kind import FitsLoss, FitsNumbers, Fitted, HeadKind, Part
+from headstart.heads.kinds.every_kind import able_kinds
 from headstart.heads.kinds.ridge import Ridge
 from headstart.heads.labelled import check_labelled, labels_of, number_of
 from headstart.storage.manifest import Label, Sample

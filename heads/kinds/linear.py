@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from headstart.errors import InvalidHeadSetting
+from headstart.heads.calibration.strength import find_strength
 from headstart.heads.dense_stack import Layer
 from headstart.heads.kind import Complexity, Fitted, Part
 from headstart.heads.kinds.grid import C_TOLD
@@ -18,7 +19,6 @@ from headstart.heads.kinds.lbfgs import Curvature
 from headstart.heads.kinds.logistic import Logistic
 from headstart.heads.kinds.ordinal import fit_ordinal
 from headstart.heads.kinds.paths import ITERATIONS, Descent
-from headstart.heads.kinds.strength import find_strength
 from headstart.heads.setting import Setting
 from headstart.heads.shared_rows import SharedRows
 from headstart.heads.standardisation import Standardisation, one_thread_a_core

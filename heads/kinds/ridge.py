@@ -13,8 +13,8 @@ from headstart.errors import InvalidHeadSetting
 from headstart.heads.calibration.judge import Judge
 from headstart.heads.calibration.out_of_fold import groups_of, inner_folds, members
 from headstart.heads.dense_stack import Layer
+from headstart.heads.generalised import NumberLoss, fit_generalised
 from headstart.heads.kind import Complexity, Fitted, Part
-from headstart.heads.kinds.generalised import NumberLoss, fit_generalised
 from headstart.heads.kinds.grid import choose
 from headstart.heads.kinds.least_squares import LeastSquares
 from headstart.heads.kinds.losses import loss_of

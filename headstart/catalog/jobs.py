@@ -1,4 +1,4 @@
-"""`ws.jobs`: extractions that workers do, on this machine or on others."""
+"""`ws.jobs`: what workers do, here or elsewhere: extractions, and what was begun on the page."""
 
 from __future__ import annotations
 

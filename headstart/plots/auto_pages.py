@@ -90,11 +90,10 @@ def answer_text(found: Auto) -> str:
 
 def tested_text(found: Auto) -> str:
     """What the scores are of, and how often that split was looked at."""
-    count = found.head.metrics["n_test"]
     often = "for the first time" if found.looks < 2 else f"by {found.looks:,} heads so far"
     return (
-        f"Of {count:,} samples of the test split, which took no part in the choice; it was "
-        f"looked at {often}."
+        f"The {found.head.metrics['n_test']:,} samples of the test split took no part in the "
+        f"choice; they were looked at {often}."
     )
 
 

@@ -51,7 +51,7 @@ def is_copied(addresses: np.ndarray, size: int, out: np.ndarray) -> bool:
 
 def _address(block: np.ndarray) -> int:
     """As `block.ctypes.data`, in a tenth of its time."""
-    return ctypes.addressof(ctypes.c_char.from_buffer(block))
+    return ctypes.addressof(ctypes.c_char.from_buffer(block.data))
 
 
 @cache

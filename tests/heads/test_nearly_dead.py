@@ -95,7 +95,7 @@ def test_nor_are_they_copied_to_choose_a_strength(monkeypatch):
         return bounds_of(rows)
 
     monkeypatch.setattr("headstart.heads.rows.COPIED", 0)
-    monkeypatch.setattr("headstart.heads.kinds.strength.bounds_of", find)
+    monkeypatch.setattr("headstart.heads.calibration.strength.bounds_of", find)
     KINDS["linear"].fit(Part(x, y), Part(x[:0], y[:0]), 10, 0)
     assert [isinstance(rows, ChosenRows) for rows in seen] == [True] * 5
     assert all(len(rows) < 400 for rows in seen)

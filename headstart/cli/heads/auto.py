@@ -133,8 +133,8 @@ def _show(out: Any, found: Auto) -> None:
     ]
     out.print(table(None, COLUMNS, rows))
     out.print(text(f"{len(rows)} of {len(found.tried):,} attempts; below each accuracy its 95 %."))
-    for one in found.dropped:
-        out.print(text(f"Left out: {one.what}: {one.why}"))
+    for why, what in left_out(found):
+        out.print(text(f"Left out: {what}: {why}"))
     out.print(text(time_text(found)))
     out.print(text(f"{answer_text(found)} {found.why[0].upper()}{found.why[1:]}."))
     out.print(text(f"It has {scored_text(found.head)}. {tested_text(found)}"))
@@ -142,6 +142,14 @@ def _show(out: Any, found: Auto) -> None:
         if file is not None:
             out.print(text(f"Wrote the {what} into {file}."), soft_wrap=True)
     explain_words(out, rows)
+
+
+def left_out(found: Auto) -> list[tuple[str, str]]:
+    """Why something was left out, and what: all that was for one reason together."""
+    by_reason = dict[str, list[str]]()
+    for one in found.dropped:
+        by_reason.setdefault(one.why, []).append(one.what)
+    return [(why, ", ".join(what)) for why, what in by_reason.items()]
 
 
 COLUMNS = ("features", "head", ">samples", ">accuracy", ">seconds")

@@ -114,7 +114,7 @@ def _searched(
     attempts = Attempts(pool, budget, now)
     search = Search(dataset, pool, attempts, budget, wanted.kinds)
     left = search.begin(_entrants(context, dataset, pool.samples, backbones, wanted))
-    budget.keep_back(_of_the_end(attempts, wanted))
+    budget.keep_back(_of_the_end(attempts, pool, wanted))
     is_interrupted = False
     try:
         search.features(left)
@@ -182,10 +182,11 @@ def _first(dataset: Dataset, samples: SampleColumns) -> Any:
     return None
 
 
-def _of_the_end(attempts: Attempts, wanted: Wanted) -> float:
+def _of_the_end(attempts: Attempts, pool: Pool, wanted: Wanted) -> float:
     """Seconds for the last fit, which takes about as long as one of five on folds, the choice of
-    its strength with it, and for the model."""
-    return attempts.tried[0].seconds + (0.0 if wanted.output is None else ATTACHING)
+    its strength with it, and for the model, which takes about as long as a backbone to open."""
+    attached = 0.0 if wanted.output is None else max(ATTACHING, pool.longest_start)
+    return attempts.tried[0].seconds + attached
 
 
 def _default(sweep: Sweep, search: Search) -> Trial:

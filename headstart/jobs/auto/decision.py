@@ -18,6 +18,7 @@ from headstart.heads.combined.greedy import ROUNDS, select
 from headstart.heads.evaluation.best import worse_than_best
 from headstart.heads.evaluation.cross_validation import Crossed
 from headstart.heads.evaluation.outcomes import Outcomes
+from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.words import setting_words
 from headstart.jobs.auto.found import DEFAULT, ENSEMBLE, SINGLE, Side
 from headstart.jobs.heads.sweep import Trial
@@ -69,8 +70,8 @@ def decide(trials: Sequence[Trial], default: Trial) -> Decision:
 
 
 def _why_kept(trials: Sequence[Trial], default: Trial) -> str:
-    if trials[0] is default:
-        return "nothing that was tried is more accurate than the default on folds"
+    if all(one.blocks == default.blocks and _is_linear(one) for one in trials):
+        return "nothing else was tried on all samples"
     points = 100 * (trials[0].crossed.accuracy - default.crossed.accuracy)
     if points <= 0:
         return "nothing that was tried is more accurate than the default on folds"
@@ -78,6 +79,10 @@ def _why_kept(trials: Sequence[Trial], default: Trial) -> str:
         f"the best of {len(trials):,} settings is {points:.1f} points above the default on folds, "
         "which may be chance: the default is kept"
     )
+
+
+def _is_linear(trial: Trial) -> bool:
+    return trial.crossed.settings["kind"] == Linear.kind
 
 
 def _side(what: str, trial: Trial) -> Side:

@@ -88,6 +88,12 @@ class Pool:
         each = entrant.work * float(np.median(known)) if known else 0.0
         return opening + missing * each
 
+    @property
+    def longest_start(self) -> float:
+        """Seconds that a backbone took at most until its first samples were computed."""
+        opened = self._openings[1:]
+        return max([*opened, *(one.starting for one in self.costs.values()), 0.0])
+
     def missing(self, entrant: Entrant, rows: np.ndarray | None) -> int:
         """How many of some samples have to be computed; all are looked at without rows."""
         if entrant.name not in self._opened and entrant.source is not None:

@@ -38,6 +38,7 @@ FEW_ROWS = 1000
 """Samples that kinds of heads are tried on before they are on all."""
 ON_FEATURES = 2
 """The best features, on which other kinds than linear ones are tried."""
+NO_TIME = "no time was left for trials"
 SHARE = 0.5
 """Of the time that is left, what is put on one backbone that nothing is known of yet."""
 
@@ -158,14 +159,15 @@ class Search:
         """Compute what is missing of a backbone's features, if there is time for that."""
         what = "all samples" if rows is None else f"{len(rows):,} samples"
         left = self._budget.left
+        share = 1.0 if rows is None or self._pool.is_measured(entrant) else SHARE
         try:
             missing = self._pool.missing(entrant, rows)
             if not missing:
                 return True
             need = self._pool.forecast(entrant, missing)
-            share = 1.0 if rows is None or self._pool.is_measured(entrant) else SHARE
             if need > share * left:
                 why = f"{what} take about {need:,.0f} s, {max(left, 0):,.0f} s are left for trials"
+                why = why if left > 0 else NO_TIME
                 self._attempts.drop(entrant.name, why)
                 return False
             self._pool.compute(entrant, rows, share * left)
@@ -187,6 +189,7 @@ class Search:
         need = self._attempts.forecast(name, width, min(size, self._pool.trying.limit)) or 0.0
         if need > left or left <= 0:
             why = f"its fits take about {need:,.0f} s, {max(left, 0):,.0f} s are left for trials"
+            why = why if left > 0 else NO_TIME
             self._attempts.drop(what, why)
             return None
         try:

@@ -12,7 +12,7 @@ import headstart as hs
 from headstart.errors import HeadError
 from headstart.heads.dense_stack import DenseStack
 from headstart.heads.evaluation.scores import scores_of
-from headstart.heads.kinds.generalised import NumberLoss
+from headstart.heads.generalised import NumberLoss
 from headstart.heads.regression import Regression
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import headstart as hs
+from headstart.heads.calibration import strength
 from headstart.heads.kind import Part
-from headstart.heads.kinds import strength
 from headstart.heads.kinds.lbfgs import RightSide, solve_together
 
 STRENGTHS = tuple(np.logspace(-4, 2, 13).tolist())
