@@ -21,8 +21,8 @@ from headstart.heads.attention.network import AttentiveNetwork, Spread
 from headstart.heads.calibration.judge import Verdict
 from headstart.heads.calibration.out_of_fold import inner_folds
 from headstart.heads.dense_stack import DenseStack, Layer
+from headstart.heads.descent import FOLDS, calibrated, cooled, descend, scores_of
 from headstart.heads.kind import Complexity, Fitted, Part, tokens_for
-from headstart.heads.kinds.descent import FOLDS, calibrated, cooled, descend, scores_of
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.setting import Setting, combinations
 from headstart.heads.standardisation import one_thread_a_core

@@ -17,9 +17,9 @@ import numpy as np
 
 from headstart.errors import InvalidHeadSetting
 from headstart.heads.dense_stack import DenseStack, Layer
+from headstart.heads.descent import calibrated, descend
 from headstart.heads.kind import Complexity, Fitted, Part
 from headstart.heads.kinds.adam import Adam
-from headstart.heads.kinds.descent import calibrated, descend
 from headstart.heads.kinds.losses import LOSSES
 from headstart.heads.setting import Setting, combinations
 from headstart.heads.standardisation import Standardisation, one_thread_a_core

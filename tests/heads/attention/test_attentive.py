@@ -7,6 +7,7 @@ import pytest
 
 import headstart as hs
 from headstart.errors import HeadError, InvalidHeadSetting
+from headstart.heads import descent
 from headstart.heads.attention.layer import Attention
 from headstart.heads.attention.network import AttentiveNetwork, Spread
 from headstart.heads.attention.token_rows import TokenRows
@@ -16,7 +17,6 @@ from headstart.heads.evaluation.cross_validation import cross, try_fold
 from headstart.heads.evaluation.folds import split_into_folds
 from headstart.heads.evaluation.paired import often_right
 from headstart.heads.kind import Part, tokens_for
-from headstart.heads.kinds import descent
 from headstart.heads.kinds.losses import loss_of
 from headstart.heads.origins import fit_near_zero
 from headstart.heads.rows import ChosenRows

@@ -5,9 +5,9 @@ import pytest
 
 import headstart as hs
 from conftest import keras
+from headstart.heads import descent
 from headstart.heads.dense_stack import DenseStack, Layer
 from headstart.heads.kind import Part
-from headstart.heads.kinds import descent
 from headstart.heads.kinds.adam import Adam
 from headstart.heads.kinds.losses import loss_of
 from headstart.heads.kinds.mlp import _Network
