@@ -46,8 +46,15 @@ class Step(Showable):
     picture: np.ndarray | None = None
 
     def _facts(self) -> dict[str, Any]:
-        names = ("input", "step", "shape", "dtype", "least", "most", "words")
-        return {name: getattr(self, name) for name in names}
+        return {
+            "input": self.input,
+            "step": self.step,
+            "shape": self.shape,
+            "dtype": self.dtype,
+            "least": self.least,
+            "most": self.most,
+            "words": self.words,
+        }
 
     def _line(self) -> str:
         return f"{self.step}: {self.dtype} {self.shape}"

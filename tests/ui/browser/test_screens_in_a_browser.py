@@ -5,6 +5,10 @@ from urllib.parse import urlsplit
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from headstart.jobs.features.worker import JobWorker
+from headstart.jobs.tasks.begin import begin
+from headstart.jobs.tasks.rank import RankTask
+
 SERIOUS = ("serious", "critical")
 FILES = (".csv", "/picture")
 """What addresses end with that are no pages."""
@@ -75,3 +79,13 @@ def test_every_screen_is_whole_quiet_and_open_to_all(look, width, scheme, of_a_k
     assert problems == {}
     assert ("map",) in kinds and ("datasets", "*") in kinds
     assert seen.is_clean()
+
+
+def test_a_job_that_ends_while_it_is_watched_is_shown_as_it_ended(look, shown):
+    job = begin(shown.workspace.context, RankTask("pics"))
+    page = look().open(f"/jobs/{job.id}")
+    assert "It waits for a worker" in page.inner_text("main")
+    page.get_by_text("Live: as the ledger has it.").wait_for()
+    JobWorker(shown.workspace.context).run(job.id)
+    page.get_by_role("link", name="rank all cached features").wait_for()
+    assert "It is done." in page.inner_text("main")
