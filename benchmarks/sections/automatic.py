@@ -20,8 +20,9 @@ from headstart.heads.evaluation.intervals import interval_text
 from headstart.heads.kinds.every_kind import KINDS
 from headstart.jobs.auto.entrants import cuts_of
 from headstart.jobs.auto.opened import of_numbers, open_entrant
+from headstart.jobs.auto.search import FAST
 from headstart.notices import HeadstartWarning
-from sections.precisions import _digits, _news
+from sections.precisions import digits, news
 
 SHARE = 5
 """A full sweep takes so many times as long as `auto` is given."""
@@ -67,7 +68,7 @@ def _sets(folder: Path) -> Iterator[tuple[str, list[str], Any]]:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(3000, 16))
     yield "xor", ["numbers"], _of_table(folder, "xor", x, x[:, 0] * x[:, 1] > 0)
-    _digits(folder / "pictures")
+    digits(folder / "pictures")
 
     def drawn(place: Path) -> hs.Workspace:
         ws = hs.init(place)
@@ -84,19 +85,19 @@ def _sets(folder: Path) -> Iterator[tuple[str, list[str], Any]]:
         return ws
 
     yield "emoji", ["lite0", "lite1"], of_emoji
-    found = _news(folder)
+    found = news(folder)
     if found is not None:
         workspace, reference = found
         source = workspace.datasets.get("news").source
 
-        def news(place: Path) -> hs.Workspace:
+        def of_news(place: Path) -> hs.Workspace:
             ws = hs.init(place)
             model = workspace.backbones.get("minilm").source
             ws.backbones.add("minilm", model)
             ws.datasets.add("news", source)
             return ws
 
-        yield "news", [reference], news
+        yield "news", [reference], of_news
 
 
 def _of_table(folder: Path, name: str, x: np.ndarray, y: np.ndarray) -> Any:
@@ -155,9 +156,7 @@ def _full_sweep(ws: hs.Workspace, dataset: str, backbones: list[str]) -> int:
         cuts = [cut] if cut else [one.name for one in cuts_of(ws.backbones.get(name))]
         ws.extract(f"{name}@{','.join(cuts)}", dataset)
         features += [f"{name}@{one}" for one in cuts]
-    kinds = [
-        one for kind in KINDS.values() if "classification" in kind.tasks for one in kind.grid({})
-    ]
+    kinds = [one for name in ("linear", *FAST) for one in KINDS[name].grid({})]  # of vectors
     sweep = ws.sweep(dataset, features, kinds)
     assert sweep.id is not None
     return sweep.id

@@ -75,7 +75,7 @@ def _sets(folder: Path) -> Iterator[tuple[str, str, hs.Workspace, str, str]]:
     both = hs.init(folder / "both")
     emoji(both, folder)
     yield "emoji", "emoji", both, "lite0", "emoji"
-    both.datasets.add("digits", _digits(folder / "digits"))
+    both.datasets.add("digits", digits(folder / "digits"))
     yield "digits", "emoji", both, "lite0", "digits"
     alone = hs.init(folder / "alone")
     alone.backbones.add("lite0", "zoo:efficientnet-lite0", preprocess=demo.preprocessing())
@@ -85,7 +85,7 @@ def _sets(folder: Path) -> Iterator[tuple[str, str, hs.Workspace, str, str]]:
         yield "BBC News", "BBC News", *texts, "news"
 
 
-def _digits(folder: Path) -> Path:
+def digits(folder: Path) -> Path:
     """scikit-learn's digits as pictures."""
     data: Any = load_digits()
     for number, (pixels, label) in enumerate(zip(data.images, data.target, strict=True)):

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from headstart.errors import DatasetError
+from headstart.jobs.datasets.correct import correct
 from headstart.jobs.datasets.corrections_file import (
+    Wanted,
     check_new,
     find_alike,
     read_corrections,
@@ -141,3 +143,17 @@ def test_what_was_left_out_is_listed(rows, run):
 
 def test_labels_from_python_are_wanted_as_given():
     assert wanted_of({1: np.int64(3)}).labels == {"1": (3, None)}
+
+
+def test_a_label_with_spaces_around_it_is_still_what_the_file_says(ws, tmp_path):
+    for label in (" a ", "b"):
+        for number in range(4):
+            file = tmp_path / "texts" / label / f"{number}.txt"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(f"{label} {number}")
+    ws.datasets.add("texts", tmp_path / "texts")
+    (first,) = [s for s in ws.datasets.manifest("texts").samples if s.id.endswith("a /0.txt")]
+    assert first.label == " a "
+    wanted = Wanted({first.id: ("b", " a ")})
+    done = correct(ws.context, "texts", wanted)
+    assert list(done.labels.values()) == [(" a ", "b")]

@@ -168,7 +168,7 @@ def _numbers(wholes: Wholes, ids: list[str], name: str) -> dict[str, int]:
 
 def _check_thought(name: str, id_: str, label: Label | None, thought: str | None) -> None:
     """See that a label is still what it was when somebody looked at it."""
-    if thought is not None and thought.strip() != ("" if label is None else str(label)):
+    if thought is not None and thought.strip() != ("" if label is None else str(label).strip()):
         raise DatasetError(
             f"sample {id_!r} of {name!r} is labelled {label!r}, the file says {thought!r}",
             hint="Run the audit again: the dataset has changed. Nothing was corrected.",
