@@ -90,6 +90,16 @@ def test_each_kind_of_task_is_done_by_any_worker(ws):
     assert mapped.result == {"map": ws.map(FEATURES, "pics").kept.key}
 
 
+def test_a_head_is_trained_on_the_backbone_that_was_the_newest_when_the_job_was_begun(ws):
+    task = TrainTask.of(ws.context, "second", FEATURES, "pics")
+    assert task.subject == "train second on net@top"
+    begin(ws.context, task)
+    made.add_backbone(ws, trunk="another")
+    (work,) = ws.jobs.work()
+    assert (work.state, work.error) == ("done", None)
+    assert ws.heads.get("second").record.backbone == "net:1"
+
+
 def test_a_task_is_begun_once_while_it_is_open(ws):
     first = begin(ws.context, RankTask("pics"))
     assert begin(ws.context, RankTask("pics")).id == first.id
@@ -166,9 +176,7 @@ def test_an_ensemble_whose_training_is_cancelled_is_not_registered(ws, monkeypat
 @pytest.mark.parametrize(
     "task", [TrainTask("second", FEATURES, "pics"), RetrainTask("first:1", "pics")]
 )
-def test_a_head_is_not_registered_whose_dataset_changed_while_it_was_trained(
-    ws, task, monkeypatch
-):
+def test_a_head_is_not_registered_whose_dataset_changed_while_it_was_trained(ws, task, monkeypatch):
     fit = models.train
 
     def corrected_meanwhile(*given):
@@ -201,6 +209,8 @@ def test_a_task_is_done_by_one_worker_alone(ws):
         found = ws.jobs.get(job.id)
         assert found.state == "running" and len(found.workers) == 1
         assert not ws.jobs.work() and not ws.jobs.work(job.id)
+        with pytest.raises(RegistryError, match="is running"):
+            retry(ws.context, job.id)
     (work,) = ws.jobs.work()
     assert work.state == "done"
 

@@ -23,7 +23,7 @@ from headstart.values.logs import logger
 LEASE_SECONDS = 60.0
 LOOK_SECONDS = 1.0
 """So often it is written down how far it is, and seen whether it was cancelled."""
-GIVEN_UP = f"{TRIES} workers died or hung that had it"
+GIVEN_UP = f"{TRIES} workers died that had it"
 
 
 class TaskWorker:
