@@ -95,6 +95,11 @@ class Pool:
         return opening + missing * each
 
     @property
+    def learnt(self) -> int:
+        """How many samples heads are trained on in the end, once the default was tried."""
+        return len(self._common or ())
+
+    @property
     def longest_start(self) -> float:
         """Seconds that a backbone took at most until its first samples were computed."""
         opened = self._openings[1:]
@@ -173,9 +178,7 @@ class Pool:
         (found,) = found_among(self._dataset.name, [blocks], [view], self.trying)
         return found.load()
 
-    def _of_common(
-        self, blocks: Blocks, view: FeatureView, rows: np.ndarray | None
-    ) -> FeatureView:
+    def _of_common(self, blocks: Blocks, view: FeatureView, rows: np.ndarray | None) -> FeatureView:
         """The rows of samples that the default was tried on: what is compared is of the same."""
         is_learnt = view.samples.split_codes != SPLITS.index("test")
         own = view.samples.where(is_learnt).ids
