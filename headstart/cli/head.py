@@ -308,7 +308,13 @@ def _list(call: Call, filters: tuple[str, ...], sort: str | None, limit: int | N
     return Result(rows, show)
 
 
-SCORES = {">accuracy": "accuracy", ">?macro F1": "macro_f1", ">R2": "r2"}
+SCORES = {
+    ">accuracy": "accuracy",
+    ">?macro F1": "macro_f1",
+    ">R2": "r2",
+    ">pinball loss": "pinball_loss",
+    ">Poisson deviance": "poisson_deviance",
+}
 ALWAYS = (">accuracy", ">?macro F1")
 LIST_LEGEND = (
     "Below each score its 95 % interval, of so many held-out samples, or groups, as were tested."
@@ -319,9 +325,9 @@ def _listed(called: str, row: dict[str, Any], scores: list[str]) -> tuple[Any, .
     """The cells of one head."""
     from headstart.heads.evaluation.provenance import groups_text
 
-    groups = groups_text(row["metrics"]).strip()
+    groups, predicts = groups_text(row["metrics"]).strip(), row["metrics"].get("predicts")
     return (
-        (called, row["kind"], *(filter(None, [tags_text(row["tags"])]))),
+        (called, row["kind"], *(filter(None, [predicts, tags_text(row["tags"])]))),
         f"{row['backbone']}@{row['cut']}",
         (
             row["dataset"],
