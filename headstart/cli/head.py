@@ -277,7 +277,8 @@ def task_of(name: str, *, order: str | None, **given: Any) -> Any:
             named = (
                 option.removesuffix("s").replace("_", "-") if option == "class_weights" else option
             )
-            raise click.UsageError(f"--{named} is not for {name}.")
+            able = [f"--task {task}" for task, made in MADE.items() if option in made().describe()]
+            raise click.UsageError(f"--{named} is not for {name}: it needs {' or '.join(able)}.")
     return MADE[name](**{key: value for key, value in given.items() if value is not None})
 
 
