@@ -220,7 +220,7 @@ def cut(monkeypatch):
     """Makes a file empty at the last moment before rows are copied from where it is mapped."""
 
     def set_up(path):
-        real = mapped_rows.is_copied
+        real = own_memory.is_copied
 
         def is_copied(*given):
             os.truncate(path, 0)
