@@ -71,8 +71,10 @@ class Exploration:
             NotFound: the dataset has no sample of an id.
             SampleError: a sample cannot be read.
         """
-        how: dict[str, Any] = {"precision": precision, "index": index, "progress": progress}
-        asked = self.retriever(backbone, dataset, limit=limit, seed=seed, **how)
+        from headstart.jobs.exploration.opened_index import retriever_of
+
+        among = self._looked_at(backbone, dataset, precision, limit, seed)
+        asked = retriever_of(among, index, progress, is_kept=False)
         return asked.similar(samples, ids=ids, count=count)
 
     def retriever(

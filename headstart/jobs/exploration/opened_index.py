@@ -23,11 +23,16 @@ from headstart.values.sizes import MILLION
 
 
 def retriever_of(
-    among: LookedAt, index: bool | None = None, progress: Progress = silent
+    among: LookedAt,
+    index: bool | None = None,
+    progress: Progress = silent,
+    *,
+    is_kept: bool = True,
 ) -> Retriever:
-    """See `Workspace.retriever`."""
+    """See `Workspace.retriever`; one that is not kept is asked once."""
     is_indexed = len(among.samples) > MILLION if index is None else index
-    return Retriever(among, _index_of(among, progress) if is_indexed else None)
+    found = _index_of(among, progress) if is_indexed else None
+    return Retriever(among, found, is_kept=is_kept)
 
 
 def _index_of(among: LookedAt, progress: Progress) -> NeighbourIndex:

@@ -25,7 +25,7 @@ def retrain(
         return fit_again(head, name, progress)
     blocks = head.blocks()
     features = features_of(head.context, blocks.reference, record.dataset, blocks.precision)
-    kind = kind_of(record.kind, record.settings | record.settings.get("given", {}))
+    kind = kind_of(record.kind, record.settings)
     progress(0, 1)
     fitted = fit(
         head.context,
