@@ -1,5 +1,6 @@
 """Ranking, judging labels, training: jobs of the ledger that one worker does as a whole."""
 
+import errno
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import pytest
 import headstart as hs
 import page_workspace as made
 from conftest import clean_environment
-from headstart.errors import NotFound, RegistryError
+from headstart.errors import HeadError, NotFound, RegistryError
 from headstart.heads.models import train as models
 from headstart.heads.models.train import measure
 from headstart.jobs.features.jobs import cancel, find_jobs, get_job, remove, retry
@@ -131,6 +132,30 @@ def test_a_task_that_fails_says_why_and_is_opened_again(ws, monkeypatch):
     assert retry(ws.context, job.id).state == "queued"
     (work,) = ws.jobs.work(job.id)
     assert work.state == "done" and ws.jobs.get(job.id).job.error is None
+
+
+@pytest.mark.parametrize(
+    ("cause", "is_of_all"),
+    [
+        (OSError(errno.ENOSPC, "no space left"), False),
+        (ModuleNotFoundError("umap"), False),
+        (FileNotFoundError(errno.ENOENT, "gone"), True),
+        (None, True),
+    ],
+)
+def test_a_task_that_one_machine_cannot_do_is_left_to_others(ws, monkeypatch, cause, is_of_all):
+    def refused(*_given, **_more):
+        raise HeadError("it cannot be ranked", hint="See above.") from cause
+
+    job = begin(ws.context, RankTask("pics"))
+    with monkeypatch.context() as patched:
+        patched.setattr("headstart.jobs.tasks.rank.rank", refused)
+        (work,) = ws.jobs.work()
+    found = ws.jobs.get(job.id)
+    assert "it cannot be ranked" in work.error and "it cannot be ranked" in found.job.error
+    assert found.state == ("failed" if is_of_all else "queued")
+    if not is_of_all:
+        assert [one.state for one in ws.jobs.work(job.id)] == ["done"]
 
 
 def test_a_task_of_a_dataset_that_changed_since_is_not_done(ws):
