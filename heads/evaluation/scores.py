@@ -32,7 +32,7 @@ from headstart.heads.evaluation.reliability import (
     unseen_of,
 )
 from headstart.heads.kinds.losses import log_losses_of
-from headstart.heads.regression import SCORES, Regression
+from headstart.heads.regression import SCORES, SHARE_BELOW, Regression, shares_below
 from headstart.heads.tasks import SAID_FROM, MultiLabel, Ordinal, Task
 from headstart.storage.manifest import Label
 
@@ -283,6 +283,11 @@ INTERVALS: dict[str, Callable[..., Interval | None]] = {
         *by_class(outputs, targets), clusters
     ),
     "log_loss": _log_loss,
+    SHARE_BELOW: lambda outputs, targets, clusters=None: (
+        share_interval_of(targets[:, 0] <= outputs[:, 0], clusters)
+        if targets.shape[1] == 1
+        else mean_interval(shares_below(outputs, targets), clusters=clusters)
+    ),
     "mean_absolute_error": _error,
     "root_mean_squared_error": _squared,
     "r2": lambda outputs, targets, clusters=None: r2_interval(

@@ -277,7 +277,8 @@ def task_of(name: str, *, order: str | None, **given: Any) -> Any:
             named = (
                 option.removesuffix("s").replace("_", "-") if option == "class_weights" else option
             )
-            raise click.UsageError(f"--{named} is not for {name}.")
+            able = [f"--task {task}" for task, made in MADE.items() if option in made().describe()]
+            raise click.UsageError(f"--{named} is not for {name}: it needs {' or '.join(able)}.")
     return MADE[name](**{key: value for key, value in given.items() if value is not None})
 
 
@@ -308,7 +309,13 @@ def _list(call: Call, filters: tuple[str, ...], sort: str | None, limit: int | N
     return Result(rows, show)
 
 
-SCORES = {">accuracy": "accuracy", ">?macro F1": "macro_f1", ">R2": "r2"}
+SCORES = {
+    ">accuracy": "accuracy",
+    ">?macro F1": "macro_f1",
+    ">R2": "r2",
+    ">pinball loss": "pinball_loss",
+    ">Poisson deviance": "poisson_deviance",
+}
 ALWAYS = (">accuracy", ">?macro F1")
 LIST_LEGEND = (
     "Below each score its 95 % interval, of so many held-out samples, or groups, as were tested."
@@ -319,9 +326,9 @@ def _listed(called: str, row: dict[str, Any], scores: list[str]) -> tuple[Any, .
     """The cells of one head."""
     from headstart.heads.evaluation.provenance import groups_text
 
-    groups = groups_text(row["metrics"]).strip()
+    groups, predicts = groups_text(row["metrics"]).strip(), row["metrics"].get("predicts")
     return (
-        (called, row["kind"], *(filter(None, [tags_text(row["tags"])]))),
+        (called, row["kind"], *(filter(None, [predicts, tags_text(row["tags"])]))),
         f"{row['backbone']}@{row['cut']}",
         (
             row["dataset"],

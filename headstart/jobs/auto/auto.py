@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,8 @@ from headstart.extractors.datasets import reader_of
 from headstart.heads.labelled import check_labels
 from headstart.heads.models.export import format_of
 from headstart.jobs.auto.attempts import Attempts, default_kind
-from headstart.jobs.auto.budget import Budget
-from headstart.jobs.auto.decision import Decision, decide
+from headstart.jobs.auto.budget import FIT, MODEL, Budget
+from headstart.jobs.auto.decision import Decision, Room, decide
 from headstart.jobs.auto.entrants import (
     NUMBERS,
     Entrant,
@@ -114,7 +114,9 @@ def _searched(
     attempts = Attempts(pool, budget, now)
     search = Search(dataset, pool, attempts, budget, wanted.kinds)
     left = search.begin(_entrants(context, dataset, pool.samples, backbones, wanted))
-    budget.keep_back(_of_the_end(attempts, pool, wanted))
+    budget.keep_back(FIT, attempts.default_fit)
+    if wanted.output is not None:  # a model takes about as long as a backbone to open
+        budget.keep_back(MODEL, max(ATTACHING, pool.longest_start))
     is_interrupted = False
     try:
         search.features(left)
@@ -126,14 +128,11 @@ def _searched(
     sweep = keep(
         context, dataset.name, list(attempts.found), attempts.fitted, budget.started, pool.trying
     )
-    return Ended(
-        dataset,
-        pool,
-        attempts,
-        sweep,
-        decide(sweep.trials, _default(sweep, search)),
-        is_interrupted,
-    )
+    room = Room(attempts.last_fit_of, budget.left_for(FIT))
+    decision = decide(sweep.trials, _default(sweep, search), room)
+    for what, why in decision.late:
+        attempts.drop(what, why)
+    return Ended(dataset, pool, attempts, sweep, decision, is_interrupted)
 
 
 def _check_samples(dataset: Dataset, samples: SampleColumns) -> None:
@@ -182,13 +181,6 @@ def _first(dataset: Dataset, samples: SampleColumns) -> Any:
     return None
 
 
-def _of_the_end(attempts: Attempts, pool: Pool, wanted: Wanted) -> float:
-    """Seconds for the last fit, which takes about as long as one of five on folds, the choice of
-    its strength with it, and for the model, which takes about as long as a backbone to open."""
-    attached = 0.0 if wanted.output is None else max(ATTACHING, pool.longest_start)
-    return attempts.tried[0].seconds + attached
-
-
 def _default(sweep: Sweep, search: Search) -> Trial:
     """The best strength of the default's heads stands for it: it chooses one by itself."""
     own = [one for one in sweep.trials if one.blocks == search.default]
@@ -198,7 +190,7 @@ def _default(sweep: Sweep, search: Search) -> Trial:
 def _trained(context: Context, ended: Ended, wanted: Wanted) -> TrainedHead:
     name, decision = wanted.name or ended.dataset.name, ended.decision
     if decision.what == ENSEMBLE:
-        return train_ensemble(context, name, ended.sweep)
+        return train_ensemble(context, name, replace(ended.sweep, trials=decision.candidates))
     trial = decision.trial
     features = features_of(
         context, trial.blocks.reference, ended.dataset.name, trial.blocks.precision

@@ -185,8 +185,7 @@ class Search:
         """Try heads, if there is time for them; gives the number of the attempt."""
         name, left = kinds[0].kind, self._budget.left
         what = f"{name} on {blocks.name}"
-        width = sum(math.prod(one.cut.shape) for one in blocks)  # type: ignore[arg-type]
-        need = self._attempts.forecast(name, width, min(size, self._pool.trying.limit)) or 0.0
+        need = self._attempts.forecast(name, blocks, min(size, self._pool.trying.limit)) or 0.0
         if need > left or left <= 0:
             why = f"its fits take about {need:,.0f} s, {max(left, 0):,.0f} s are left for trials"
             why = why if left > 0 else NO_TIME

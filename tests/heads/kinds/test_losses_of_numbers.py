@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.datasets import load_diabetes
 from sklearn.linear_model import PoissonRegressor, QuantileRegressor
 from sklearn.metrics import mean_pinball_loss, mean_poisson_deviance
@@ -15,6 +16,7 @@ from headstart.heads.dense_stack import DenseStack
 from headstart.heads.evaluation.scores import scores_of
 from headstart.heads.generalised import NumberLoss
 from headstart.heads.regression import Regression
+from headstart.sklearn import HeadRegressor
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +126,17 @@ def test_features_that_do_not_fit_into_memory_are_refused_before_they_are_read(c
         said(Regression("poisson"), hs.Ridge((0.1,)), x, y, x)
     monkeypatch.setattr(generalised, "free_memory", lambda: 16 * x.size)
     said(Regression("poisson"), hs.Ridge((0.1,)), x, y, x)
+
+
+@pytest.mark.parametrize("given", [{"loss": "poisson"}, {"loss": "quantile", "quantile": 0.8}])
+def test_the_estimator_takes_the_same_losses(counts, given):
+    x, y = counts
+    estimator = clone(HeadRegressor("ridge", penalties=(0.1,), **given))
+    ours = estimator.fit(x, y[:, 0]).predict(x)
+    theirs = said(Regression(**given), hs.Ridge((0.1,)), x, y, x)
+    np.testing.assert_allclose(ours, theirs[:, 0], rtol=1e-5)
+    with pytest.raises(HeadError, match="quantile is 2"):
+        HeadRegressor(loss="quantile", quantile=2).fit(x, y[:, 0])
 
 
 def test_what_cannot_be_is_refused(counts):

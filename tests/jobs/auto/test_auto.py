@@ -44,7 +44,7 @@ def found(digits, tmp_path_factory):
     told = []
     output = tmp_path_factory.mktemp("model") / "digits.keras"
     kinds = ("prototype", "neighbours", "ridge")
-    how = {"minutes": 3, "kinds": kinds, "output": output, "watch": told.append}
+    how = {"minutes": 60, "kinds": kinds, "output": output, "watch": told.append}
     found = digits.auto("digits", "tiny@flat", **how)
     return digits, found, told
 
@@ -118,7 +118,7 @@ def xor(tmp_path_factory):
     y = np.where(x[:, 0] * x[:, 1] > 0, "same", "other")
     np.savez(place / "xor.npz", x=x, y=y)
     ws = hs.init(place / "zoo")
-    return ws, ws.auto(place / "xor.npz", minutes=2, kinds=("neighbours", "prototype"))
+    return ws, ws.auto(place / "xor.npz", minutes=60, kinds=("neighbours", "prototype"))
 
 
 def test_rows_of_numbers_are_features_already_and_what_is_better_beyond_chance_is_taken(xor):
@@ -149,7 +149,7 @@ def test_labels_that_mean_nothing_leave_the_default(xor, tmp_path):
     rng = np.random.default_rng(1)
     x, y = rng.normal(size=(200, 4)).astype(np.float32), rng.permutation(np.arange(200) % 2)
     np.savez(tmp_path / "noise.npz", x=x, y=y)
-    found = ws.auto(tmp_path / "noise.npz", minutes=2, kinds="neighbours")
+    found = ws.auto(tmp_path / "noise.npz", minutes=60, kinds="neighbours")
     assert found.chosen == "default" and found.head.kind == "linear"
     assert "may be chance" in found.why or "nothing" in found.why
 
@@ -185,7 +185,7 @@ def test_before_the_default_is_there_an_interruption_is_one(rows):
 def test_a_backbone_that_takes_other_samples_is_left_out_with_the_reason(rows, tmp_path):
     network().save(tmp_path / "network.keras")
     rows.backbones.add("net", tmp_path / "network.keras", preprocess="unit")
-    found = rows.auto("rows", ("net", "flat@as_it_is"), minutes=1, kinds="prototype")
+    found = rows.auto("rows", ("net", "flat@as_it_is"), minutes=60, kinds="prototype")
     assert found.tried[0].features == "flat@as_it_is"
     (dropped,) = [one for one in found.dropped if one.what == "net"]
     assert dropped.why
