@@ -239,7 +239,7 @@ def _interval(
     clusters: Clusters | None,
 ) -> tuple[tuple[float, float] | None, str]:
     """Of the difference of a score, and by what it was found."""
-    if isinstance(task, Regression) and np.array_equal(*outputs):
+    if isinstance(task, Regression) and np.array_equal(outputs[0], outputs[1]):
         return (0.0, 0.0), ALIKE
     if name in OF_DECISIONS or name in SHARES:
         outputs = [decided(task, said) for said in outputs]
