@@ -166,9 +166,7 @@ def test_an_ensemble_whose_training_is_cancelled_is_not_registered(ws, monkeypat
 @pytest.mark.parametrize(
     "task", [TrainTask("second", FEATURES, "pics"), RetrainTask("first:1", "pics")]
 )
-def test_a_head_is_not_registered_whose_dataset_changed_while_it_was_trained(
-    ws, task, monkeypatch
-):
+def test_a_head_is_not_registered_whose_dataset_changed_while_it_was_trained(ws, task, monkeypatch):
     fit = models.train
 
     def corrected_meanwhile(*given):
