@@ -167,7 +167,8 @@ class HeadRegressor(_OfAKind, RegressorMixin, MultiOutputMixin, BaseEstimator):
     """A head of any kind that gives numbers, as a regressor of feature vectors.
 
     Args:
-        kind: `ridge`, `mlp`, or one of a plug-in that does the task `regression`.
+        kind: `attentive`, `ridge`, `mlp`, or one of a plug-in that does the task `regression`. To
+            an `attentive` one a vector is a single token.
         settings: see `HeadClassifier`.
         seed: of everything that chance decides.
         penalties: of `ridge`: candidates for alpha.
