@@ -13,6 +13,7 @@ from headstart.extractors.run.settings import Settings
 from headstart.heads.dense_stack import flat
 from headstart.heads.exploration.neighbour_index import NeighbourIndex
 from headstart.heads.exploration.similarity import most_similar
+from headstart.heads.rows import check_rows
 from headstart.jobs.exploration.looked_at import LookedAt, check_count
 from headstart.jobs.exploration.similar import Match, Similar
 from headstart.jobs.features.extract_raw import extract_raw
@@ -96,6 +97,7 @@ class Retriever(Showable):
         return IdFinder(self._among.view.samples)
 
     def _found(self, names: Sequence[str], queries: np.ndarray, count: int) -> Results[Similar]:
+        check_rows(queries, names)
         if self._index is None:
             cosines, rows = most_similar(queries, self._among.rows, count, self._lengths)
         else:
