@@ -96,7 +96,7 @@ class Exploration:
             precision: in what the features were computed.
             index: True looks by an index (USearch, extra `search`), which is made once and kept as
                 long as its features; False compares all samples; without a word there is one of
-                more than a million.
+                more than a million, where USearch is installed.
             limit: look at so many samples at most, chosen by `seed`; at all without it.
             seed: of that choice.
             progress: called with (samples in the index, in all) while one is made.

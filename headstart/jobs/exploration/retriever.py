@@ -13,7 +13,7 @@ from headstart.extractors.run.settings import Settings
 from headstart.heads.dense_stack import flat
 from headstart.heads.exploration.neighbour_index import NeighbourIndex
 from headstart.heads.exploration.similarity import most_similar
-from headstart.heads.rows import Rows, rows_of
+from headstart.heads.rows import Rows, check_rows, rows_of
 from headstart.jobs.exploration.looked_at import LookedAt, check_count
 from headstart.jobs.exploration.similar import Match, Similar
 from headstart.jobs.features.extract_raw import extract_raw
@@ -105,6 +105,7 @@ class Retriever(Showable):
         return rows_of(among.view, chosen=among.chosen) if self._is_kept else among.rows
 
     def _found(self, names: Sequence[str], queries: np.ndarray, count: int) -> Results[Similar]:
+        check_rows(queries, names)
         if self._index is None:
             cosines, rows = most_similar(queries, self._rows, count, self._lengths)
         else:
