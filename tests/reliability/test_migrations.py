@@ -58,7 +58,8 @@ def test_going_up_and_down_again_keeps_every_row(tmp_path, revision):
     assert expected.keys() <= found.keys()
     new = {name: rows - expected.get(name, 0) for name, rows in found.items()}
     written = {"events": 1} | ({} if "identity" in expected else {"identity": 1})
-    if counted := sum(expected.get(name, 0) > 0 for name in ("jobs", "sweeps")):
+    counted = sum(expected.get(name, 0) > 0 for name in ("jobs", "sweeps"))
+    if counted and "numbers" not in expected:
         written["numbers"] = counted  # they go on from the last
     assert {name: rows for name, rows in new.items() if rows} == written  # whose, and the upgrade
     command.downgrade(schema.alembic_config(config), revision)
