@@ -30,8 +30,8 @@ PENALTIES = tuple(float(f"{alpha:.0e}") for alpha in np.logspace(-4, 1, 6))
 WIDTHS = (1.0, 0.1, 0.01, 0.001)
 """Over which the kink of a quantile's loss is smoothed, in standard deviations of the numbers."""
 LEAST = {POISSON: 1e-12, QUANTILE: 1e-9}
-"""The share of the loss that a step has to gain, or the fit ends: of a quantile (alpha 1e-4) the loss of 422 x
-64 digits is 1e-5 of itself above that of 1e-12, in two thirds of the steps."""
+"""The share of the loss that a step has to gain, or the fit ends: of a quantile (alpha 1e-4, 422 x
+64 digits) the loss is 1e-5 of itself above that of 1e-12, in two thirds of the steps."""
 JUDGED = 1e-7
 """The same of fits that judge a penalty: 3e-4 above, in a fifth of the steps."""
 FOLDS = 5
