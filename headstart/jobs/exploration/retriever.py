@@ -56,6 +56,7 @@ class Retriever(Showable):
         *,
         ids: str | Sequence[str] | None = None,
         count: int = 10,
+        on_error: str = "fail",
     ) -> Results[Similar]:
         """See `Workspace.similar`."""
         check_count(count, "count")
@@ -70,7 +71,8 @@ class Retriever(Showable):
         items = list(Taker.of(self._among.context, first, of_wholes=True).take(samples))
         if not items:
             raise HeadError("no samples are given", hint="Name one file at least.")
-        return self._found([item.name for item in items], _rows_in_hand(self._among, items), count)
+        names, rows = _rows_in_hand(self._among, items, on_error)
+        return self._found(names, rows, count)
 
     def _to_own(self, ids: list[str], count: int) -> Results[Similar]:
         """Similar to samples of the dataset, which are no matches of themselves."""
@@ -134,14 +136,22 @@ class Retriever(Showable):
         return f"{self.samples:,} samples of {self.dataset} by {self.backbone}, {how}"
 
 
-def _rows_in_hand(among: LookedAt, items: Sequence[RawSample]) -> np.ndarray:
-    """Features of samples of no dataset, of joined ones on the scales of the dataset's."""
+def _rows_in_hand(
+    among: LookedAt, items: Sequence[RawSample], on_error: str
+) -> tuple[list[str], np.ndarray]:
+    """Names and features of samples of no dataset, of joined ones on the scales of the dataset's;
+    without those that are skipped."""
     origin = among.origin
     first, *others = (
         extract_raw(
-            among.context, one.backbone, one.cut, items, Settings(precision=one.cut.precision)
+            among.context,
+            one.backbone,
+            one.cut,
+            items,
+            Settings(precision=one.cut.precision, on_error=on_error),
         )
         for one in origin.blocks
     )
     view = first.beside(others, origin.scales) if others else first
-    return flat(view.to_numpy())
+    names = [items[int(sample.location)].name for sample in view.samples]
+    return names, flat(view.to_numpy())
