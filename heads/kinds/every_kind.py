@@ -102,8 +102,13 @@ def head_of(name: str, settings: Mapping[str, Any]) -> Any:
 
 
 def kind_of(name: str, settings: Mapping[str, Any]) -> Any:
-    """A kind with the settings that `describe` gave; what else there is, is left out."""
+    """A kind with the settings that `describe` gave; what else there is, is left out.
+
+    Of a head that was fitted those that are `given` count: a fit has epochs of its own as well,
+    and to train with as many again would make another head.
+    """
     made: Any = KINDS[name]
+    settings = {**settings, **settings.get("given", {})}
     given = {
         field.name: tuple(value) if isinstance(value := settings[field.name], list) else value
         for field in dataclasses.fields(made)

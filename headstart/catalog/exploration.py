@@ -73,8 +73,10 @@ class Exploration:
             NotFound: the dataset has no sample of an id.
             SampleError: a sample cannot be read.
         """
-        how: dict[str, Any] = {"precision": precision, "index": index, "progress": progress}
-        asked = self.retriever(backbone, dataset, limit=limit, seed=seed, **how)
+        from headstart.jobs.exploration.opened_index import retriever_of
+
+        among = self._looked_at(backbone, dataset, precision, limit, seed)
+        asked = retriever_of(among, index, progress, is_kept=False)
         return asked.similar(samples, ids=ids, count=count, on_error=on_error)
 
     def retriever(
@@ -96,7 +98,7 @@ class Exploration:
             precision: in what the features were computed.
             index: True looks by an index (USearch, extra `search`), which is made once and kept as
                 long as its features; False compares all samples; without a word there is one of
-                more than a million.
+                more than a million, where USearch is installed.
             limit: look at so many samples at most, chosen by `seed`; at all without it.
             seed: of that choice.
             progress: called with (samples in the index, in all) while one is made.

@@ -88,3 +88,7 @@ def test_numbers_are_compared_and_tasks_are_not_mixed(ready, run, tmp_path):
     assert {one.name for one in apart.differences} == set(by_name)  # of which both have all
     said = run("head", "compare", "good", "high").err
     assert "different things, good:1 the mean and high:1 the quantile 0.9" in said
+
+    for one in ready.heads.compare("good", "good").differences:
+        assert (one.difference, one.interval) == (0, (0, 0)) and "the same number" in one.procedure
+        assert "nan" not in repr(one)

@@ -13,6 +13,7 @@ from headstart.extractors.run.settings import Settings
 from headstart.heads.dense_stack import flat
 from headstart.heads.exploration.neighbour_index import NeighbourIndex
 from headstart.heads.exploration.similarity import most_similar
+from headstart.heads.rows import Rows, check_rows, rows_of
 from headstart.jobs.exploration.looked_at import LookedAt, check_count
 from headstart.jobs.exploration.similar import Match, Similar
 from headstart.jobs.features.extract_raw import extract_raw
@@ -24,12 +25,13 @@ from headstart.values.showable import Results, Showable
 class Retriever(Showable):
     """Finds the samples of a dataset most similar to others; opened once, and asked often.
 
-    Had from `ws.retriever`. What it keeps in memory are the features, as far as they take 1 GiB at
-    most, and their lengths; with an index neither.
+    Had from `ws.retriever`. What it keeps in memory are the features, where they take half of what
+    is free at most, and their lengths; with an index neither.
 
     Args:
         among: in what is looked.
         index: by which neighbours are found; all are compared without it.
+        is_kept: whether it is asked again, so that features are worth much memory.
 
     Attributes:
         backbone: by whose features, `NAME:VERSION@CUT`, joined by ` + `.
@@ -38,8 +40,10 @@ class Retriever(Showable):
         recall: of the ten nearest, the share that the index finds; None where all are compared.
     """
 
-    def __init__(self, among: LookedAt, index: NeighbourIndex | None = None) -> None:
-        self._among, self._index = among, index
+    def __init__(
+        self, among: LookedAt, index: NeighbourIndex | None = None, *, is_kept: bool = True
+    ) -> None:
+        self._among, self._index, self._is_kept = among, index, is_kept
         self._lengths = np.full(len(among.samples), np.nan, np.float32)
         self.backbone = among.origin.blocks.reference
         self.dataset = among.origin.dataset.name
@@ -97,9 +101,15 @@ class Retriever(Showable):
     def _finder(self) -> IdFinder:
         return IdFinder(self._among.view.samples)
 
+    @cached_property
+    def _rows(self) -> Rows:
+        among = self._among
+        return rows_of(among.view, chosen=among.chosen) if self._is_kept else among.rows
+
     def _found(self, names: Sequence[str], queries: np.ndarray, count: int) -> Results[Similar]:
+        check_rows(queries, names)
         if self._index is None:
-            cosines, rows = most_similar(queries, self._among.rows, count, self._lengths)
+            cosines, rows = most_similar(queries, self._rows, count, self._lengths)
         else:
             cosines, rows = self._index.most_similar(queries, self._among.stored, count)
         return Results(

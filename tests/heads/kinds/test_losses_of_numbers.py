@@ -11,6 +11,7 @@ from task_rows import part
 
 import headstart as hs
 from headstart.errors import HeadError
+from headstart.heads import generalised
 from headstart.heads.dense_stack import DenseStack
 from headstart.heads.evaluation.scores import scores_of
 from headstart.heads.generalised import NumberLoss
@@ -72,6 +73,21 @@ def test_a_quantile_is_as_good_as_scikit_learns(diabetes, quantile):
     assert below == pytest.approx(quantile, abs=0.01)
 
 
+def test_a_quantile_is_as_good_in_any_unit_of_the_labels(diabetes):
+    x, y = diabetes[0][:60], diabetes[1][:60]
+    task, kind = Regression("quantile", 0.9), hs.Ridge((0.001,))
+    plain = said(task, kind, x, y, x)
+    for unit, start in ((1e5, 0.0), (1e-5, 0.0), (1.0, 1e6)):
+        ours = (said(task, kind, x, y * unit + start, x) - start) / unit
+        np.testing.assert_allclose(ours, plain, atol=0.01 * y.std())
+
+
+def test_a_loss_of_what_overflowed_is_infinite_and_is_not_chosen():
+    outputs, targets = np.array([[np.inf], [np.nan], [2.0]], np.float32), np.array([[2.0]] * 3)
+    for loss in (NumberLoss("poisson"), NumberLoss("quantile", 0.3)):
+        assert loss.losses(outputs, targets)[:, 0].tolist() == [np.inf, np.inf, 0.0]
+
+
 def test_the_scores_are_scikit_learns(diabetes, counts):
     *_, true = diabetes
     rng = np.random.default_rng(0)
@@ -102,6 +118,15 @@ def test_the_penalty_is_chosen_on_rows_that_were_not_fitted(counts):
     wide = np.hstack([x[:80], rng.normal(size=(80, 60)).astype(np.float32)])
     fitted = Regression("poisson").fit(hs.Ridge(), part(wide, y[:80]), part(wide[:0], y[:0]), 0, 0)
     assert fitted.details["chosen"] > 1e-3 and fitted.details["judged_on"]["train"] == 80
+
+
+def test_features_that_do_not_fit_into_memory_are_refused_before_they_are_read(counts, monkeypatch):
+    x, y = counts
+    monkeypatch.setattr(generalised, "free_memory", lambda: 16 * x.size - 1)
+    with pytest.raises(HeadError, match=r"takes 56\.2 KiB of memory for 600 rows of 6 numbers"):
+        said(Regression("poisson"), hs.Ridge((0.1,)), x, y, x)
+    monkeypatch.setattr(generalised, "free_memory", lambda: 16 * x.size)
+    said(Regression("poisson"), hs.Ridge((0.1,)), x, y, x)
 
 
 @pytest.mark.parametrize("given", [{"loss": "poisson"}, {"loss": "quantile", "quantile": 0.8}])

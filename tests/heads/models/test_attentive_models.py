@@ -10,6 +10,7 @@ from conftest import draw, keras, network
 from headstart.errors import HeadError, LayerNotFound
 from headstart.heads.attention.layer import NAME as QUERIES
 from headstart.heads.attention.tokens import Tokens
+from headstart.heads.kinds.every_kind import kind_of
 
 TOLERANCE = 1e-4
 layers = keras.layers
@@ -58,8 +59,15 @@ def test_a_pooled_grid_trains_and_attaches_as_well(trained):
 
 
 def test_it_is_reproduced_to_the_bit(trained):
-    found = trained[1].reproduce()
-    assert found.agrees and found.max_abs_diff == 0
+    """With the epochs that it was given for each rate, not with those that all of them made."""
+    ws, head = trained
+    brief = hs.Attentive(queries=2, learning_rate=1e-3, epochs=2)
+    short = ws.heads.train("short", ws.features("net@relu|tokens4", "pics"), brief)
+    assert short.record.settings["epochs"] > brief.epochs
+    assert kind_of("attentive", short.record.settings) == brief
+    for one in (head, short):
+        found = one.reproduce()
+        assert found.agrees and found.max_abs_diff == 0
 
 
 def test_its_queries_are_tuned_with_the_layers_below_them(trained, tmp_path):
@@ -115,6 +123,13 @@ def lm(ws, tmp_path):
     ws.backbones.add("lm", tmp_path / "lm.keras", preprocess=str(tmp_path / "vocab.txt"))
     ws.datasets.add("reviews", tmp_path / "reviews.csv", text_column="review")
     return ws
+
+
+def test_auto_leaves_heads_out_that_would_look_at_padding(lm):
+    found = lm.auto("reviews", "lm@words", minutes=60, kinds=("attentive", "prototype"))
+    assert {one.head.split()[0].rstrip(",") for one in found.tried} == {"linear", "prototype"}
+    (one,) = [one for one in found.dropped if one.what == "attentive on lm@words"]
+    assert "is a sequence with a mask, which is not stored with it" in one.why
 
 
 def test_words_that_are_padding_are_not_looked_at(lm, run):

@@ -22,10 +22,10 @@ def retrain(
             hint="Train that one again, then `headstart head finetune` it.",
         )
     if head.is_ensemble:
-        return fit_again(head, name)
+        return fit_again(head, name, progress)
     blocks = head.blocks()
     features = features_of(head.context, blocks.reference, record.dataset, blocks.precision)
-    kind = kind_of(record.kind, record.settings | record.settings.get("given", {}))
+    kind = kind_of(record.kind, record.settings)
     progress(0, 1)
     fitted = fit(
         head.context,
