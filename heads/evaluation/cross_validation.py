@@ -25,7 +25,7 @@ from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.losses import log_losses_of, losses_of
 from headstart.heads.kinds.paths import Weights, fit_paths
 from headstart.heads.origins import bounds_of, fit_near_zero, near_zero
-from headstart.heads.rows import COPIED, Rows, check_finite, held, some_of, spans_of_rows
+from headstart.heads.rows import COPIED, Rows, check_rows, held, some_of, spans_of_rows
 from headstart.heads.shared_rows import SharedRows
 from headstart.heads.standardisation import one_thread_a_core
 from headstart.values.showable import Showable
@@ -283,7 +283,7 @@ def _near_zero(kinds: Sequence[HeadKind], rows: Part) -> Part:
     """The rows as kinds take them that do not look at tokens; as they are, if there is none."""
     if not all(map(takes_tokens, kinds)):
         return near_zero(rows)
-    check_finite(rows.features)
+    check_rows(rows.features)
     return rows
 
 

@@ -17,7 +17,7 @@ from headstart.heads.evaluation.bootstrap import (
     roots_interval,
 )
 from headstart.heads.evaluation.clusters import Clusters, assumption_of, cluster_share_interval
-from headstart.heads.evaluation.intervals import BOUNDED, wilson_interval
+from headstart.heads.evaluation.intervals import BOUNDED, CONFIDENCE, wilson_interval
 from headstart.heads.evaluation.per_class import (
     balanced_accuracy,
     counts_of,
@@ -205,11 +205,13 @@ def few_trained(
     ]
 
 
-def share_interval_of(right: np.ndarray, clusters: Clusters | None) -> Interval | None:
+def share_interval_of(
+    right: np.ndarray, clusters: Clusters | None, confidence: float = CONFIDENCE
+) -> Interval | None:
     """Of the share of samples that are right, (n,) bool; of groups one of groups."""
     if clusters is not None:
-        return cluster_share_interval(right, clusters)
-    return wilson_interval(int(right.sum()), len(right)) if len(right) else None
+        return cluster_share_interval(right, clusters, confidence)
+    return wilson_interval(int(right.sum()), len(right), confidence) if len(right) else None
 
 
 def _accuracy(
