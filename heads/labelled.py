@@ -179,11 +179,16 @@ def check_labelled(samples: Sequence[Sample]) -> None:
         )
 
 
+LEAST_WEIGHT, MOST_WEIGHT = 1e-6, 1e6
+"""What a sample of a class may count. Far beyond, float32 holds no sums of them beside others; far
+below, a class is as good as gone, which leaving it out says better."""
+
+
 def weights_by_class(given: Any) -> tuple[tuple[str, float], ...]:
     """Weights by label, from a mapping or pairs.
 
     Raises:
-        InvalidHeadSetting: it is neither, or a weight is not above 0.
+        InvalidHeadSetting: it is neither, or a weight is out of bounds.
     """
     try:
         pairs = given.items() if hasattr(given, "items") else given
@@ -193,9 +198,10 @@ def weights_by_class(given: Any) -> tuple[tuple[str, float], ...]:
             f"class_weights is {brief(given)}", hint="Give a dictionary, such as {'cat': 2.0}."
         ) from None
     for label, weight in found:
-        if not 0 < weight < math.inf:
+        if not LEAST_WEIGHT <= weight <= MOST_WEIGHT:
             raise InvalidHeadSetting(
-                f"the weight of {label!r} is {weight:g}", hint="Give a number above 0."
+                f"the weight of {label!r} is {weight:g}",
+                hint=f"Give a number from {LEAST_WEIGHT:g} to {MOST_WEIGHT:,.0f}.",
             )
     return found
 

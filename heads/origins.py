@@ -18,7 +18,7 @@ from headstart.heads.attention.token_rows import TokenRows
 from headstart.heads.attention.tokens import Tokens
 from headstart.heads.bounds import BEYOND, HARDLY, Bounds
 from headstart.heads.kind import Fitted, Part
-from headstart.heads.rows import Rows, check_finite, held, less, spans_of_rows
+from headstart.heads.rows import Rows, check_rows, held, less, spans_of_rows
 
 FAR = 64.0
 """Standard deviations from zero from which a column is moved: folded into a bias, a mean of so many
@@ -161,7 +161,7 @@ def near_zero(part: Part) -> Part:
     Raises:
         HeadError: a row holds NaN or infinity.
     """
-    check_finite(part.features)
+    check_rows(part.features)
     return moved(part, origin_of(part.features))
 
 

@@ -32,6 +32,24 @@ SHARE_BELOW = "share_below"
 quantile is best."""
 
 
+LARGEST = 1e37
+"""Numbers up to here are learned: what a head says is float32, which ends at 3.4e38."""
+
+
+def check_size(targets: np.ndarray) -> None:
+    """See that numbers to learn, (n, outputs), are such as a head can say.
+
+    Raises:
+        HeadError: one is beyond `LARGEST`.
+    """
+    largest = np.abs(targets).max(initial=0)
+    if largest > LARGEST:
+        raise HeadError(
+            f"a number to learn is as large as {largest:g}, and a head says {LARGEST:.0e} at most",
+            hint="Give them in another unit.",
+        )
+
+
 @dataclass(frozen=True)
 class Regression(Options, error=InvalidHeadSetting):
     """A number a sample, or several: labels such as `0.5|-1.25`, which rows of several numbers
@@ -104,14 +122,8 @@ class Regression(Options, error=InvalidHeadSetting):
         return None
 
     def check(self, train: Part, classes: Sequence[Label]) -> None:
-        with np.errstate(over="ignore", invalid="ignore"):
-            std = train.targets.std(axis=0)
-        if not np.isfinite(std).all():
-            raise HeadError(
-                f"labels of the train split are too far apart: {np.abs(train.targets).max():g}",
-                hint="Give them in another unit.",
-            )
-        flat = np.flatnonzero(std == 0)
+        check_size(train.targets)
+        flat = np.flatnonzero(train.targets.std(axis=0) == 0)
         if len(flat):
             which = f" (number {flat[0] + 1} of each)" if train.targets.shape[1] > 1 else ""
             raise HeadError(

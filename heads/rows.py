@@ -21,6 +21,9 @@ COPIED = 256 << 20
 """Of an array, so many bytes of some rows are copied; of more each block when it is looked at."""
 SHARE = 0.5
 """Of the memory that is free: what features may take."""
+LARGEST = 1e16
+"""Numbers up to here are computed with: float32 holds the sum of three million squares of them. Of
+larger ones lengths, spreads and products become infinite, and angles and heads nonsense."""
 
 
 class LazyRows(ABC):
@@ -70,7 +73,11 @@ class LazyRows(ABC):
 
 
 class StoredRows(LazyRows):
-    """Rows of one view or of several, one behind the other, read when they are sliced."""
+    """Rows of one view or of several, one behind the other, read when they are sliced.
+
+    Raises:
+        HeadError: one that is read holds NaN, infinity, or a number beyond `LARGEST`.
+    """
 
     def __init__(self, *views: FeatureView) -> None:
         self._views = views
@@ -79,6 +86,18 @@ class StoredRows(LazyRows):
         self.shape = (int(self._starts[-1]), width)
 
     def _read(self, rows: slice | np.ndarray) -> np.ndarray:
+        found = self._found(rows)
+        bad = _find_bad(found)
+        if bad is not None:
+            number = int(np.arange(self._starts[-1])[rows][bad])
+            raise _refusal(number, found[bad], self._id_of(number))
+        return found
+
+    def _id_of(self, number: int) -> str:
+        view = int(np.searchsorted(self._starts, number, side="right")) - 1
+        return self._views[view].samples[number - int(self._starts[view])].id
+
+    def _found(self, rows: slice | np.ndarray) -> np.ndarray:
         if len(self._views) == 1:
             return flat(self._views[0][rows]).astype(np.float32, copy=False)
         numbers = np.arange(self._starts[-1])[rows]
@@ -114,26 +133,49 @@ def spans_of_rows(features: Rows, size: int = BLOCK_BYTES) -> list[slice]:
     ]
 
 
-def check_finite(features: Rows, ids: Sequence[str] | None = None) -> None:
-    """See that features are numbers, whatever kind of head is to be fitted to them.
+def check_rows(features: Rows, ids: Sequence[str] | None = None) -> None:
+    """See that features are numbers that can be computed with, whatever is done with them.
+    `StoredRows` look at each row that is read, and need no other look.
 
     Args:
         features: (n, width).
         ids: of the samples that the rows are of, as far as they are known.
 
     Raises:
-        HeadError: one holds NaN or infinity.
+        HeadError: one holds NaN, infinity, or a number beyond `LARGEST`.
     """
     for span in spans_of_rows(features):
         block = features[span]
-        if np.isfinite(block).all():
+        bad = _find_bad(block)
+        if bad is not None:
+            row = span.start + bad
+            raise _refusal(row, block[bad], ids[row] if ids is not None and row < len(ids) else "")
+
+
+def _find_bad(rows: np.ndarray) -> int | None:
+    """The first of some rows, (n, width), that cannot be computed with."""
+    for span in spans_of_rows(rows):
+        block = rows[span]
+        # compared so that NaN is seen as well
+        if block.min(initial=0) >= -LARGEST and block.max(initial=0) <= LARGEST:
             continue
-        row = span.start + int(np.flatnonzero(~np.isfinite(block).all(axis=1))[0])
-        of = f" (sample {ids[row]!r})" if ids is not None and row < len(ids) else ""
-        raise HeadError(
-            f"row {row} of the features{of} holds NaN or infinity",
-            hint="Fix it or leave it out: no head can be fitted to it.",
+        return span.start + int(np.argmin((np.abs(block) <= LARGEST).all(axis=1)))
+    return None
+
+
+def _refusal(number: int, row: np.ndarray, id_: str) -> HeadError:
+    of = f"row {number} of the features" + (f" (sample {id_!r})" if id_ else "")
+    if not np.isfinite(row).all():
+        return HeadError(
+            f"{of} holds NaN or infinity",
+            hint="Fix it or leave it out: no head can be fitted to it, and nothing compared.",
         )
+    return HeadError(
+        f"{of} holds {row[np.abs(row).argmax()]:.3g}, beyond {LARGEST:.0e}: sums of such squares "
+        "are more than float32 holds",
+        hint="Leave it out (`headstart dataset exclude`), or scale the samples, or take another "
+        "cut.",
+    )
 
 
 def less(features: Rows, origin: np.ndarray) -> Rows:

@@ -20,9 +20,13 @@ from headstart.heads.generalised import SQUARED
 from headstart.heads.kind import HeadKind, Part, tokens_for
 from headstart.heads.kinds.every_kind import head_of
 from headstart.heads.origins import fit_near_zero
-from headstart.heads.regression import Regression
+from headstart.heads.regression import Regression, check_size
+from headstart.heads.rows import check_rows
 from headstart.values.seeds import check_seed
 
+LEAST_WEIGHT, MOST_WEIGHT = 1e-12, 1e12
+"""What a row may count that counts at all; a smaller or larger number is none of float32 once rows
+and squares are summed up with it."""
 NO_SETTINGS = ("kind", "settings", "seed", "loss", "quantile")
 """Parameters of an estimator that are none of a kind."""
 
@@ -59,15 +63,34 @@ class _OfAKind:
         """Features and targets as they were checked; rows that count nothing are left out."""
         given: Any = validate_data(self, X, y, dtype=np.float32, **how)
         x, y = given
+        check_rows(x)
         if sample_weight is None:
             return Part(x, y)
-        weights = np.asarray(_check_sample_weight(sample_weight, x), np.float32)
-        return Part(x[weights > 0], y[weights > 0], weights[weights > 0])
+        weights = np.asarray(_check_sample_weight(sample_weight, x), np.float64)
+        _check_weights(weights)
+        return Part(x[weights > 0], y[weights > 0], weights[weights > 0].astype(np.float32))
 
     def _checked(self, X: Any) -> np.ndarray:
         check_is_fitted(self)  # type: ignore[arg-type]
         x: Any = validate_data(self, X, dtype=np.float32, reset=False)
         return x
+
+
+def _check_weights(weights: np.ndarray) -> None:
+    """See that rows count something that can be computed with, or nothing.
+
+    Raises:
+        ValueError: a weight is below 0, or neither 0 nor within the bounds; or all are 0.
+    """
+    if not weights.any():
+        raise ValueError("Sample weights must contain at least one non-zero number: all are 0")
+    bad = (weights != 0) & ~((weights >= LEAST_WEIGHT) & (weights <= MOST_WEIGHT))
+    if bad.any():
+        row = int(bad.argmax())
+        raise ValueError(
+            f"sample_weight of row {row} is {weights[row]:g}: give 0, or a number from "
+            f"{LEAST_WEIGHT:g} to {MOST_WEIGHT:g}"
+        )
 
 
 class HeadClassifier(_OfAKind, ClassifierMixin, BaseEstimator):
@@ -134,8 +157,9 @@ class HeadClassifier(_OfAKind, ClassifierMixin, BaseEstimator):
         """Fit to features (n, width) and labels (n,); rows count as `sample_weight` says, (n,).
 
         Raises:
-            ValueError: NaN or infinity among the features, fewer than two classes, or (HeadError) a
-                kind or setting that there is not.
+            ValueError: NaN, infinity or a number beyond 1e16 among the features, a weight below 0 or
+                out of bounds, fewer than two classes, or (HeadError) a kind or setting that there
+                is not.
         """
         rows = self._rows(X, y, sample_weight)
         check_classification_targets(rows.targets)
@@ -155,7 +179,8 @@ class HeadClassifier(_OfAKind, ClassifierMixin, BaseEstimator):
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Class probabilities (n, classes)."""
-        return self.stack_.predict_proba(self._checked(X))
+        x = self._checked(X)  # which says so if there is no stack yet
+        return self.stack_.predict_proba(x)
 
     def predict(self, X: Any) -> np.ndarray:
         """The most probable label of each row."""
@@ -218,12 +243,14 @@ class HeadRegressor(_OfAKind, RegressorMixin, MultiOutputMixin, BaseEstimator):
         `sample_weight` says, (n,).
 
         Raises:
-            ValueError: NaN or infinity among them, or (HeadError) a kind, loss or setting that
-                there is not, or that gives no numbers.
+            ValueError: NaN, infinity or a number that is too large among them, a weight below 0 or
+                out of bounds, or (HeadError) a kind, loss or setting that there is not, or that
+                gives no numbers.
         """
         rows = self._rows(X, y, sample_weight, multi_output=True, y_numeric=True)
         self._is_flat = rows.targets.ndim == 1
         targets = np.asarray(rows.targets, np.float64).reshape(len(rows.targets), -1)
+        check_size(targets)
         kind, task, x = self._made(), Regression(self.loss, self.quantile), rows.features
         nothing = Part(x[:0], targets[:0])
         fitted = fit_near_zero(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,7 +25,7 @@ from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.losses import log_losses_of, losses_of
 from headstart.heads.kinds.paths import Weights, fit_paths
 from headstart.heads.origins import bounds_of, fit_near_zero, near_zero
-from headstart.heads.rows import COPIED, Rows, check_finite, held, some_of, spans_of_rows
+from headstart.heads.rows import COPIED, Rows, check_rows, held, some_of, spans_of_rows
 from headstart.heads.shared_rows import SharedRows
 from headstart.heads.standardisation import one_thread_a_core
 from headstart.values.showable import Showable
@@ -282,7 +283,7 @@ def _near_zero(kinds: Sequence[HeadKind], rows: Part) -> Part:
     """The rows as kinds take them that do not look at tokens; as they are, if there is none."""
     if not all(map(takes_tokens, kinds)):
         return near_zero(rows)
-    check_finite(rows.features)
+    check_rows(rows.features)
     return rows
 
 
@@ -370,9 +371,14 @@ def _others(
     units = len(kinds) * len(folds)
     processes = 1 if is_large else min(cores() if jobs is None else jobs, max(units, 1))
     done: Any = Parallel(processes, return_as="generator_unordered")(work())
-    for said in done:
-        yield said
-        progress(1)
+    try:
+        for said in done:
+            yield said
+            progress(1)
+    finally:
+        with warnings.catch_warnings():  # of fits that somebody who ends early wants no more
+            warnings.filterwarnings("ignore", ".*still being processed by the workers")
+            done.close()
 
 
 def _try(

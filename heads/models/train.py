@@ -17,7 +17,7 @@ from headstart.heads.evaluation.clusters import clusters_of
 from headstart.heads.evaluation.scores import few_trained, scores_of
 from headstart.heads.kind import HeadKind, Part, tokens_for
 from headstart.heads.origins import fit_near_zero
-from headstart.heads.rows import check_finite, rows_of
+from headstart.heads.rows import rows_of
 from headstart.heads.tasks import Classification, Task
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.columns.units import units_of
@@ -142,7 +142,6 @@ def part_of(views: Sequence[FeatureView], task: Task, classes: list[Label]) -> P
     """The rows of some views, one behind the other, with targets, weights and groups."""
     targets = task.read([label for view in views for label in view.labels], classes)
     rows = rows_of(*views)
-    check_finite(rows, [id_ for view in views for id_ in view.ids])
     weights = task.weigh(targets, len(classes), classes)
     return Part(rows, targets, weights, _groups(views), tokens_of(views[0]))
 

@@ -142,10 +142,10 @@ def test_features_that_are_no_numbers_are_refused_whatever_the_kind(kind):
 
 
 def test_the_sample_whose_feature_is_no_number_is_named():
-    from headstart.heads.rows import check_finite
+    from headstart.heads.rows import check_rows
 
     x = np.zeros((5, 2), np.float32)
-    check_finite(x, list("abcde"))
+    check_rows(x, list("abcde"))
     x[3, 0] = np.nan
     with pytest.raises(HeadError, match=r"row 3 of the features \(sample 'd'\) holds NaN"):
-        check_finite(x, list("abcde"))
+        check_rows(x, list("abcde"))

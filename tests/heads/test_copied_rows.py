@@ -12,7 +12,7 @@ from headstart.errors import StorageError
 from headstart.heads import copied_rows
 from headstart.heads.bounds import Bounds
 from headstart.heads.copied_rows import CopiedRows, copied
-from headstart.heads.rows import ChosenRows, check_finite, some_of
+from headstart.heads.rows import ChosenRows, check_rows, some_of
 from headstart.notices import HeadstartNote
 
 
@@ -45,7 +45,7 @@ def test_they_are_the_same_rows(chosen, tmp_path, monkeypatch):
     ones = np.ones(9, np.float32)
     held = found.less(ones).held(Bounds(low, high))
     np.testing.assert_array_equal(held[:50], np.clip(expected[:50] - 1, -0.5, 0.5))
-    check_finite(found)
+    check_rows(found)
 
 
 def test_a_slice_is_no_copy_and_cannot_be_written_to(chosen, tmp_path):

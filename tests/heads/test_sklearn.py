@@ -127,3 +127,30 @@ def test_a_setting_that_the_kind_does_not_have_is_refused_with_the_nearest_one()
         HeadClassifier("linear", {"strenghts": (0.1,)}).fit(x, y)
     with pytest.raises(HeadError, match="no head kind 'forest'"):
         HeadClassifier("forest").fit(x, y)
+
+
+@pytest.mark.parametrize("estimator", [HeadRegressor(), HeadClassifier("ridge")])
+@pytest.mark.parametrize(
+    ("weight", "said"),
+    [
+        (-1, "row 3 is -1: give 0, or"),
+        (1e-300, "row 3 is 1e-300"),
+        (1e300, r"row 3 is 1e\+300"),
+        (0, "at least one non-zero number"),
+    ],
+)
+def test_weights_that_are_none_are_refused(estimator, weight, said):
+    """Those below 0 were left out without a word."""
+    weights = np.full(20, weight) if weight <= 0 else np.ones(20)
+    weights[:3], weights[3] = (1 if weight else 0), weight
+    with pytest.raises(ValueError, match=said):
+        estimator.fit(np.eye(20), np.arange(20) % 2, sample_weight=weights)
+
+
+def test_numbers_that_float32_does_not_hold_are_refused():
+    x, y = np.random.default_rng(0).normal(size=(20, 3)), np.arange(20.0)
+    for factor in (1e40, 1e200):
+        with pytest.raises(ValueError, match="a number to learn is as large as"):
+            HeadRegressor().fit(x, y * factor)
+    with pytest.raises(ValueError, match=r"row 0 of the features holds .*e\+36, beyond"):
+        HeadRegressor().fit(x * 1e37, y)

@@ -136,8 +136,11 @@ def test_class_weights_that_cannot_be_are_refused(flat, run):
     view = add(x, np.array([f"d{n}" for n in y]))
     with pytest.raises(HeadError, match="a weight is given for 'cat', and no sample has"):
         ws.heads.train("h", view, task=hs.Classification(class_weights={"cat": 2}))
-    with pytest.raises(HeadError, match="the weight of 'd1' is 0"):
-        hs.Classification(class_weights={"d1": 0})
+    for weight in (0, 1e-300, 1e40, 1e300, np.inf, np.nan):  # float32 holds 1e40 for infinite
+        with pytest.raises(
+            HeadError, match=rf"the weight of 'd1' is {weight:g}".replace("+", "\\+")
+        ):
+            hs.Classification(class_weights={"d1": weight})
     with pytest.raises(HeadError, match="balanced, and have weights"):
         hs.Classification(balanced=True, class_weights={"d1": 2})
     with pytest.raises(HeadError, match="class_weights is 3"):

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from headstart.errors import HeadError
 from headstart.extractors.runtime import cores
 from headstart.heads.evaluation.cross_validation import Crossed, cross
 from headstart.heads.kind import HeadKind
@@ -39,6 +40,7 @@ class Attempts:
         dropped: what was not tried, or not to its end.
         found: features and results of every setting that was tried on all samples.
         fitted: heads behind those.
+        seconds: that these took.
     """
 
     def __init__(self, pool: Pool, budget: Budget, tell: Told) -> None:
@@ -47,6 +49,7 @@ class Attempts:
         self.dropped = list[Dropped]()
         self.found = list[tuple[Blocks, Crossed]]()
         self.fitted = 0
+        self.seconds = 0.0
         self._paces = dict[str, tuple[int, float]]()
         self._widths = dict[str, int]()
         self._lasts = dict[tuple[str, str], float]()
@@ -124,6 +127,12 @@ class Attempts:
         trying = self._pool.trying
         self._tell(f"fitting {name}, {len(one.rows):,} samples")
         results = cross(kinds, one.rows, one.folds, seed=trying.seed, progress=advance)
+        if not all(math.isfinite(result.log_loss) for result in results):
+            raise HeadError(
+                f"{name} give probabilities that are not numbers: numbers of the features are too "
+                "large for float32",
+                hint="Divide them by what is usual among them, such as their standard deviation.",
+            )
         took = time.monotonic() - started
         width = self._widths[blocks.name] = one.features.shape[1]
         self._paces[kinds[0].kind] = (len(one.rows), took / width / len(one.rows))
@@ -133,6 +142,7 @@ class Attempts:
             self._budget.keep_back(FIT, last)
             self.found += [(blocks, result) for result in results]
             self.fitted += fitted
+            self.seconds += took
         best = min(results, key=lambda result: result.order(trying.objective))
         self.tried.append(_told(blocks, best, fitted, took))
         return len(self.tried) - 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -44,7 +45,8 @@ from headstart.storage.manifest import SPLITS
 from headstart.trained_head import TrainedHead
 
 ATTACHING = 20.0
-"""Seconds that a model is taken to take that is built, saved, loaded again and compared."""
+"""Seconds that a model is taken to take that is built, saved, loaded again and compared, where no
+backbone was opened by which that could be told."""
 Watch = Callable[[str], None]
 """Told what is done now."""
 
@@ -116,7 +118,7 @@ def _searched(
     left = search.begin(_entrants(context, dataset, pool.samples, backbones, wanted))
     budget.keep_back(FIT, attempts.default_fit)
     if wanted.output is not None:  # a model takes about as long as a backbone to open
-        budget.keep_back(MODEL, max(ATTACHING, pool.longest_start))
+        budget.keep_back(MODEL, pool.longest_start or ATTACHING)
     is_interrupted = False
     try:
         search.features(left)
@@ -125,9 +127,8 @@ def _searched(
     except KeyboardInterrupt:
         is_interrupted = True
         tell("interrupted: what was best so far is trained")
-    sweep = keep(
-        context, dataset.name, list(attempts.found), attempts.fitted, budget.started, pool.trying
-    )
+    started = time.monotonic() - attempts.seconds
+    sweep = keep(context, dataset.name, list(attempts.found), attempts.fitted, started, pool.trying)
     room = Room(attempts.last_fit_of, budget.left_for(FIT))
     decision = decide(sweep.trials, _default(sweep, search), room)
     for what, why in decision.late:
@@ -143,7 +144,13 @@ def _check_samples(dataset: Dataset, samples: SampleColumns) -> None:
     """
     labels = np.array([label is not None for label in samples.labels], bool)
     tested = samples.split_codes == SPLITS.index("test")
-    check_labels(samples.where(labels) if labels.any() else samples)
+    if not labels.any():
+        raise HeadError(
+            f"dataset {dataset.name!r} has no labels",
+            hint=f"`headstart dataset remove {dataset.name}`, then `headstart dataset add "
+            f"{dataset.name} SOURCE --labels FILE`; or give a folder of class folders, or a table.",
+        )
+    check_labels(samples.where(labels))
     if not (tested & labels).any():
         raise HeadError(
             f"the test split of {dataset.name!r} is empty",

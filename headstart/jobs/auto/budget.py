@@ -28,18 +28,18 @@ class Budget:
         self._started = clock()
 
     @property
-    def started(self) -> float:
-        """By the clock."""
-        return self._started
-
-    @property
     def spent(self) -> float:
         return self._clock() - self._started
 
     @property
     def left(self) -> float:
         """For trials: without what is kept back; below 0 where more was spent."""
-        return self.seconds - sum(self._kept.values()) - self.spent
+        return self.seconds - self.kept_back - self.spent
+
+    @property
+    def kept_back(self) -> float:
+        """For all of the end."""
+        return sum(self._kept.values())
 
     def keep_back(self, what: str, seconds: float) -> None:
         """So many seconds at least are for `what` at the end, such as the last fit."""

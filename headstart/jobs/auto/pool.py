@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import numpy as np
 
 from headstart.cached import features_of_blocks, labelled_in, of_samples
 from headstart.context import Context
-from headstart.errors import FeaturesMissing
+from headstart.errors import FeaturesMissing, HeadstartError, LayerNotFound, NonFiniteFeatures
 from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.run.settings import Settings
 from headstart.heads.kind import HeadKind
@@ -27,6 +28,8 @@ from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.manifest import SPLITS
 from headstart.storage.views import FeatureView
 
+LOOKED_AT = 4
+"""Samples that a backbone is tried on one by one, to see whether it takes any."""
 Told = Callable[[str], None]
 
 
@@ -146,6 +149,20 @@ class Pool:
             extract_part(self._context, backbone, cuts, self._dataset, self._of(rows), how, advance)
         finally:
             watch.charge(self.cost_of(entrant), computed)
+
+    def takes_some(self, entrant: Entrant, error: HeadstartError) -> bool:
+        """Whether a backbone that failed takes such samples: then the fault is in some of them, or
+        in what was asked for, and no other backbone is to be looked for."""
+        if isinstance(error, NonFiniteFeatures | LayerNotFound):
+            return True
+        how = Settings(precision=self._wanted.precision)
+        for row in range(min(len(self.samples), LOOKED_AT)):
+            with suppress(HeadstartError):
+                backbone, cuts = self.opened(entrant)
+                one = self._of(np.array([row]))
+                extract_part(self._context, backbone, cuts, self._dataset, one, how)
+                return True
+        return False
 
     def _of(self, rows: np.ndarray | None) -> SampleColumns:
         return self.samples if rows is None else self.samples.take(rows)

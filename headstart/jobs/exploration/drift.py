@@ -16,7 +16,6 @@ from headstart.heads.evaluation.scores import share_interval_of
 from headstart.heads.kind import Part
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.origins import fit_near_zero
-from headstart.heads.rows import check_finite
 from headstart.heads.tasks import Classification
 from headstart.jobs.exploration.looked_at import LookedAt
 from headstart.storage.columns.samples import SampleColumns
@@ -185,7 +184,6 @@ class _Both:
     @staticmethod
     def of(*parts: LookedAt) -> _Both:
         features = np.concatenate([np.asarray(one.rows[:], np.float32) for one in parts])
-        check_finite(features)
         samples = [sample for one in parts for sample in SampleColumns.of(one.samples)]
         units = [unit_of(one.digest, one.group) for one in samples]
         labels = [None if one.label is None else str(one.label) for one in samples]

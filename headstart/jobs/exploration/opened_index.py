@@ -24,9 +24,13 @@ from headstart.values.sizes import MILLION
 
 
 def retriever_of(
-    among: LookedAt, index: bool | None = None, progress: Progress = silent
+    among: LookedAt,
+    index: bool | None = None,
+    progress: Progress = silent,
+    *,
+    is_kept: bool = True,
 ) -> Retriever:
-    """See `Workspace.retriever`."""
+    """See `Workspace.retriever`; one that is not kept is asked once."""
     is_many = len(among.samples) > MILLION
     is_indexed = is_many if index is None else index
     if is_many and index is None and not has_usearch():
@@ -35,7 +39,8 @@ def retriever_of(
             "by USearch, which is not installed; pip install 'headstart[search]'"
         )
         is_indexed = False
-    return Retriever(among, _index_of(among, progress) if is_indexed else None)
+    found = _index_of(among, progress) if is_indexed else None
+    return Retriever(among, found, is_kept=is_kept)
 
 
 def _index_of(among: LookedAt, progress: Progress) -> NeighbourIndex:

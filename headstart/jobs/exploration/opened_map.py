@@ -20,7 +20,7 @@ from headstart.extractors.run.keys import keys_of
 from headstart.extractors.run.settings import Settings
 from headstart.heads.dense_stack import flat
 from headstart.heads.exploration.similarity import most_similar
-from headstart.heads.rows import Rows, rows_of
+from headstart.heads.rows import Rows, check_rows, rows_of
 from headstart.jobs.exploration.looked_at import check_count, rows_named
 from headstart.jobs.exploration.map import identity_of, places_in, wholes_in
 from headstart.jobs.exploration.map_columns import MapColumn, column_of
@@ -156,7 +156,9 @@ class OpenedMap:
         items = [RawSample("what was given", lambda: content)]
         given = extract_raw(self.context, backbone, cuts[0], items, Settings(precision=precision))
         numbers, features = self._features
-        cosines, found = most_similar(flat(given.to_numpy()), features, count)
+        asked = flat(given.to_numpy())
+        check_rows(asked, [items[0].name])
+        cosines, found = most_similar(asked, features, count)
         pairs = zip(cosines[0].tolist(), found[0].tolist(), strict=True)
         return [self._near(int(numbers[place]), cosine) for cosine, place in pairs]
 

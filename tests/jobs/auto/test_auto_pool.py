@@ -1,9 +1,13 @@
 """The features that heads are tried on: of the same samples, and known to lose nothing."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from headstart.errors import FeaturesMissing
+import headstart as hs
+from headstart.errors import FeaturesMissing, HeadError
+from headstart.jobs.auto import attempts
 from headstart.jobs.auto import pool as pools
 from headstart.jobs.auto.budget import Budget
 from headstart.jobs.auto.found import Wanted
@@ -61,3 +65,10 @@ def test_a_part_of_the_samples_is_without_what_the_default_lacks(pool, features,
     learnt = np.flatnonzero([one != "test" for one in pool.samples.splits])
     part = pool.load(features, learnt[-60:])
     assert len(part.rows) == 57 < len(first.rows)
+
+
+def test_heads_whose_probabilities_are_no_numbers_are_refused(pool, features, monkeypatch):
+    broken = SimpleNamespace(log_loss=float("nan"))
+    monkeypatch.setattr(attempts, "cross", lambda *_given, **_how: [broken])
+    with pytest.raises(HeadError, match="are too large for float32"):
+        attempts.Attempts(pool, Budget(60), lambda _now: None).make(features, [hs.Ridge()], None)
