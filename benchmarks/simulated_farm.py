@@ -23,7 +23,7 @@ import headstart as hs
 from headstart.errors import LeaseLost
 from headstart.extractors.run import suspects as suspects_module
 from headstart.extractors.run import writer as writer_module
-from headstart.extractors.run.suspects import Suspects
+from headstart.extractors.run.suspects import Column, Missing, Suspects
 from headstart.registry import leases as leases_module
 from headstart.registry import tables as t
 from headstart.registry.entities import FeatureSet, Shard
@@ -31,7 +31,8 @@ from headstart.registry.jobs import Job
 from headstart.registry.leases import RENEWALS, Claimed, Lease, end_dead
 from headstart.storage.samples import Sample
 
-KEY, CUT = "k" * 64, ("cut",)
+KEY = "k" * 64
+CUTS: tuple[Column, ...] = ((0, "cut"),)
 TOKENS = itertools.count(1)
 FIRST_WAIT, LONGEST_WAIT = 0.05, 1.0
 """As in `extractors/run/extraction.py`."""
@@ -264,14 +265,14 @@ class SimulatedWorker:
         end_dead(self._world.database, self._signs)
         return self._world.workspace.context.jobs.find_tries(self._world.job)
 
-    def _missing(self, suspects: Suspects) -> dict[int, tuple[str, ...]]:
+    def _missing(self, suspects: Suspects) -> Missing:
         world = self._world
         rows = world.missing()
         for digest in suspects.given_up([world.samples[row].digest for row in rows]):
             world.is_given_up[int(digest, 16)] = True
-        return dict.fromkeys(world.missing().tolist(), CUT)
+        return dict.fromkeys(world.missing().tolist(), CUTS)
 
-    def _pass(self, lease: SimulatedLease, part: dict[int, tuple[str, ...]]) -> Iterator[None]:
+    def _pass(self, lease: SimulatedLease, part: Missing) -> Iterator[None]:
         """Claims, computes and commits; a step of computing each time."""
         world, farm, rng = self._world, self._farm, self._world.random
         coming = writer_module.claimed_samples(

@@ -27,6 +27,9 @@ from headstart.values.options import Options
 
 SCORES = {POISSON: "poisson_deviance", QUANTILE: "pinball_loss"}
 """What a loss is called as a score; the less, the better."""
+SHARE_BELOW = "share_below"
+"""Of a quantile: the share of the samples that are not above what is predicted; as much as the
+quantile is best."""
 
 
 LARGEST = 1e37
@@ -162,18 +165,28 @@ class Regression(Options, error=InvalidHeadSetting):
     def evaluate(
         self, outputs: np.ndarray, targets: np.ndarray, classes: Sequence[Label]
     ) -> dict[str, Any]:
-        """Mean absolute error, root of the mean squared error, and (of two or more samples) R2.
+        """Mean absolute error, root of the mean squared error, and (of two or more samples) R2;
+        before them what another loss than the squared error aims at.
 
         Of several numbers each is the mean over them, and `of_each` has those of each.
         """
         wide = outputs.astype(np.float64)
         each = [_scores(wide[:, one], targets[:, one]) for one in range(targets.shape[1])]
-        found: dict[str, Any] = {
-            name: float(np.mean([scores[name] for scores in each])) for name in each[0]
-        }
-        if self.loss != SQUARED:
+        found: dict[str, Any] = {}
+        if self.loss != SQUARED:  # before the others: it is what the head aims at
+            found["predicts"] = self.aim
             found[SCORES[self.loss]] = float(self.losses_of(outputs, targets).mean())
+        if self.loss == QUANTILE:
+            found[SHARE_BELOW] = float(shares_below(outputs, targets).mean())
+        found |= {name: float(np.mean([scores[name] for scores in each])) for name in each[0]}
         return found | ({"of_each": each} if len(each) > 1 else {})
+
+    @property
+    def aim(self) -> str:
+        """What of the numbers is predicted, in words."""
+        return {SQUARED: "mean", POISSON: "mean of counts (Poisson)"}.get(
+            self.loss, f"quantile {self.quantile:g}"
+        )
 
     def losses_of(self, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """What is made small, of each row, (n,): the Poisson deviance, the pinball loss, the
@@ -187,6 +200,11 @@ class Regression(Options, error=InvalidHeadSetting):
         """The number, or the numbers as a label has them."""
         said = row.tolist()
         return (said[0] if len(said) == 1 else BETWEEN.join(f"{one:.7g}" for one in said)), math.nan
+
+
+def shares_below(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Of each row the share of its numbers that are not above what is predicted, (n,)."""
+    return (targets <= outputs).mean(axis=1)
 
 
 def _scores(outputs: np.ndarray, targets: np.ndarray) -> dict[str, float]:

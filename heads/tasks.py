@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -51,7 +51,8 @@ class Classification(Options, error=InvalidHeadSetting):
     says: ClassVar[str] = "class"
     default_kind: ClassVar[type[Any]] = Linear
     balanced: bool = False
-    class_weights: tuple[tuple[str, float], ...] = ()
+    # By keyword alone, so that the fields of an `Ordinal` follow `balanced`.
+    class_weights: tuple[tuple[str, float], ...] = field(default=(), kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()

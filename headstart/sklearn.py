@@ -16,6 +16,7 @@ from sklearn.utils.validation import (
 
 from headstart.errors import InvalidHeadSetting
 from headstart.heads.dense_stack import DenseStack
+from headstart.heads.generalised import SQUARED
 from headstart.heads.kind import HeadKind, Part, tokens_for
 from headstart.heads.kinds.every_kind import head_of
 from headstart.heads.origins import fit_near_zero
@@ -26,7 +27,7 @@ from headstart.values.seeds import check_seed
 LEAST_WEIGHT, MOST_WEIGHT = 1e-12, 1e12
 """What a row may count that counts at all; a smaller or larger number is none of float32 once rows
 and squares are summed up with it."""
-NO_SETTINGS = ("kind", "settings", "seed")
+NO_SETTINGS = ("kind", "settings", "seed", "loss", "quantile")
 """Parameters of an estimator that are none of a kind."""
 
 
@@ -191,12 +192,18 @@ class HeadRegressor(_OfAKind, RegressorMixin, MultiOutputMixin, BaseEstimator):
     """A head of any kind that gives numbers, as a regressor of feature vectors.
 
     Args:
-        kind: `ridge`, `mlp`, or one of a plug-in that does the task `regression`.
+        kind: `attentive`, `ridge`, `mlp`, or one of a plug-in that does the task `regression`. To
+            an `attentive` one a vector is a single token.
         settings: see `HeadClassifier`.
         seed: of everything that chance decides.
         penalties: of `ridge`: candidates for alpha.
         hidden: of `mlp`: width of each hidden layer.
         dropout, learning_rate, batch_size, epochs, patience: of `mlp`.
+        loss: `squared`, or with `ridge` `poisson` for counts, or `quantile`; see `Regression`.
+        quantile: of the last, between 0 and 1.
+
+    `score` is R2 whatever the loss, as of scikit-learn's own regressors of quantiles; to search by
+    another, give `scoring`, such as `neg_mean_poisson_deviance`.
 
     Attributes:
         stack_: the fitted layers, a `DenseStack` without classes.
@@ -215,10 +222,14 @@ class HeadRegressor(_OfAKind, RegressorMixin, MultiOutputMixin, BaseEstimator):
         batch_size: int | None = None,
         epochs: int | None = None,
         patience: int | None = None,
+        loss: str = SQUARED,
+        quantile: float = 0.5,
     ) -> None:
         self.kind = kind
         self.settings = settings
         self.seed = seed
+        self.loss = loss
+        self.quantile = quantile
         self.penalties = penalties
         self.hidden = hidden
         self.dropout = dropout
@@ -233,14 +244,14 @@ class HeadRegressor(_OfAKind, RegressorMixin, MultiOutputMixin, BaseEstimator):
 
         Raises:
             ValueError: NaN, infinity or a number that is too large among them, a weight below 0 or
-                out of bounds, or (HeadError) a kind or setting that there is not, or that gives no
-                numbers.
+                out of bounds, or (HeadError) a kind, loss or setting that there is not, or that
+                gives no numbers.
         """
         rows = self._rows(X, y, sample_weight, multi_output=True, y_numeric=True)
         self._is_flat = rows.targets.ndim == 1
         targets = np.asarray(rows.targets, np.float64).reshape(len(rows.targets), -1)
         check_size(targets)
-        kind, task, x = self._made(), Regression(), rows.features
+        kind, task, x = self._made(), Regression(self.loss, self.quantile), rows.features
         nothing = Part(x[:0], targets[:0])
         fitted = fit_near_zero(
             lambda train, validation: task.fit(kind, train, validation, 0, self.seed),

@@ -42,12 +42,14 @@ def cut(name, below, operation="Conv2D", *, is_default=False, shape=(8,), trunk=
     )
 
 
-def add_backbone(ws, name="net", trunk=""):
+DECODED = ({"step": "decode_image"}, {"step": "resize", "height": 12, "width": 12})
+
+
+def add_backbone(ws, name="net", trunk="", steps=DECODED):
     """One whose model nobody loads; those of one trunk have the same features."""
     kept = ws.context.artifacts.put_bytes(f"the model {name}{trunk}".encode(), ".keras")
     top = cut("top", "relu", is_default=True, trunk=trunk)
-    steps = [{"step": "decode_image"}, {"step": "resize", "height": 12, "width": 12}]
-    pipeline = Preprocessing.from_json({"steps": steps})
+    pipeline = Preprocessing.from_json({"steps": list(steps)})
     return ws.backbones.register(
         Backbone(
             name=name,

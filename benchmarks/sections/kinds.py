@@ -36,7 +36,8 @@ from headstart.heads.rows import rows_of
 from headstart.notices import HeadstartWarning
 from sections.precisions import news
 
-FOLDS = 5
+FOLDS, FEW_FOLDS = 5, 3
+"""Of tables; and of what a backbone looks at, where a fit takes a minute."""
 MAP = "head_relu6"
 """Of lite0: what its default cut is the mean of."""
 LOCALES = ("cs", "de", "es", "fi", "fr", "it", "nl", "pt")
@@ -55,6 +56,7 @@ class Set:
         tokens: features of which a row is tokens; None where there are none.
         of_vectors: what they are.
         of_tokens: likewise.
+        folds: of the cross-validation.
     """
 
     name: str
@@ -62,15 +64,17 @@ class Set:
     tokens: Part | None
     of_vectors: str
     of_tokens: str = ""
+    folds: int = FOLDS
 
 
-def section(folder: Path, names: tuple[str, ...] = (), folds: int = FOLDS) -> Section:
+def section(folder: Path, names: tuple[str, ...] = ()) -> Section:
     """Accuracy, log loss, calibration error, seconds and bytes of each kind."""
     warnings.simplefilter("ignore", HeadstartWarning)
-    rows = [row for one in _sets(folder, names) for row in _rows(one, folds)]
+    rows = [row for one in _sets(folder, names) for row in _rows(one)]
     return Section(
         "Kinds of heads",
-        f"{folds}-fold cross-validation on the same folds for all kinds, each with its defaults. "
+        "Cross-validation on the same folds for all kinds, each with its defaults: "
+        f"{FOLDS} folds of tables, {FEW_FOLDS} of what backbones gave. "
         "Accuracy with its 95 % interval, log loss and expected calibration error (15 bins) on "
         "samples that a head was not fitted on; seconds of one fit, bytes of the stored head; then "
         "the accuracy less that of `linear` on the same samples, and the p-value of McNemar's "
@@ -90,10 +94,10 @@ def section(folder: Path, names: tuple[str, ...] = (), folds: int = FOLDS) -> Se
     )
 
 
-def _rows(one: Set, folds: int) -> Iterator[tuple[str, ...]]:
+def _rows(one: Set) -> Iterator[tuple[str, ...]]:
     targets = one.vectors.targets
     classes = range(int(targets.max()) + 1)
-    parts = split_into_folds(targets, folds, classes=tuple(classes), seed=0)
+    parts = split_into_folds(targets, one.folds, classes=tuple(classes), seed=0)
     linear = _tried(hs.Linear(), one.vectors, parts)
     for name, kind in sorted(KINDS.items(), key=lambda pair: pair[0] != linear.kind):
         takes = takes_tokens(kind)
@@ -234,6 +238,7 @@ def _of_cuts(
         each,
         f"{model}, {vectors.features.shape[1]:,}",
         f"{model}, {layout.count} x {layout.width:,}",
+        folds=FEW_FOLDS,
     )
 
 

@@ -2,8 +2,8 @@
 
 They lie in the artifact store, and a row of SQL names them: files without one are strays for
 `features gc`. An index is known by the feature key, the dataset and the contents of its samples in
-order. It says which rows to look at, and no number of it is served: one that is missing, damaged or
-of other code is made anew.
+order; of windows by how they were cut and taken together, too. It says which rows to look at, and
+no number of it is served: one that is missing, damaged or of other code is made anew.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ class IndexIdentity:
         dataset: its name.
         contents: `kept_maps.contents_of` the samples that it is of.
         format: of what is in the file.
+        windows: of samples that are cut into windows, how these are taken together, and the digest
+            of the dataset that lists them; the contents say nothing of where they begin.
+        choice: which of the samples it is of, as they were asked for; all of them without it.
     """
 
     feature_key: str
@@ -41,15 +44,17 @@ class IndexIdentity:
     dataset: str
     contents: str
     format: str
+    windows: str = ""
+    choice: str = ""
 
     @property
     def key(self) -> str:
         return fingerprint(self.format, asdict(self))
 
     @property
-    def place(self) -> tuple[str, str]:
+    def place(self) -> tuple[str, str, str]:
         """What a newer index stands in the place of: one of the dataset as it was."""
-        return self.feature_key, self.dataset
+        return self.feature_key, self.dataset, self.choice
 
 
 @dataclass(frozen=True)
@@ -113,7 +118,7 @@ class KeptIndexes:
     def needed_files(self, feature_keys: Collection[str], datasets: Collection[str]) -> set[str]:
         """sha256 of the files of indexes whose features and dataset are still there; of a dataset
         that changed, that of the newest contents."""
-        newest: dict[tuple[str, str], KeptIndex] = {}
+        newest: dict[tuple[str, str, str], KeptIndex] = {}
         for run in self._runs.find_latest(KIND, limit=EVERY):
             kept = _of_run(run)
             newest.setdefault(kept.identity.place, kept)

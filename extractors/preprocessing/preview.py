@@ -33,6 +33,8 @@ def glance(raw: Any, side: int = 96) -> np.ndarray | str:
         if pictures:
             return pictures[0]
         return "; ".join(f"{name}: {value}" for name, value in seen.items())[:WORDS]
+    if isinstance(raw, np.ndarray) and raw.dtype.kind not in "buif":  # texts, as some models take
+        return "; ".join(map(_text_of, raw.reshape(-1)[:12].tolist()))[:WORDS]
     if isinstance(raw, np.ndarray):
         picture = _as_picture(raw)
         return _numbers(raw) if picture is None else _small(picture, side)
@@ -95,6 +97,10 @@ def _as_picture(array: np.ndarray) -> np.ndarray | None:
 def _numbers(array: np.ndarray) -> str:
     shown = ", ".join(f"{value:g}" for value in array.reshape(-1)[:12].tolist())
     return f"[{shown}{', …' if array.size > 12 else ''}]"
+
+
+def _text_of(value: Any) -> str:
+    return _words(value) if isinstance(value, bytes) else str(value)
 
 
 def _words(raw: bytes) -> str:

@@ -38,9 +38,10 @@ class Stage:
 
     @property
     def ends(self) -> tuple[float, float] | None:
-        """The least and the largest number in it; None where there is none."""
+        """The least and the largest number in it; None where there is none, as of texts."""
         first = self._first
-        return (float(first.min()), float(first.max())) if first.size else None
+        has_numbers = first.size and first.dtype.kind in "buif"
+        return (float(first.min()), float(first.max())) if has_numbers else None
 
     @property
     def _first(self) -> np.ndarray:

@@ -88,6 +88,14 @@ class Extraction:
     def _computed(self) -> int:
         return sum(report.computed for report in self.reports)
 
+    @property
+    def _shares(self) -> list[float]:
+        """Of the time, by the rows that each view had computed; all is the first one's where none
+        had."""
+        if not self._computed:
+            return [1.0, *(0.0 for _ in self._views[1:])]
+        return [report.computed / self._computed for report in self.reports]
+
     def run(self) -> Report:
         """Compute and commit what is missing; what was committed stays, whatever happens.
 
@@ -111,8 +119,9 @@ class Extraction:
             raise
         finally:
             self._cache.save()
-            for view in self._views:
-                view.end(self._cache.quarantined, time.monotonic() - started)
+            seconds = time.monotonic() - started
+            for view, share in zip(self._views, self._shares, strict=True):
+                view.end(self._cache.quarantined, share * seconds)
         for report in self.reports:
             report.reused = report.unique - report.computed - report.skipped
         self._settle()

@@ -18,7 +18,7 @@ class Report(Showable):
         computed: contents that went through the trunk in this run.
         reused: contents whose rows were all there.
         skipped: contents that could not be read.
-        seconds: of the whole run.
+        seconds: of the whole run; of one with several views this one's share, by samples computed.
         engine: what computed; `cache` when nothing was.
         engine_reason: why that one, in words.
         precision: of the arithmetic.

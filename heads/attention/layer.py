@@ -10,6 +10,7 @@ numbers of each query, so for the few classes of most heads there is less to lea
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -60,7 +61,9 @@ class Attention:
         keys.set_weights([self.queries])
         if counts is not None:
             scores = scores + (counts - 1.0) * FAR_BELOW
-        weights = layers.Softmax(name="head_attention")(scores)
+        # Keras warns of a softmax of one number, which is 1 whatever it is.
+        made = layers.Softmax if tokens.count > 1 else partial(layers.Rescaling, 0.0, 1.0)
+        weights = made(name="head_attention")(scores)
         weights = weights if counts is None else weights * counts  # of a sample without any: none
         return layers.Reshape((self.outputs,), name="head_means")(ops.matmul(weights, x))
 

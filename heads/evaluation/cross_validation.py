@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -370,9 +371,14 @@ def _others(
     units = len(kinds) * len(folds)
     processes = 1 if is_large else min(cores() if jobs is None else jobs, max(units, 1))
     done: Any = Parallel(processes, return_as="generator_unordered")(work())
-    for said in done:
-        yield said
-        progress(1)
+    try:
+        for said in done:
+            yield said
+            progress(1)
+    finally:
+        with warnings.catch_warnings():  # of fits that somebody who ends early wants no more
+            warnings.filterwarnings("ignore", ".*still being processed by the workers")
+            done.close()
 
 
 def _try(

@@ -22,6 +22,7 @@ BOUNDED = (
     "mean_average_precision",
     "ece",
     "ece_debiased",
+    "share_below",
 )
 """Scores from 0 to 1."""
 

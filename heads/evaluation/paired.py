@@ -32,6 +32,7 @@ from headstart.heads.evaluation.reliability import (
 )
 from headstart.heads.evaluation.scores import by_class
 from headstart.heads.kinds.losses import log_losses_of
+from headstart.heads.regression import SHARE_BELOW, shares_below
 from headstart.heads.tasks import SAID_FROM
 
 PROCEDURE = "McNemar's mid-p test"
@@ -303,6 +304,7 @@ VALUES: Mapping[str, ValueOf] = {
     "mean_absolute_error": lambda outputs, targets: np.abs(
         outputs.astype(np.float64) - targets
     ).mean(axis=1),
+    SHARE_BELOW: shares_below,
 }
 """By the name of a score that is a mean, of outputs and targets: its value of each sample, (n,)."""
 

@@ -16,7 +16,10 @@ TUNED = "finetuned"
 """Kind of the heads that fine-tuning made."""
 NAMED = 5
 """Classes that are named; of more, how many there are."""
-MAIN_SCORES = ("accuracy", "exact", "r2", "mean_absolute_error")
+MAIN_SCORES = (
+    *("accuracy", "exact", "poisson_deviance", "pinball_loss"),
+    *("r2", "mean_absolute_error"),
+)
 """The first that a head has is the one that is told in a line."""
 SURE = 0.99
 """Probability from which a head is sure."""
@@ -28,6 +31,8 @@ WORDS = {
     "macro_f1": "macro F1",
     "micro_f1": "micro F1",
     "r2": "R2",
+    "share_below": "share below the prediction",
+    "poisson_deviance": "Poisson deviance",
     "exact": "all labels right",
     "auroc": "AUROC",
     "auprc": "AUPRC",
@@ -237,5 +242,6 @@ def overconfident_text(record: Head, probabilities: Sequence[float]) -> str:
 
 def trust_text(record: Head) -> str:
     """How far what a head says can be believed, in a line."""
-    line = f"{record.name}:{record.version}: {scored_text(record)}"
+    aim = record.metrics.get("predicts")
+    line = f"{record.name}:{record.version}{f' ({aim})' if aim else ''}: {scored_text(record)}"
     return f"{line}; probabilities: {calibration_text(record)}" if record.classes else line

@@ -17,7 +17,7 @@ from headstart.heads.evaluation.bootstrap import (
     roots_interval,
 )
 from headstart.heads.evaluation.clusters import Clusters, assumption_of, cluster_share_interval
-from headstart.heads.evaluation.intervals import BOUNDED, wilson_interval
+from headstart.heads.evaluation.intervals import BOUNDED, CONFIDENCE, wilson_interval
 from headstart.heads.evaluation.per_class import (
     balanced_accuracy,
     counts_of,
@@ -32,7 +32,7 @@ from headstart.heads.evaluation.reliability import (
     unseen_of,
 )
 from headstart.heads.kinds.losses import log_losses_of
-from headstart.heads.regression import SCORES, Regression
+from headstart.heads.regression import SCORES, SHARE_BELOW, Regression, shares_below
 from headstart.heads.tasks import SAID_FROM, MultiLabel, Ordinal, Task
 from headstart.storage.manifest import Label
 
@@ -205,11 +205,13 @@ def few_trained(
     ]
 
 
-def share_interval_of(right: np.ndarray, clusters: Clusters | None) -> Interval | None:
+def share_interval_of(
+    right: np.ndarray, clusters: Clusters | None, confidence: float = CONFIDENCE
+) -> Interval | None:
     """Of the share of samples that are right, (n,) bool; of groups one of groups."""
     if clusters is not None:
-        return cluster_share_interval(right, clusters)
-    return wilson_interval(int(right.sum()), len(right)) if len(right) else None
+        return cluster_share_interval(right, clusters, confidence)
+    return wilson_interval(int(right.sum()), len(right), confidence) if len(right) else None
 
 
 def _accuracy(
@@ -281,6 +283,11 @@ INTERVALS: dict[str, Callable[..., Interval | None]] = {
         *by_class(outputs, targets), clusters
     ),
     "log_loss": _log_loss,
+    SHARE_BELOW: lambda outputs, targets, clusters=None: (
+        share_interval_of(targets[:, 0] <= outputs[:, 0], clusters)
+        if targets.shape[1] == 1
+        else mean_interval(shares_below(outputs, targets), clusters=clusters)
+    ),
     "mean_absolute_error": _error,
     "root_mean_squared_error": _squared,
     "r2": lambda outputs, targets, clusters=None: r2_interval(

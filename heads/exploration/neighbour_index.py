@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,11 @@ class NeighbourIndex:
             else:
                 cosines[here], found[here] = _ranked(asked, rows, numbers, are_found, kept)
         return cosines, found
+
+
+def has_usearch() -> bool:
+    """Whether the module `usearch` is installed."""
+    return find_spec("usearch") is not None
 
 
 def usearch_here() -> Any:

@@ -42,6 +42,7 @@ class Exploration:
         index: bool | None = None,
         limit: int | None = None,
         seed: int = 0,
+        on_error: str = "fail",
         progress: Progress = silent,
     ) -> Results[Similar]:
         """The samples of a dataset most similar to others, by the cosine of their features.
@@ -60,10 +61,11 @@ class Exploration:
             index: see `retriever`.
             limit: look at so many samples at most, chosen by `seed`; at all without it.
             seed: of that choice.
+            on_error: `fail` at a sample that was given and cannot be read, or `skip` it.
             progress: called with (samples in the index, in all) while one is made.
 
         Returns:
-            One for each sample that was given, in order.
+            One for each sample that was given and not skipped, in order.
 
         Raises:
             FeaturesMissing: the dataset's features have not been extracted.
@@ -71,9 +73,11 @@ class Exploration:
             NotFound: the dataset has no sample of an id.
             SampleError: a sample cannot be read.
         """
-        how: dict[str, Any] = {"precision": precision, "index": index, "progress": progress}
-        asked = self.retriever(backbone, dataset, limit=limit, seed=seed, **how)
-        return asked.similar(samples, ids=ids, count=count)
+        from headstart.jobs.exploration.opened_index import retriever_of
+
+        among = self._looked_at(backbone, dataset, precision, limit, seed)
+        asked = retriever_of(among, index, progress, is_kept=False)
+        return asked.similar(samples, ids=ids, count=count, on_error=on_error)
 
     def retriever(
         self,
@@ -94,7 +98,7 @@ class Exploration:
             precision: in what the features were computed.
             index: True looks by an index (USearch, extra `search`), which is made once and kept as
                 long as its features; False compares all samples; without a word there is one of
-                more than a million.
+                more than a million, where USearch is installed.
             limit: look at so many samples at most, chosen by `seed`; at all without it.
             seed: of that choice.
             progress: called with (samples in the index, in all) while one is made.

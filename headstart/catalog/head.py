@@ -198,6 +198,9 @@ class Head(TrainedHead):
             HeadError: there is no validation split, it takes windows, or the dataset is not what it
                 was.
             FeaturesMissing: its features are not cached any more.
+
+        Warns:
+            HeadstartWarning: of so few validation samples none counts as new.
         """
         from headstart.jobs.heads.care.novelty import novelty
 

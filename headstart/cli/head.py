@@ -32,12 +32,15 @@ from headstart.cli.output import (
     with_options,
 )
 from headstart.cli.parameters import SEED
+from headstart.progress import watched
 from headstart.registry.selection.words import ALL, tags_in_words
 
 if TYPE_CHECKING:
     from headstart.catalog.head import Head
     from headstart.cli.names.tags import Tags
 
+LONG = 2.0
+"""Seconds of a fit from which it is told how far it is."""
 TASKS = ("classification", "multi-label", "ordinal", "regression")
 TRAIN_OPTIONS = (
     click.argument("name"),
@@ -190,7 +193,8 @@ def _train(
         check_one_cut(*workspace.context.resolve(backbone, precision))
     features = extract_missing(workspace, backbone, dataset, precision, views, on_error=on_error)
     how: dict[str, Any] = {"seed": seed or 0, "task": made, "views": views, "windows": windows}
-    head = workspace.heads.train(name, features, settings, **how, tags=tagged)
+    with progress_bar("fitting", "steps", after=LONG) as progress, watched(progress):
+        head = workspace.heads.train(name, features, settings, **how, tags=tagged)
     warn_of_untested(head)
     return shown(head)
 
@@ -277,7 +281,8 @@ def task_of(name: str, *, order: str | None, **given: Any) -> Any:
             named = (
                 option.removesuffix("s").replace("_", "-") if option == "class_weights" else option
             )
-            raise click.UsageError(f"--{named} is not for {name}.")
+            able = [f"--task {task}" for task, made in MADE.items() if option in made().describe()]
+            raise click.UsageError(f"--{named} is not for {name}: it needs {' or '.join(able)}.")
     return MADE[name](**{key: value for key, value in given.items() if value is not None})
 
 
@@ -308,7 +313,13 @@ def _list(call: Call, filters: tuple[str, ...], sort: str | None, limit: int | N
     return Result(rows, show)
 
 
-SCORES = {">accuracy": "accuracy", ">?macro F1": "macro_f1", ">R2": "r2"}
+SCORES = {
+    ">accuracy": "accuracy",
+    ">?macro F1": "macro_f1",
+    ">R2": "r2",
+    ">pinball loss": "pinball_loss",
+    ">Poisson deviance": "poisson_deviance",
+}
 ALWAYS = (">accuracy", ">?macro F1")
 LIST_LEGEND = (
     "Below each score its 95 % interval, of so many held-out samples, or groups, as were tested."
@@ -319,9 +330,9 @@ def _listed(called: str, row: dict[str, Any], scores: list[str]) -> tuple[Any, .
     """The cells of one head."""
     from headstart.heads.evaluation.provenance import groups_text
 
-    groups = groups_text(row["metrics"]).strip()
+    groups, predicts = groups_text(row["metrics"]).strip(), row["metrics"].get("predicts")
     return (
-        (called, row["kind"], *(filter(None, [tags_text(row["tags"])]))),
+        (called, row["kind"], *(filter(None, [predicts, tags_text(row["tags"])]))),
         f"{row['backbone']}@{row['cut']}",
         (
             row["dataset"],

@@ -75,6 +75,7 @@ COSTS = [
     ("backbone", False),
     ("samples computed", True),
     ("seconds", True),
+    ("of these loading and converting", True),
     ("samples per second", True),
 ]
 
@@ -136,5 +137,8 @@ def _attempt(one: Attempt) -> tuple[str, ...]:
 
 
 def _cost(one: Cost) -> tuple[str, ...]:
-    rate = "-" if one.rate is None else f"{one.rate:,.0f}"
-    return one.backbone, f"{one.computed:,}", f"{one.seconds:.1f}", rate
+    rate, beside = "-", f"{one.seconds:.1f}"
+    if one.rate is not None:
+        rate = f"{one.rate:,.0f}"
+        beside = f"{max(one.seconds - one.computed / one.rate, 0.0):.1f}"
+    return one.backbone, f"{one.computed:,}", f"{one.seconds:.1f}", beside, rate

@@ -18,6 +18,10 @@ LEFT, RIGHT, TOP, BOTTOM = 56, 14, 14, 44
 """Room beside what is drawn, pixels."""
 LONGEST = 40
 """Letters of a name beside a point."""
+LETTER, LINE = 7, 14
+"""Room that a letter of a name and its line take at most, pixels."""
+START, END = "start", "end"
+"""Where a name stands: right of its point, or left of it."""
 
 
 @dataclass(frozen=True)
@@ -124,16 +128,52 @@ def draw_scores(points: Sequence[Point], cost: str, score: str = "accuracy") -> 
     ends = [end for one in points for end in one.interval]
     low, high = max(0.0, min(ends) - 0.02), min(1.0, max(ends) + 0.02)
     frame = Frame((min(costs) / 1.5, max(costs) * 1.5), (low, high), 720, 380, is_log=True)
-    shapes = "".join(_scored(frame, one) for one in points)
+    sides = _sides(frame, points)
+    shapes = "".join(_scored(frame, *one) for one in zip(points, sides, strict=True))
     return frame.drawn(f"{score} over {cost}", shapes, f"{cost} (logarithmic)", score, role="group")
 
 
-def _scored(frame: Frame, one: Point) -> str:
+def _sides(frame: Frame, points: Sequence[Point]) -> list[str]:
+    """Where the name of each point stands: where it crosses the fewest whiskers and other names."""
+    taken = [
+        (place, place, frame.up(one.interval[1]), frame.up(one.interval[0]))
+        for one, place in ((one, frame.across(one.cost)) for one in points)
+    ]
+    chosen = list[str]()
+    for one in points:
+        spans = {side: _span(frame, one, side) for side in (START, END)}
+        best = min(spans, key=lambda side: _crossed(frame, spans[side], taken))
+        taken.append(spans[best])
+        chosen.append(best)
+    return chosen
+
+
+def _span(frame: Frame, one: Point, side: str) -> tuple[float, float, float, float]:
+    """Left, right, top and bottom of a name, pixels."""
+    place, height = frame.across(one.cost), frame.up(one.score)
+    far = 8 + LETTER * min(len(one.name), LONGEST + 1)
+    ends = (place + 8, place + far) if side == START else (place - far, place - 8)
+    return *ends, height - LINE / 2, height + LINE / 2
+
+
+def _crossed(
+    frame: Frame,
+    span: tuple[float, float, float, float],
+    taken: Sequence[tuple[float, float, float, float]],
+) -> int:
+    """How many of what is drawn a name would lie on; many where it leaves the field."""
+    left, right, top, bottom = span
+    if left < LEFT or right > frame.width:
+        return len(taken) + 1
+    return sum(left <= b and a <= right and top <= d and c <= bottom for a, b, c, d in taken)
+
+
+def _scored(frame: Frame, one: Point, side: str) -> str:
     place, height = frame.across(one.cost), frame.up(one.score)
     low, high = (frame.up(end) for end in one.interval)
     told = f"{one.name}: {share_text(one.score)}"
     name = one.name if len(one.name) <= LONGEST else f"{one.name[:LONGEST]}…"
-    side, gap = ("end", -8) if place > frame.width * 0.6 else ("start", 8)
+    gap = 8 if side == START else -8
     return (
         f'<a href="{escape(one.address)}" aria-label="{_text(told)}"><title>{_text(told)}</title>'
         f'<line class="whisker" x1="{place:.1f}" x2="{place:.1f}" y1="{low:.1f}" y2="{high:.1f}"/>'

@@ -20,8 +20,11 @@ from sklearn.preprocessing import StandardScaler
 
 import headstart as hs
 from headstart.errors import HeadError
+from headstart.heads.evaluation.provenance import trust_text
+from headstart.jobs.heads.care.described import lines_of
 from headstart.notices import HeadstartWarning
 from headstart.plots.reports import write_report
+from headstart.registry import listing
 
 STRENGTH, PENALTY = 0.1, 10.0
 TASKS = {
@@ -143,6 +146,44 @@ def test_a_head_is_scored_as_scikit_learn_scores(tasks, name):
 @pytest.mark.parametrize("name", list(TASKS))
 def test_a_head_is_trained_again_to_the_same(tasks, name):
     assert tasks.heads.get(called(name)).reproduce().agrees
+
+
+@pytest.mark.parametrize(
+    ("name", "aim", "score"),
+    [
+        ("a quantile", "quantile 0.8", "pinball loss"),
+        ("counts", "mean of counts (Poisson)", "Poisson deviance"),
+    ],
+)
+def test_a_head_says_what_it_aims_at_and_how_near_it_came(tasks, name, aim, score):
+    """Only R2 was told of a quantile: it looked like a bad head."""
+    head = tasks.heads.get(called(name))
+    lines = dict(lines_of(head))
+    told = list(lines)
+    assert lines["task"] == f"regression, {aim}"
+    assert told.index(score) < told.index("R2")
+    assert trust_text(head.record).startswith(f"{called(name)}:1 ({aim}): {score} ")
+    (row,) = [one for one in listing.heads(tasks.config) if one["name"] == called(name)]
+    assert row["metrics"]["predicts"] == aim
+
+
+def test_a_quantile_is_told_with_the_share_of_the_samples_below(tasks):
+    head = tasks.heads.get("a-quantile")
+    _, _, x, true = rows_of(tasks, "a quantile")
+    share = (true <= head.judge.predict_proba(x.astype(np.float32))).mean()
+    assert head.metrics["share_below"] == pytest.approx(share)
+    low, high = head.metrics["intervals"]["share_below"]
+    assert low < share < high
+    assert f"{share:.3f}" in dict(lines_of(head))["share below the prediction"]
+
+
+def test_the_split_of_a_sample_is_told_of_the_dataset_that_was_learned_alone(tasks):
+    """Any dataset has a split `train`; of another, no head has learned it."""
+    head = tasks.heads.get("one-number")
+    own, other = head.predict("one-number"), head.predict("counts")
+    assert {one.split for one in own} == {"train", "validation", "test"}
+    assert {one.split for one in other} == {None}
+    assert "split" not in other.to_arrow().column_names
 
 
 TRYING = hs.CrossValidation(folds=3)

@@ -73,6 +73,11 @@ def test_an_order_that_is_not_known_is_asked_for(flat):
         ws.heads.train("h", view, hs.MLP(), task=hs.Ordinal(order=("low", "middle", "high")))
 
 
+def test_the_order_stands_behind_balanced():
+    task = hs.Ordinal(False, ("low", "high"), "mode")
+    assert (task.balanced, task.order, task.decision) == (False, ("low", "high"), "mode")
+
+
 def steps(share, targets):
     return np.abs(share - targets).mean()
 

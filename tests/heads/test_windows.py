@@ -8,6 +8,8 @@ import pytest
 import headstart as hs
 from conftest import keras
 from headstart.errors import FeatureError, HeadError
+from headstart.jobs.exploration import opened_index
+from headstart.jobs.exploration.looked_at import LookedAt
 from headstart.jobs.heads.cross_validation import CrossValidation
 
 soundfile = pytest.importorskip("soundfile")
@@ -194,6 +196,19 @@ def test_songs_are_labelled_next_and_no_windows(made, tmp_path):
     )
     done = ws.datasets.correct("pool", {one.sample.id: "low" for one in found})
     assert len(done.labels) == 4
+
+
+def test_an_index_of_windows_is_made_anew_when_they_are_cut_otherwise(made):
+    ws, _, songs = made
+    known = []
+    for hop in ("500ms", "1s"):
+        ws.datasets.add("cut", songs, window="1s", hop=hop)
+        ws.extract("ear", "cut")
+        among = LookedAt.of(ws.context, "ear", "cut", "float32")
+        known.append(opened_index._identity_of(among).key)
+        assert opened_index._identity_of(among).key == known[-1]
+        ws.datasets.remove("cut", force=True)
+    assert len(set(known)) == 2
 
 
 def test_a_head_on_windows_is_trained_again_the_same(made):

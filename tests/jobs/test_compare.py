@@ -77,3 +77,6 @@ def test_numbers_are_compared_and_tasks_are_not_mixed(ready, tmp_path):
         low, high = by_name[name].interval
         assert low <= by_name[name].difference <= high
         assert min(is_better * low, is_better * high) > 0
+    for one in ready.heads.compare("good", "good").differences:
+        assert (one.difference, one.interval) == (0, (0, 0)) and "the same number" in one.procedure
+        assert "nan" not in repr(one)

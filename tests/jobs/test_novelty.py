@@ -9,6 +9,7 @@ from pyarrow import parquet
 
 import headstart as hs
 from headstart.errors import HeadError
+from headstart.notices import HeadstartWarning
 
 CUT = "flat@as_it_is"
 
@@ -51,6 +52,16 @@ def test_what_predict_writes_of_it(head, odd, run, tmp_path):
     table = parquet.read_table(tmp_path / "p.parquet").to_pylist()
     for found in (written, [row["novelty"] for row in lines], [row["novelty"] for row in table]):
         assert found == pytest.approx(said, rel=1e-5)
+
+
+def test_where_none_can_be_new_that_is_said(head, odd):
+    most = head.metrics["n_validation"]
+    level = (most + 0.5) / (most + 1.5)  # one sample more, and the highest would reach it
+    with pytest.warns(HeadstartWarning, match=f"too few .* up: {most + 1} are needed, or a lower"):
+        told = head.novelty(level)
+    assert told.false_alarms is None and told.highest == most / (most + 1)
+    assert "none can, as 0.9" in told.to_text() and "test samples" not in told.to_text()
+    assert head.novelty(most / (most + 1)).false_alarms is not None
 
 
 def test_where_it_means_nothing_it_is_refused(head, rows):

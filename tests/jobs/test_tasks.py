@@ -11,6 +11,8 @@ import headstart as hs
 import page_workspace as made
 from conftest import clean_environment
 from headstart.errors import NotFound, RegistryError
+from headstart.heads.models import train as models
+from headstart.heads.models.train import measure
 from headstart.jobs.features.jobs import cancel, find_jobs, get_job, remove, retry
 from headstart.jobs.features.worker import JobWorker
 from headstart.jobs.labels.kept_audit import audit_of, told_of_audit
@@ -130,8 +132,6 @@ def test_a_task_of_a_dataset_that_changed_since_is_not_done(ws):
 
 
 def test_a_task_that_is_cancelled_while_it_trains_registers_no_head(ws, monkeypatch):
-    from headstart.heads.models import train as models
-
     job, fit = begin(ws.context, TrainTask("second", FEATURES, "pics")), models.train
 
     def cancelled_meanwhile(*given):
@@ -145,6 +145,41 @@ def test_a_task_that_is_cancelled_while_it_trains_registers_no_head(ws, monkeypa
     with pytest.raises(NotFound):
         ws.heads.get("second")
     assert find_begun(ws.context, TrainTask("second", FEATURES, "pics")) is None
+
+
+def test_an_ensemble_whose_training_is_cancelled_is_not_registered(ws, monkeypatch):
+    module = "headstart.jobs.heads.combined.ensemble.measure"
+    ws.heads.train_ensemble("both", 1)
+    job = begin(ws.context, RetrainTask("both:1", "pics"))
+
+    def cancelled_meanwhile(*given):
+        cancel(ws.context, job.id)
+        return measure(*given)
+
+    monkeypatch.setattr(module, cancelled_meanwhile)
+    (work,) = ws.jobs.work()
+    assert (work.state, work.error) == ("cancelled", None)
+    with pytest.raises(NotFound):
+        ws.heads.get("both:2")
+
+
+@pytest.mark.parametrize(
+    "task", [TrainTask("second", FEATURES, "pics"), RetrainTask("first:1", "pics")]
+)
+def test_a_head_is_not_registered_whose_dataset_changed_while_it_was_trained(ws, task, monkeypatch):
+    fit = models.train
+
+    def corrected_meanwhile(*given):
+        ws.datasets.correct("pics", {"red/red-10.png": "blue"})
+        return fit(*given)
+
+    monkeypatch.setattr(models, "train", corrected_meanwhile)
+    begin(ws.context, task)
+    (work,) = ws.jobs.work()
+    assert work.state == "failed" and "is version" in work.error
+    for name in ("second", "first:3"):
+        with pytest.raises(NotFound):
+            ws.heads.get(name)
 
 
 def test_a_worker_that_is_stopped_gives_a_task_back(ws):

@@ -2,8 +2,10 @@
 
 import shutil
 
+import numpy as np
 import pytest
 
+import headstart as hs
 import page_workspace as made
 from headstart.jobs.labels.journal import find_pending
 from page_client import finished, open_page, text_of
@@ -63,6 +65,15 @@ def test_samples_without_a_label_are_labelled(page, pool):
     assert first_of(answer) == found[1].sample.id and "1 label changed" in text_of(answer)
     failed = begin(page, "pool", head="first:1", of="held-out")
     assert "was tested on 'pics', not on 'pool'" in text_of(failed)
+
+
+def test_samples_are_labelled_that_a_head_of_several_labels_chose(page, pool):
+    pool.heads.train("tags", pool.features("net", "pics"), task=hs.MultiLabel())
+    answer = begin(page, "pool", head="tags:1", of="unlabelled")
+    found = pool.heads.get("tags:1").label_next("pool", 100)
+    assert np.isnan([one.probability for one in found]).all()
+    assert "Not labelled, looks like" in text_of(answer) and " sure)" not in text_of(answer)
+    assert first_of(answer) == found[0].sample.id
 
 
 def test_the_same_is_had_on_the_command_line_and_in_python(page, own_workspace):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import page_workspace as made
 from headstart.errors import NotFound
 from page_client import finished, open_page, text_of
 
@@ -61,6 +62,14 @@ def test_a_sample_that_the_backbone_does_not_take_is_said(reader):
     said = text_of(reader.get("/backbones/net?dataset=texts"))
     assert "it is a text, and the backbone takes pictures" in said and "Cuts" in said
     assert reader.get("/backbones/net?dataset=pics&sample=nothing").status_code == 404
+
+
+def test_a_text_is_shown_as_the_backbone_takes_it(page, own_workspace):
+    made.add_backbone(own_workspace, "reader", steps=[{"step": "text", "axes": 1}])
+    (step,) = own_workspace.backbones.preview("reader", "texts")
+    assert (step.shape, step.least, step.most, step.picture) == ((1,), None, None, None)
+    assert step.words == "spam <b>bold</b> 0"
+    assert "spam <b>bold</b> 0" in text_of(page.get("/backbones/reader?dataset=texts"))
 
 
 def test_a_learning_curve_is_drawn_once_and_kept(page, own_workspace):

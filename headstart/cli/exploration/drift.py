@@ -84,6 +84,11 @@ def _drift(
             out.print(table(None, COLUMNS, rows))
         if len(found.classes) > len(rows):
             out.print(text(f"The first {len(rows)} of {len(found.classes):,} classes are shown."))
+        if found.too_few:
+            named = ", ".join(found.too_few[:SHOWN])
+            out.print(
+                text(f"Too few samples were tested of {len(found.too_few):,} classes: {named}.")
+            )
 
     return Result(found, show)
 

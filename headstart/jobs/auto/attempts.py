@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from headstart.errors import HeadError
+from headstart.extractors.runtime import cores
 from headstart.heads.evaluation.cross_validation import Crossed, cross
 from headstart.heads.kind import HeadKind
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.words import setting_words
-from headstart.jobs.auto.budget import Budget
+from headstart.jobs.auto.budget import FIT, Budget
 from headstart.jobs.auto.found import Attempt, Dropped
 from headstart.jobs.auto.pool import Pool, Told
+from headstart.jobs.heads.cross_validation import Candidate
+from headstart.jobs.heads.sweep import Trial
 from headstart.origins.blocks import Blocks
 
 GROWING = 1.2
@@ -35,6 +40,7 @@ class Attempts:
         dropped: what was not tried, or not to its end.
         found: features and results of every setting that was tried on all samples.
         fitted: heads behind those.
+        seconds: that these took.
     """
 
     def __init__(self, pool: Pool, budget: Budget, tell: Told) -> None:
@@ -43,7 +49,10 @@ class Attempts:
         self.dropped = list[Dropped]()
         self.found = list[tuple[Blocks, Crossed]]()
         self.fitted = 0
+        self.seconds = 0.0
         self._paces = dict[str, tuple[int, float]]()
+        self._widths = dict[str, int]()
+        self._lasts = dict[tuple[str, str], float]()
 
     def drop(self, what: str, why: str) -> None:
         """Take note of something that is left out."""
@@ -53,12 +62,35 @@ class Attempts:
         """Say what became of an attempt."""
         self.tried[number] = replace(self.tried[number], verdict=verdict)
 
-    def forecast(self, kind: str, width: int, rows: int) -> float | None:
-        """Seconds that heads of a kind take on so many rows; None where none was tried yet."""
-        if kind not in self._paces:
+    def forecast(self, kind: str, blocks: Blocks, rows: int) -> float | None:
+        """Seconds that heads of a kind take on so many rows; None where none was tried yet, or
+        nobody knows how wide the features are."""
+        width = self._width(blocks)
+        if kind not in self._paces or width is None:
             return None
         known, seconds = self._paces[kind]
         return seconds * width * rows * max(rows / known, 1.0) ** (GROWING - 1)
+
+    def _width(self, blocks: Blocks) -> int | None:
+        """Numbers of a sample; of a cut that is open, as of texts of any length, they are known
+        once it was tried."""
+        if blocks.name in self._widths:
+            return self._widths[blocks.name]
+        sizes = [size for one in blocks for size in one.cut.shape]
+        if None in sizes:
+            return None
+        return sum(math.prod(one.cut.shape) for one in blocks)  # type: ignore[arg-type]
+
+    def last_fit_of(self, trial: Trial) -> float:
+        """Seconds that a head of a setting takes that is fitted to all samples."""
+        return self._lasts[trial.blocks.name, trial.crossed.settings["kind"]]
+
+    @property
+    def default_fit(self) -> float:
+        """Seconds of the default in the end: it chooses its strength by folds of its own, which
+        takes about as long as what was tried."""
+        first = self.tried[0]
+        return first.seconds * self._pool.learnt / first.rows
 
     def make(
         self,
@@ -79,6 +111,7 @@ class Attempts:
             OutOfTime: it takes longer.
             HeadError: the kind is not for such features.
         """
+        self._pool.check(kinds, blocks)
         one = self._pool.load(blocks, rows)
         check = None if seconds is None else self._budget.until(seconds)
         started, fitted = time.monotonic(), 0
@@ -94,14 +127,35 @@ class Attempts:
         trying = self._pool.trying
         self._tell(f"fitting {name}, {len(one.rows):,} samples")
         results = cross(kinds, one.rows, one.folds, seed=trying.seed, progress=advance)
+        if not all(math.isfinite(result.log_loss) for result in results):
+            raise HeadError(
+                f"{name} give probabilities that are not numbers: numbers of the features are too "
+                "large for float32",
+                hint="Divide them by what is usual among them, such as their standard deviation.",
+            )
         took = time.monotonic() - started
-        self._paces[kinds[0].kind] = (len(one.rows), took / one.features.shape[1] / len(one.rows))
+        width = self._widths[blocks.name] = one.features.shape[1]
+        self._paces[kinds[0].kind] = (len(one.rows), took / width / len(one.rows))
         if rows is None:
+            last = _last_fit(kinds[0].kind, took, len(results), one, self._pool.learnt)
+            self._lasts[blocks.name, kinds[0].kind] = last
+            self._budget.keep_back(FIT, last)
             self.found += [(blocks, result) for result in results]
             self.fitted += fitted
+            self.seconds += took
         best = min(results, key=lambda result: result.order(trying.objective))
         self.tried.append(_told(blocks, best, fitted, took))
         return len(self.tried) - 1
+
+
+def _last_fit(kind: str, took: float, settings: int, one: Candidate, rows: int) -> float:
+    """Seconds of one fit to so many rows, by what those on folds took together: linear ones share
+    all cores, others had a core each."""
+    grown = rows / max(len(fold.train) for fold in one.folds)
+    if kind == Linear.kind:
+        return took / len(one.folds) * grown
+    heads = settings * len(one.folds)
+    return took / heads * min(cores(), heads) * grown**GROWING
 
 
 def _told(blocks: Blocks, best: Crossed, heads: int, seconds: float) -> Attempt:

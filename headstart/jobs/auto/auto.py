@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,8 @@ from headstart.extractors.datasets import reader_of
 from headstart.heads.labelled import check_labels
 from headstart.heads.models.export import format_of
 from headstart.jobs.auto.attempts import Attempts, default_kind
-from headstart.jobs.auto.budget import Budget
-from headstart.jobs.auto.decision import Decision, decide
+from headstart.jobs.auto.budget import FIT, MODEL, Budget
+from headstart.jobs.auto.decision import Decision, Room, decide
 from headstart.jobs.auto.entrants import (
     NUMBERS,
     Entrant,
@@ -44,7 +45,8 @@ from headstart.storage.manifest import SPLITS
 from headstart.trained_head import TrainedHead
 
 ATTACHING = 20.0
-"""Seconds that a model is taken to take that is built, saved, loaded again and compared."""
+"""Seconds that a model is taken to take that is built, saved, loaded again and compared, where no
+backbone was opened by which that could be told."""
 Watch = Callable[[str], None]
 """Told what is done now."""
 
@@ -114,7 +116,9 @@ def _searched(
     attempts = Attempts(pool, budget, now)
     search = Search(dataset, pool, attempts, budget, wanted.kinds)
     left = search.begin(_entrants(context, dataset, pool.samples, backbones, wanted))
-    budget.keep_back(_of_the_end(attempts, pool, wanted))
+    budget.keep_back(FIT, attempts.default_fit)
+    if wanted.output is not None:  # a model takes about as long as a backbone to open
+        budget.keep_back(MODEL, pool.longest_start or ATTACHING)
     is_interrupted = False
     try:
         search.features(left)
@@ -123,17 +127,13 @@ def _searched(
     except KeyboardInterrupt:
         is_interrupted = True
         tell("interrupted: what was best so far is trained")
-    sweep = keep(
-        context, dataset.name, list(attempts.found), attempts.fitted, budget.started, pool.trying
-    )
-    return Ended(
-        dataset,
-        pool,
-        attempts,
-        sweep,
-        decide(sweep.trials, _default(sweep, search)),
-        is_interrupted,
-    )
+    started = time.monotonic() - attempts.seconds
+    sweep = keep(context, dataset.name, list(attempts.found), attempts.fitted, started, pool.trying)
+    room = Room(attempts.last_fit_of, budget.left_for(FIT))
+    decision = decide(sweep.trials, _default(sweep, search), room)
+    for what, why in decision.late:
+        attempts.drop(what, why)
+    return Ended(dataset, pool, attempts, sweep, decision, is_interrupted)
 
 
 def _check_samples(dataset: Dataset, samples: SampleColumns) -> None:
@@ -144,7 +144,13 @@ def _check_samples(dataset: Dataset, samples: SampleColumns) -> None:
     """
     labels = np.array([label is not None for label in samples.labels], bool)
     tested = samples.split_codes == SPLITS.index("test")
-    check_labels(samples.where(labels) if labels.any() else samples)
+    if not labels.any():
+        raise HeadError(
+            f"dataset {dataset.name!r} has no labels",
+            hint=f"`headstart dataset remove {dataset.name}`, then `headstart dataset add "
+            f"{dataset.name} SOURCE --labels FILE`; or give a folder of class folders, or a table.",
+        )
+    check_labels(samples.where(labels))
     if not (tested & labels).any():
         raise HeadError(
             f"the test split of {dataset.name!r} is empty",
@@ -182,13 +188,6 @@ def _first(dataset: Dataset, samples: SampleColumns) -> Any:
     return None
 
 
-def _of_the_end(attempts: Attempts, pool: Pool, wanted: Wanted) -> float:
-    """Seconds for the last fit, which takes about as long as one of five on folds, the choice of
-    its strength with it, and for the model, which takes about as long as a backbone to open."""
-    attached = 0.0 if wanted.output is None else max(ATTACHING, pool.longest_start)
-    return attempts.tried[0].seconds + attached
-
-
 def _default(sweep: Sweep, search: Search) -> Trial:
     """The best strength of the default's heads stands for it: it chooses one by itself."""
     own = [one for one in sweep.trials if one.blocks == search.default]
@@ -198,7 +197,7 @@ def _default(sweep: Sweep, search: Search) -> Trial:
 def _trained(context: Context, ended: Ended, wanted: Wanted) -> TrainedHead:
     name, decision = wanted.name or ended.dataset.name, ended.decision
     if decision.what == ENSEMBLE:
-        return train_ensemble(context, name, ended.sweep)
+        return train_ensemble(context, name, replace(ended.sweep, trials=decision.candidates))
     trial = decision.trial
     features = features_of(
         context, trial.blocks.reference, ended.dataset.name, trial.blocks.precision

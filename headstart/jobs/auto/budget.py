@@ -5,6 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+FIT, MODEL = "fit", "model"
+"""What time is kept back for: the head that is chosen, and the model of it."""
+
 
 class OutOfTime(Exception):
     """What was tried took longer than it was given."""
@@ -20,14 +23,9 @@ class Budget:
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self.seconds = seconds
-        self.kept_back = 0.0
+        self._kept = dict[str, float]()
         self._clock = clock
         self._started = clock()
-
-    @property
-    def started(self) -> float:
-        """By the clock."""
-        return self._started
 
     @property
     def spent(self) -> float:
@@ -38,13 +36,18 @@ class Budget:
         """For trials: without what is kept back; below 0 where more was spent."""
         return self.seconds - self.kept_back - self.spent
 
-    def keep_back(self, seconds: float) -> None:
-        """So many seconds at least are for the end: the last fit, the model, the page."""
-        self.kept_back = max(self.kept_back, seconds)
+    @property
+    def kept_back(self) -> float:
+        """For all of the end."""
+        return sum(self._kept.values())
 
-    def allows(self, seconds: float) -> bool:
-        """Whether something that takes so long can still be begun."""
-        return seconds <= self.left
+    def keep_back(self, what: str, seconds: float) -> None:
+        """So many seconds at least are for `what` at the end, such as the last fit."""
+        self._kept[what] = max(self._kept.get(what, 0.0), seconds)
+
+    def left_for(self, what: str) -> float:
+        """What is left with that which is kept back for it."""
+        return self.left + self._kept.get(what, 0.0)
 
     def until(self, seconds: float) -> Callable[[], None]:
         """A function that raises `OutOfTime` once so many seconds from now have passed, or all

@@ -50,12 +50,13 @@ class Wanted(Options, error=InvalidHeadSetting):
     kinds: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        check_precision(self.precision)
-        if not 0 < self.minutes <= 60 * 24 * 7:
+        is_number = isinstance(self.minutes, float | int)  # of nan `super` says another thing
+        if is_number and not 0 < self.minutes <= 60 * 24 * 7:
             raise InvalidHeadSetting(
                 f"minutes is {self.minutes:g}", hint="Give a number above 0, a week at most."
             )
+        super().__post_init__()
+        check_precision(self.precision)
         for kind in self.kinds:
             if kind not in KINDS or Classification.name not in KINDS[kind].tasks:
                 raise InvalidHeadSetting(

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import numpy as np
 
 from headstart.cached import features_of_blocks, labelled_in, of_samples
 from headstart.context import Context
+from headstart.errors import FeaturesMissing, HeadstartError, LayerNotFound, NonFiniteFeatures
 from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.run.settings import Settings
+from headstart.heads.kind import HeadKind
 from headstart.jobs.auto.budget import Budget
 from headstart.jobs.auto.costs import SLOW_START, Cost, Stopwatch
 from headstart.jobs.auto.entrants import Entrant
 from headstart.jobs.auto.extract_part import extract_part, view_of_part
 from headstart.jobs.auto.found import Wanted
 from headstart.jobs.auto.opened import open_entrant
+from headstart.jobs.backbones.masks import refuse_lost_masks
 from headstart.jobs.heads.cross_validation import Candidate, CrossValidation, found_among
 from headstart.origins.blocks import Block, Blocks
 from headstart.registry.entities import Backbone, Dataset
 from headstart.storage.columns.samples import SampleColumns
+from headstart.storage.manifest import SPLITS
+from headstart.storage.views import FeatureView
 
+LOOKED_AT = 4
+"""Samples that a backbone is tried on one by one, to see whether it takes any."""
 Told = Callable[[str], None]
 
 
@@ -47,6 +55,7 @@ class Pool:
         self._opened = dict[str, tuple[Backbone, list[Cut]]]()
         self._openings = [SLOW_START]
         self._works = dict[str, float]()
+        self._common: frozenset[str] | None = None
 
     def cost_of(self, entrant: Entrant) -> Cost:
         """What was spent on it so far; its rate is that of before, where it was measured."""
@@ -87,6 +96,11 @@ class Pool:
         ]
         each = entrant.work * float(np.median(known)) if known else 0.0
         return opening + missing * each
+
+    @property
+    def learnt(self) -> int:
+        """How many samples heads are trained on in the end, once the default was tried."""
+        return len(self._common or ())
 
     @property
     def longest_start(self) -> float:
@@ -136,8 +150,30 @@ class Pool:
         finally:
             watch.charge(self.cost_of(entrant), computed)
 
+    def takes_some(self, entrant: Entrant, error: HeadstartError) -> bool:
+        """Whether a backbone that failed takes such samples: then the fault is in some of them, or
+        in what was asked for, and no other backbone is to be looked for."""
+        if isinstance(error, NonFiniteFeatures | LayerNotFound):
+            return True
+        how = Settings(precision=self._wanted.precision)
+        for row in range(min(len(self.samples), LOOKED_AT)):
+            with suppress(HeadstartError):
+                backbone, cuts = self.opened(entrant)
+                one = self._of(np.array([row]))
+                extract_part(self._context, backbone, cuts, self._dataset, one, how)
+                return True
+        return False
+
     def _of(self, rows: np.ndarray | None) -> SampleColumns:
         return self.samples if rows is None else self.samples.take(rows)
+
+    def check(self, kinds: Sequence[HeadKind], blocks: Blocks) -> None:
+        """See that heads of some kinds can be tried on features.
+
+        Raises:
+            HeadError: they look at tokens, and which of them are masked is not known.
+        """
+        refuse_lost_masks(self._context, kinds, [blocks])
 
     def blocks(self, entrant: Entrant) -> list[Blocks]:
         """Its features, cut by cut; the default cut's first."""
@@ -145,11 +181,36 @@ class Pool:
         return [Blocks((Block(backbone, cut),)) for cut in cuts]
 
     def load(self, blocks: Blocks, rows: np.ndarray | None) -> Candidate:
-        """Features with labels and folds: of some samples, or of all."""
+        """Features with labels and folds: of some samples, or of all. What is loaded first is the
+        default's, and says which samples all others are tried on.
+
+        Raises:
+            FeaturesMissing: some of these samples have no such features.
+        """
         if rows is None:
             view = features_of_blocks(self._context, blocks, self._dataset)
         else:
             view = view_of_part(self._context, blocks[0], self._dataset, self._of(rows))
-        view = labelled_in(of_samples(view, None))
+        view = self._of_common(blocks, labelled_in(of_samples(view, None)), rows)
         (found,) = found_among(self._dataset.name, [blocks], [view], self.trying)
         return found.load()
+
+    def _of_common(self, blocks: Blocks, view: FeatureView, rows: np.ndarray | None) -> FeatureView:
+        """The rows of samples that the default was tried on: what is compared is of the same."""
+        is_learnt = view.samples.split_codes != SPLITS.index("test")
+        own = view.samples.where(is_learnt).ids
+        if self._common is None:
+            self._common = frozenset(own)
+            return view
+        asked = self._common if rows is None else self._common.intersection(self._of(rows).ids)
+        if lacking := len(asked.difference(own)):
+            raise FeaturesMissing(
+                f"{blocks.name} lacks {lacking:,} of the {len(asked):,} samples that the default "
+                "was tried on: they could not be read",
+                hint=f"`headstart dataset forget-failures {self._dataset.name}` lets them be tried "
+                "again.",
+            )
+        if len(own) == len(asked):
+            return view
+        is_common = np.array([id_ in asked for id_ in view.ids], bool)
+        return view.take(np.flatnonzero(is_common | ~is_learnt))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -80,6 +81,16 @@ class Search:
         self.default: Blocks | None = None
         self._whole = dict[str, tuple[Runner, int]]()
 
+    @cached_property
+    def _no_time(self) -> str:
+        """Why trials are left out once there is no time for any, by when that was so first."""
+        budget = self._budget
+        return (
+            f"{NO_TIME}: {budget.spent:,.0f} s of {budget.seconds:,.0f} s were taken, "
+            f"{budget.kept_back:,.0f} s are kept back for the end; what was computed is cached, so "
+            "that more is tried if you run it again, or with more minutes"
+        )
+
     def _parts(self) -> tuple[np.ndarray, list[int]]:
         """Rows of the train and validation split, nested, and how many of them are in each part;
         samples with windows are taken together."""
@@ -105,12 +116,15 @@ class Search:
 
         Raises:
             HeadError: none takes them.
+            HeadstartError: one does, and cannot read some, or was asked for a cut that it has not.
         """
         for place, entrant in enumerate(entrants):
             try:
                 self._pool.compute(entrant, None, None)
                 blocks = self._pool.blocks(entrant)[0]
             except HeadstartError as error:
+                if self._pool.takes_some(entrant, error):
+                    raise
                 self._attempts.drop(entrant.name, str(error))
                 continue
             number = self._attempts.make(blocks, [default_kind()], None)
@@ -167,8 +181,7 @@ class Search:
             need = self._pool.forecast(entrant, missing)
             if need > share * left:
                 why = f"{what} take about {need:,.0f} s, {max(left, 0):,.0f} s are left for trials"
-                why = why if left > 0 else NO_TIME
-                self._attempts.drop(entrant.name, why)
+                self._attempts.drop(entrant.name, why if left > 0 else self._no_time)
                 return False
             self._pool.compute(entrant, rows, share * left)
         except OutOfTime:
@@ -185,12 +198,10 @@ class Search:
         """Try heads, if there is time for them; gives the number of the attempt."""
         name, left = kinds[0].kind, self._budget.left
         what = f"{name} on {blocks.name}"
-        width = sum(math.prod(one.cut.shape) for one in blocks)  # type: ignore[arg-type]
-        need = self._attempts.forecast(name, width, min(size, self._pool.trying.limit)) or 0.0
+        need = self._attempts.forecast(name, blocks, min(size, self._pool.trying.limit)) or 0.0
         if need > left or left <= 0:
             why = f"its fits take about {need:,.0f} s, {max(left, 0):,.0f} s are left for trials"
-            why = why if left > 0 else NO_TIME
-            self._attempts.drop(what, why)
+            self._attempts.drop(what, why if left > 0 else self._no_time)
             return None
         try:
             return self._attempts.make(blocks, kinds, rows, left)

@@ -146,11 +146,7 @@ def _tell_of_samples(place: str, manifest: Manifest, given: dict[str, Any]) -> N
     if few := sources.few_of(wholes.columns, given):
         warn(f"{place}: scores will say little: {_some(few)}", FewSamples)
     warn_of_copies(place, manifest)
-    differing, first = sources.differing_copies(wholes.columns)
-    if differing:
-        told = ", ".join([*first, *(["…"] if differing > len(first) else [])])
-        said = f"{place}: copies with different labels: {differing:,}, such as {told}"
-        warn(said, DifferingCopies)
+    warn_of_differing_copies(place, manifest)
     _tell_of_labels(place, wholes.columns.labels, str(given.get("split", "")))
     _tell_of_whole_numbers(place, wholes.columns.labels)
     if not manifest.classes:
@@ -294,6 +290,20 @@ def warn_of_copies(place: str, manifest: Manifest, previous: Manifest | None = N
                 f"as {found[0]!r}; scores on those say nothing. --split stratified deals copies "
                 "into one split"
             )
+
+
+def warn_of_differing_copies(
+    place: str, manifest: Manifest, previous: Manifest | None = None
+) -> None:
+    """Of contents that have several labels; not where `previous` had the same."""
+    found = sources.differing_copies(wholes_of(manifest).columns)
+    if previous is not None and found == sources.differing_copies(wholes_of(previous).columns):
+        return
+    differing, first = found
+    if differing:
+        told = ", ".join([*first, *(["…"] if differing > len(first) else [])])
+        said = f"{place}: copies with different labels: {differing:,}, such as {told}"
+        warn(said, DifferingCopies)
 
 
 def _copies_of(split: str, samples: SampleColumns) -> list[str]:

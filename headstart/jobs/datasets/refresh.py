@@ -12,7 +12,13 @@ from headstart.context import Context
 from headstart.errors import HeadstartError, SourceGone
 from headstart.extractors import datasets as sources
 from headstart.extractors.datasets.corrections import after_others, corrected
-from headstart.jobs.datasets.add import described, warn_of_copies, warn_of_new, warn_of_skipped
+from headstart.jobs.datasets.add import (
+    described,
+    warn_of_copies,
+    warn_of_differing_copies,
+    warn_of_new,
+    warn_of_skipped,
+)
 from headstart.jobs.datasets.details import DatasetDetails, details_of
 from headstart.jobs.datasets.fetched import fetched_anew
 from headstart.jobs.datasets.kept_data import held
@@ -122,6 +128,7 @@ def _looked_at(
         warn_of_skipped(opened.source, skipped)
     tell_of_changes(now.name, previous, manifest)
     warn_of_copies(opened.source, manifest, previous)
+    warn_of_differing_copies(opened.source, manifest, previous)
     return updated, manifest
 
 

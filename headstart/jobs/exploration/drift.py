@@ -11,7 +11,7 @@ import numpy as np
 from headstart.errors import FeatureError
 from headstart.heads.dense_stack import outputs_of, stack_of
 from headstart.heads.evaluation.clusters import Clusters
-from headstart.heads.evaluation.intervals import share_text
+from headstart.heads.evaluation.intervals import CONFIDENCE, share_text
 from headstart.heads.evaluation.scores import share_interval_of
 from headstart.heads.kind import Part
 from headstart.heads.kinds.linear import Linear
@@ -38,7 +38,8 @@ class ClassDrift(Showable):
         here: its share of the labelled samples of the first dataset.
         there: of the second.
         accuracy: share of its samples whose dataset is told right; one half where they are alike.
-        interval: of that, 95 %; None of a single group.
+        interval: of that; None of a single group. In 95 % of all comparisons those of all classes
+            hold the truth (Bonferroni), so that many classes are no many chances to look changed.
         tested_on: how many samples.
     """
 
@@ -72,6 +73,7 @@ class Drift(Showable):
         tested_on: how many samples, as many of each dataset.
         shared: contents that are in both.
         classes: of those that both have enough samples of, those that are told apart best first.
+        too_few: classes that both have, but of which too few samples were tested to be compared.
     """
 
     backbone: str
@@ -82,6 +84,7 @@ class Drift(Showable):
     tested_on: int
     shared: int
     classes: Results[ClassDrift]
+    too_few: list[str]
 
     @property
     def is_drift(self) -> bool:
@@ -120,6 +123,7 @@ def drift(here: LookedAt, there: LookedAt, seed: int = 0) -> Drift:
         )
     right = _told(both, training, testing, seed) == both.source[testing]
     clusters = Clusters.of(both.units[testing])
+    classes, too_few = _classes(both, testing, right, rng)
     return Drift(
         here.origin.blocks.reference,
         here.origin.dataset.name,
@@ -128,22 +132,35 @@ def drift(here: LookedAt, there: LookedAt, seed: int = 0) -> Drift:
         share_interval_of(right, clusters),
         len(testing),
         len({*both.digests[both.source == 0]} & {*both.digests[both.source == 1]}),
-        Results(_classes(both, testing, right, rng)),
+        Results(classes),
+        too_few,
     )
 
 
 def _check(here: LookedAt, there: LookedAt) -> None:
     names = [one.origin.dataset.name for one in (here, there)]
-    for one, name in zip((here, there), names, strict=True):
-        if len(one.samples) < FEWEST:
-            raise FeatureError(
-                f"{len(one.samples)} samples of {name!r} are too few to compare",
-                hint=f"Give datasets of {FEWEST} or more.",
-            )
+    for one in (here, there):
+        _check_number(one)
     if here.origin.dataset.digest == there.origin.dataset.digest:
         raise FeatureError(
             f"{names[0]!r} and {names[1]!r} have the same samples", hint="Name another dataset."
         )
+
+
+def _check_number(one: LookedAt) -> None:
+    count, name = len(one.samples), one.origin.dataset.name
+    if count >= FEWEST:
+        return
+    if one.choice:
+        raise FeatureError(
+            f"limit is {count}, too few of the {len(one.view):,} samples of {name!r} to compare",
+            hint=f"Give {FEWEST} or more.",
+        )
+    are = "sample of {} is" if count == 1 else "samples of {} are"
+    raise FeatureError(
+        f"{count} {are.format(repr(name))} too few to compare",
+        hint=f"Give datasets of {FEWEST} or more.",
+    )
 
 
 @dataclass(frozen=True)
@@ -217,19 +234,24 @@ def _told(both: _Both, training: np.ndarray, testing: np.ndarray, seed: int) -> 
 
 def _classes(
     both: _Both, testing: np.ndarray, right: np.ndarray, rng: np.random.Generator
-) -> list[ClassDrift]:
+) -> tuple[list[ClassDrift], list[str]]:
+    """Those that are compared, and the others that both datasets have."""
     labels, source = both.labels[testing], both.source[testing]
     here, there = (_shares(both.labels[both.source == number]) for number in (0, 1))
+    rows_by = {
+        label: _equal(source, np.flatnonzero(labels == label), rng)
+        for label in sorted(here.keys() & there.keys())
+    }
+    compared = {label: rows for label, rows in rows_by.items() if len(rows) >= 2 * FEW_OF_CLASS}
+    confidence = 1 - (1 - CONFIDENCE) / max(len(compared), 1)
     found = []
-    for label in sorted(here.keys() & there.keys()):
-        rows = _equal(source, np.flatnonzero(labels == label), rng)
-        if len(rows) < 2 * FEW_OF_CLASS:
-            continue
+    for label, rows in compared.items():
         clusters = Clusters.of(both.units[testing][rows])
-        interval = share_interval_of(right[rows], clusters)
+        interval = share_interval_of(right[rows], clusters, confidence)
         told = float(right[rows].mean())
         found.append(ClassDrift(label, here[label], there[label], told, interval, len(rows)))
-    return sorted(found, key=lambda one: -one.accuracy)
+    too_few = [label for label in rows_by if label not in compared]
+    return sorted(found, key=lambda one: -one.accuracy), too_few
 
 
 def _shares(labels: Sequence[str | None] | np.ndarray) -> dict[str, float]:

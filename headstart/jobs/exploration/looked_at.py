@@ -32,12 +32,14 @@ class LookedAt:
         view: of all of the dataset's.
         samples: those that are looked at.
         chosen: their rows in the view, (n,) int64.
+        choice: how they were chosen, in words; empty of all.
     """
 
     context: Context
     view: FeatureView
     samples: SampleColumns
     chosen: np.ndarray
+    choice: str = ""
 
     @cached_property
     def rows(self) -> Rows:
@@ -83,7 +85,8 @@ class LookedAt:
                 f"dataset {names[1]!r} has no samples", hint="There is nothing to compare."
             )
         rows = some_rows(np.arange(len(view)), len(view) if limit is None else limit, seed)
-        return LookedAt(context, view, view.samples.take(rows), rows)
+        choice = f"{limit} by seed {seed}" if len(rows) < len(view) else ""
+        return LookedAt(context, view, view.samples.take(rows), rows, choice)
 
 
 def rows_named(samples: SampleColumns, ids: Iterable[str]) -> dict[str, int]:

@@ -12,6 +12,7 @@ from headstart.heads.exploration.neighbour_index import (
     RECALL,
     IndexFacts,
     NeighbourIndex,
+    has_usearch,
     usearch_here,
 )
 from headstart.jobs.exploration.looked_at import LookedAt
@@ -23,11 +24,23 @@ from headstart.values.sizes import MILLION
 
 
 def retriever_of(
-    among: LookedAt, index: bool | None = None, progress: Progress = silent
+    among: LookedAt,
+    index: bool | None = None,
+    progress: Progress = silent,
+    *,
+    is_kept: bool = True,
 ) -> Retriever:
-    """See `Workspace.retriever`."""
-    is_indexed = len(among.samples) > MILLION if index is None else index
-    return Retriever(among, _index_of(among, progress) if is_indexed else None)
+    """See `Workspace.retriever`; one that is not kept is asked once."""
+    is_many = len(among.samples) > MILLION
+    is_indexed = is_many if index is None else index
+    if is_many and index is None and not has_usearch():
+        tell(
+            f"all {len(among.samples):,} samples are compared, which takes long: an index is made "
+            "by USearch, which is not installed; pip install 'headstart[search]'"
+        )
+        is_indexed = False
+    found = _index_of(among, progress) if is_indexed else None
+    return Retriever(among, found, is_kept=is_kept)
 
 
 def _index_of(among: LookedAt, progress: Progress) -> NeighbourIndex:
@@ -55,11 +68,14 @@ def _index_of(among: LookedAt, progress: Progress) -> NeighbourIndex:
 
 
 def _identity_of(among: LookedAt) -> IndexIdentity:
-    origin = among.origin
+    origin, way = among.origin, among.view.windows
     return IndexIdentity(
         among.view.key,
         tuple(block.key for block in origin.blocks),
         origin.dataset.name,
         contents_of(among.samples),
         FORMAT,
+        # The contents are those of the whole samples, however these were cut.
+        "" if way is None else f"{way} of {origin.dataset.digest}",
+        among.choice,
     )

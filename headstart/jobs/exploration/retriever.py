@@ -13,7 +13,7 @@ from headstart.extractors.run.settings import Settings
 from headstart.heads.dense_stack import flat
 from headstart.heads.exploration.neighbour_index import NeighbourIndex
 from headstart.heads.exploration.similarity import most_similar
-from headstart.heads.rows import check_rows
+from headstart.heads.rows import Rows, check_rows, rows_of
 from headstart.jobs.exploration.looked_at import LookedAt, check_count
 from headstart.jobs.exploration.similar import Match, Similar
 from headstart.jobs.features.extract_raw import extract_raw
@@ -26,12 +26,13 @@ from headstart.values.showable import Results, Showable
 class Retriever(Showable):
     """Finds the samples of a dataset most similar to others; opened once, and asked often.
 
-    Had from `ws.retriever`. What it keeps in memory are the features, as far as they take 1 GiB at
-    most, and their lengths; with an index neither.
+    Had from `ws.retriever`. What it keeps in memory are the features, where they take half of what
+    is free at most, and their lengths; with an index neither.
 
     Args:
         among: in what is looked.
         index: by which neighbours are found; all are compared without it.
+        is_kept: whether it is asked again, so that features are worth much memory.
 
     Attributes:
         backbone: by whose features, `NAME:VERSION@CUT`, joined by ` + `.
@@ -40,8 +41,10 @@ class Retriever(Showable):
         recall: of the ten nearest, the share that the index finds; None where all are compared.
     """
 
-    def __init__(self, among: LookedAt, index: NeighbourIndex | None = None) -> None:
-        self._among, self._index = among, index
+    def __init__(
+        self, among: LookedAt, index: NeighbourIndex | None = None, *, is_kept: bool = True
+    ) -> None:
+        self._among, self._index, self._is_kept = among, index, is_kept
         self._lengths = np.full(len(among.samples), np.nan, np.float32)
         self.backbone = among.origin.blocks.reference
         self.dataset = among.origin.dataset.name
@@ -54,6 +57,7 @@ class Retriever(Showable):
         *,
         ids: str | Sequence[str] | None = None,
         count: int = 10,
+        on_error: str = "fail",
     ) -> Results[Similar]:
         """See `Workspace.similar`."""
         check_count(count, "count")
@@ -68,7 +72,8 @@ class Retriever(Showable):
         items = list(Taker.of(self._among.context, first, of_wholes=True).take(samples))
         if not items:
             raise HeadError("no samples are given", hint="Name one file at least.")
-        return self._found([item.name for item in items], _rows_in_hand(self._among, items), count)
+        names, rows = _rows_in_hand(self._among, items, on_error)
+        return self._found(names, rows, count)
 
     def _to_own(self, ids: list[str], count: int) -> Results[Similar]:
         """Similar to samples of the dataset, which are no matches of themselves."""
@@ -97,10 +102,15 @@ class Retriever(Showable):
     def _finder(self) -> IdFinder:
         return IdFinder(self._among.view.samples)
 
+    @cached_property
+    def _rows(self) -> Rows:
+        among = self._among
+        return rows_of(among.view, chosen=among.chosen) if self._is_kept else among.rows
+
     def _found(self, names: Sequence[str], queries: np.ndarray, count: int) -> Results[Similar]:
         check_rows(queries, names)
         if self._index is None:
-            cosines, rows = most_similar(queries, self._among.rows, count, self._lengths)
+            cosines, rows = most_similar(queries, self._rows, count, self._lengths)
         else:
             cosines, rows = self._index.most_similar(queries, self._among.stored, count)
         has_angle = queries.any(axis=1)
@@ -134,14 +144,22 @@ class Retriever(Showable):
         return f"{self.samples:,} samples of {self.dataset} by {self.backbone}, {how}"
 
 
-def _rows_in_hand(among: LookedAt, items: Sequence[RawSample]) -> np.ndarray:
-    """Features of samples of no dataset, of joined ones on the scales of the dataset's."""
+def _rows_in_hand(
+    among: LookedAt, items: Sequence[RawSample], on_error: str
+) -> tuple[list[str], np.ndarray]:
+    """Names and features of samples of no dataset, of joined ones on the scales of the dataset's;
+    without those that are skipped."""
     origin = among.origin
     first, *others = (
         extract_raw(
-            among.context, one.backbone, one.cut, items, Settings(precision=one.cut.precision)
+            among.context,
+            one.backbone,
+            one.cut,
+            items,
+            Settings(precision=one.cut.precision, on_error=on_error),
         )
         for one in origin.blocks
     )
     view = first.beside(others, origin.scales) if others else first
-    return flat(view.to_numpy())
+    names = [items[int(sample.location)].name for sample in view.samples]
+    return names, flat(view.to_numpy())

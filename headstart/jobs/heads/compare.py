@@ -28,6 +28,8 @@ from headstart.trained_head import Judged, TrainedHead
 from headstart.values.showable import Showable
 
 BY_BOOTSTRAP = "paired bootstrap, percentiles"
+ALIKE = "both say the same number of each sample"
+"""By what a difference of numbers is known where there is none to draw from."""
 OFTEN_RIGHT = ("accuracy", "exact")
 """Scores that are a share of samples: one of each kind of head that says classes."""
 
@@ -63,7 +65,9 @@ class Difference(Showable):
         }
 
     def _line(self) -> str:
-        low, high = self.interval or (float("nan"),) * 2
+        if self.interval is None:
+            return f"{self.name} {self.difference:+.3f}, no interval"
+        low, high = self.interval
         return f"{self.name} {self.difference:+.3f} [{low:.3f}, {high:.3f}]"
 
 
@@ -235,6 +239,8 @@ def _interval(
     clusters: Clusters | None,
 ) -> tuple[tuple[float, float] | None, str]:
     """Of the difference of a score, and by what it was found."""
+    if isinstance(task, Regression) and np.array_equal(outputs[0], outputs[1]):
+        return (0.0, 0.0), ALIKE
     if name in OF_DECISIONS or name in SHARES:
         outputs = [decided(task, said) for said in outputs]
     if name in SHARES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,10 +17,11 @@ def told_of_next(found: Sequence[ToLabel]) -> list[Any]:
 
 
 def next_of(told: list[Any], manifest: Manifest) -> list[ToLabel]:
-    """Those that are in the dataset as it is now, with the label that they had."""
+    """Those that are in the dataset as it is now, with the label that they had. JSON has no NaN,
+    which is the probability of several labels: it is null there."""
     kept = KeptSamples(manifest, (one for one, *_ in told))
     return [
-        ToLabel(sample, guess, probability)
+        ToLabel(sample, guess, math.nan if probability is None else probability)
         for one, guess, probability in told
         if (sample := kept.find_alike(one)) is not None
     ]

@@ -31,8 +31,8 @@ class Task(Protocol):
 
     One worker does it as a whole: `run` is called in any process that has the workspace open, and
     from its beginning again where the one before died. It calls `progress` every now and then,
-    which raises where the job was cancelled: nothing is registered behind that. What it raises is
-    written down as why the job failed.
+    which raises where the job was cancelled, and at the end where the dataset changed meanwhile:
+    nothing is registered behind that. So the end is told before something is registered.
 
     Attributes:
         kind: of the jobs; it is stored with them for ever.

@@ -99,6 +99,7 @@ class TaskWorker:
 
         Raises:
             Cancelled: by who stopped this worker, or closed the job.
+            DatasetError: it is another version by now, where all is done but to register it.
         """
         self._progress(done, total)
         if self._is_stopped():
@@ -109,6 +110,8 @@ class TaskWorker:
         self._looked = time.monotonic()
         if self._context.jobs.get(self._job.id).updated_at != self._job.updated_at:
             raise Cancelled("the job was closed")
+        if done == total:
+            self._need_same_dataset()
         counts = {"samples": total, "committed": done, "failed": 0, "missing": total - done}
         self._context.jobs.note(self._job.id, None, counts)
 

@@ -104,6 +104,16 @@ def test_copies_with_different_labels_are_counted_and_named(ws, tmp_path):
     assert "'dogs/copy 0 é.png' ('dogs') of 'cats/0.png' ('cats')" in line and line.endswith(", …")
 
 
+def test_copies_with_different_labels_that_came_later_are_named_at_the_refresh(ws, run, tmp_path):
+    folder = folders(tmp_path / "d", "cats", "dogs")
+    ws.datasets.add("d", folder)
+    shutil.copy(folder / "cats" / "0.png", folder / "dogs" / "copy.png")
+    said = run("dataset", "refresh", "d").err
+    assert "with different labels: 1, such as 'dogs/copy.png' ('dogs') of 'cats/0.png'" in said
+    draw(folder / "cats" / "new.png", 77, (8, 8))
+    assert "different labels" not in run("dataset", "refresh", "d").err  # that was said
+
+
 @pytest.mark.filterwarnings("error::headstart.notices.DifferingCopies")
 def test_copies_without_labels_or_with_numbers_are_nothing_to_say(ws):
     ws.datasets.add("d", ["same"] * 6)

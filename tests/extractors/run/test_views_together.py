@@ -1,6 +1,8 @@
 """Augmented views are computed in one pass: each picture is read and decoded once for all."""
 
+import time
 from collections import Counter
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from headstart.errors import FeatureError
 from headstart.extractors.cache.gc import Choice
 from headstart.extractors.engines.selection import PROBE_SAMPLES
 from headstart.extractors.preprocessing.steps import images
+from headstart.extractors.run import extraction
 from headstart.extractors.run.in_view import passes_of
 from headstart.notices import HeadstartWarning
 
@@ -39,6 +42,19 @@ def test_a_picture_is_decoded_once_for_all_views(ready, decoded):
     for view in range(1, 4):
         assert ready.extract("net", "pics", settings=HOW, augmentation=view).report.computed == 0
     assert decoded == alone
+
+
+def test_each_view_has_its_share_of_the_seconds(ready, monkeypatch):
+    now = iter([100.0, *[107.0] * 10_000])
+    clock = SimpleNamespace(monotonic=lambda: next(now), sleep=time.sleep)
+    monkeypatch.setattr(extraction, "time", clock)
+    first = ready.extract("net", "pics", settings=HOW, views=3).report
+    runs = [one for one in ready.context.runs.find_latest("extract") if one.counts["computed"]]
+    computed = [one.counts["computed"] for one in runs]
+    assert len(runs) == 4 and sum(one.seconds for one in runs) == pytest.approx(7, abs=0.01)
+    for one in runs:
+        assert one.seconds == pytest.approx(7 * one.counts["computed"] / sum(computed), abs=0.01)
+    assert first.seconds < 7
 
 
 def test_rows_of_views_are_those_of_each_view_by_itself(ready):

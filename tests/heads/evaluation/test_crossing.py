@@ -1,5 +1,8 @@
 """Cross-validation: the same scores as scikit-learn, nothing leaks, intervals that hold."""
 
+import gc
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
@@ -318,3 +321,24 @@ def test_rows_that_are_not_copied_have_the_same_scores(monkeypatch):
             assert one.settings == other.settings
             np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-6)
             np.testing.assert_array_equal(one.hits, other.hits)
+
+
+def test_whoever_ends_early_is_not_told_of_fits_that_are_given_up():
+    x, y = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32), np.arange(60) % 2
+    folds = split_into_folds(y, 5, classes=["a", "b"], groups=None, repeats=1, seed=0)
+
+    def stop(_count):
+        raise KeyError
+
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        with pytest.raises(KeyError):
+            cross(
+                [hs.Ridge((one,)) for one in (0.1, 1.0, 9.0)],
+                Part(x, y),
+                folds,
+                progress=stop,
+                jobs=2,
+            )
+        gc.collect()
+    assert not [str(one.message) for one in told if "workers" in str(one.message)]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.datasets import load_diabetes
 from sklearn.linear_model import PoissonRegressor, QuantileRegressor
 from sklearn.metrics import mean_pinball_loss, mean_poisson_deviance
@@ -10,10 +11,13 @@ from task_rows import part
 
 import headstart as hs
 from headstart.errors import HeadError
+from headstart.heads import generalised
 from headstart.heads.dense_stack import DenseStack
 from headstart.heads.evaluation.scores import scores_of
 from headstart.heads.generalised import NumberLoss
 from headstart.heads.regression import Regression
+from headstart.progress import watched
+from headstart.sklearn import HeadRegressor
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +73,21 @@ def test_a_quantile_is_as_good_as_scikit_learns(diabetes, quantile):
     assert below == pytest.approx(quantile, abs=0.01)
 
 
+def test_a_quantile_is_as_good_in_any_unit_of_the_labels(diabetes):
+    x, y = diabetes[0][:60], diabetes[1][:60]
+    task, kind = Regression("quantile", 0.9), hs.Ridge((0.001,))
+    plain = said(task, kind, x, y, x)
+    for unit, start in ((1e5, 0.0), (1e-5, 0.0), (1.0, 1e6)):
+        ours = (said(task, kind, x, y * unit + start, x) - start) / unit
+        np.testing.assert_allclose(ours, plain, atol=0.01 * y.std())
+
+
+def test_a_loss_of_what_overflowed_is_infinite_and_is_not_chosen():
+    outputs, targets = np.array([[np.inf], [np.nan], [2.0]], np.float32), np.array([[2.0]] * 3)
+    for loss in (NumberLoss("poisson"), NumberLoss("quantile", 0.3)):
+        assert loss.losses(outputs, targets)[:, 0].tolist() == [np.inf, np.inf, 0.0]
+
+
 def test_the_scores_are_scikit_learns(diabetes, counts):
     *_, true = diabetes
     rng = np.random.default_rng(0)
@@ -99,6 +118,36 @@ def test_the_penalty_is_chosen_on_rows_that_were_not_fitted(counts):
     wide = np.hstack([x[:80], rng.normal(size=(80, 60)).astype(np.float32)])
     fitted = Regression("poisson").fit(hs.Ridge(), part(wide, y[:80]), part(wide[:0], y[:0]), 0, 0)
     assert fitted.details["chosen"] > 1e-3 and fitted.details["judged_on"]["train"] == 80
+
+
+def test_features_that_do_not_fit_into_memory_are_refused_before_they_are_read(counts, monkeypatch):
+    x, y = counts
+    monkeypatch.setattr(generalised, "free_memory", lambda: 16 * x.size - 1)
+    with pytest.raises(HeadError, match=r"takes 56\.2 KiB of memory for 600 rows of 6 numbers"):
+        said(Regression("poisson"), hs.Ridge((0.1,)), x, y, x)
+    monkeypatch.setattr(generalised, "free_memory", lambda: 16 * x.size)
+    said(Regression("poisson"), hs.Ridge((0.1,)), x, y, x)
+
+
+@pytest.mark.parametrize("given", [{"loss": "poisson"}, {"loss": "quantile", "quantile": 0.8}])
+def test_the_estimator_takes_the_same_losses(counts, given):
+    x, y = counts
+    estimator = clone(HeadRegressor("ridge", penalties=(0.1,), **given))
+    ours = estimator.fit(x, y[:, 0]).predict(x)
+    theirs = said(Regression(**given), hs.Ridge((0.1,)), x, y, x)
+    np.testing.assert_allclose(ours, theirs[:, 0], rtol=1e-5)
+    with pytest.raises(HeadError, match="quantile is 2"):
+        HeadRegressor(loss="quantile", quantile=2).fit(x, y[:, 0])
+
+
+def test_whoever_watches_is_told_of_each_fit(counts):
+    x, y = counts
+    seen = []
+    with watched(lambda *of: seen.append(of)):
+        said(Regression("poisson"), hs.Ridge((0.1, 1.0)), x, y, x)
+    assert seen == [(number, 12) for number in range(1, 13)]  # two penalties, five folds
+    said(Regression("poisson"), hs.Ridge((0.1,)), x, y, x)
+    assert len(seen) == 12
 
 
 def test_what_cannot_be_is_refused(counts):

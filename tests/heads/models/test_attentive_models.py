@@ -125,6 +125,13 @@ def lm(ws, tmp_path):
     return ws
 
 
+def test_auto_leaves_heads_out_that_would_look_at_padding(lm):
+    found = lm.auto("reviews", "lm@words", minutes=60, kinds=("attentive", "prototype"))
+    assert {one.head.split()[0].rstrip(",") for one in found.tried} == {"linear", "prototype"}
+    (one,) = [one for one in found.dropped if one.what == "attentive on lm@words"]
+    assert "is a sequence with a mask, which is not stored with it" in one.why
+
+
 def test_words_that_are_padding_are_not_looked_at(lm, run):
     kind = hs.Attentive(queries=2)
     with pytest.raises(HeadError, match="is a sequence with a mask, which is not stored"):

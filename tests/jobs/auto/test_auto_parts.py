@@ -7,11 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from headstart.heads.combined.greedy import select
-from headstart.heads.evaluation.outcomes import Outcomes
-from headstart.jobs.auto.budget import Budget, OutOfTime
+from headstart.jobs.auto.attempts import Attempts
+from headstart.jobs.auto.budget import FIT, MODEL, Budget, OutOfTime
 from headstart.jobs.auto.costs import Cost, Stopwatch
-from headstart.jobs.auto.decision import is_better, selected_across
 from headstart.jobs.auto.entrants import Entrant, in_order, of_the_zoo, what_it_is
 from headstart.jobs.auto.subsample import in_nested_order, sizes_of
 
@@ -19,9 +17,10 @@ from headstart.jobs.auto.subsample import in_nested_order, sizes_of
 def test_what_is_kept_back_for_the_end_is_not_spent_on_trials():
     now = [100.0]
     budget = Budget(60, clock=lambda: now[0])
-    budget.keep_back(10)
-    budget.keep_back(5)
-    assert budget.left == 50 and budget.allows(50) and not budget.allows(51)
+    budget.keep_back(FIT, 8)
+    budget.keep_back(FIT, 5)
+    budget.keep_back(MODEL, 2)
+    assert budget.left == 50 and budget.left_for(FIT) == 58
     check = budget.until(20)
     now[0] += 19
     check()
@@ -66,6 +65,22 @@ def test_a_forecast_is_the_start_and_the_samples_by_the_measured_rate():
     assert cost.forecast(1000) == 22 and cost.forecast(0) == 0
 
 
+def test_of_features_that_are_open_no_time_is_forecast_before_they_were_tried():
+    attempts = Attempts(SimpleNamespace(), Budget(60), lambda _now: None)
+    attempts._paces["ridge"] = (100, 0.01)
+
+    def features(*sizes):
+        return Features([SimpleNamespace(cut=SimpleNamespace(shape=sizes))])
+
+    assert attempts.forecast("ridge", features(8), 50) == pytest.approx(4)
+    assert attempts.forecast("ridge", features(None), 50) is None
+    assert attempts.forecast("svm", features(8), 50) is None
+
+
+class Features(list):
+    name = "net@words|masked"
+
+
 def test_the_cheapest_backbone_comes_first_measured_or_not():
     known = Entrant("known", work=100, seconds=0.02)
     small, large = Entrant("small", work=10), Entrant("large", work=1000)
@@ -92,41 +107,3 @@ def test_a_sample_tells_what_it_is():
     assert what_it_is(file.getvalue()) == "pictures" and what_it_is("words") == "texts"
     assert what_it_is("wörter".encode()) == "texts" and what_it_is(b"\xff\xfe\x00\xd8") is None
     assert what_it_is(np.zeros(7)) == "numbers" and what_it_is(np.zeros((8, 8))) == "pictures"
-
-
-@pytest.fixture
-def crossed():
-    """Three heads, each of which knows one class well: what they said, by five folds."""
-    rng = np.random.default_rng(0)
-    targets = rng.integers(0, 3, 600)
-    draws = (np.arange(600) % 5)[None]
-
-    def one(own):
-        logits = rng.normal(0, 1.5, (600, 3))
-        logits[np.arange(600), targets] += np.where(targets == own, 4.0, 1.0)
-        said = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-        return SimpleNamespace(
-            probabilities=said, targets=targets, draws=draws, taken=0.8, clusters=None, repeats=1,
-            accuracies=Outcomes(said.argmax(axis=1)[None] == targets, draws, 0.8),
-        )  # fmt: skip
-
-    return [one(own) for own in range(3)]
-
-
-def test_an_ensemble_is_told_of_by_folds_that_it_was_not_selected_on(crossed):
-    found = selected_across(crossed)
-    said = [one.probabilities for one in crossed]
-    targets, inside = crossed[0].targets, crossed[0].draws[0] == 3
-    weights = select([one[~inside] for one in said], targets[~inside]).weights
-    mean = sum(weight * one[inside] for weight, one in zip(weights, said, strict=True))
-    assert (found.values[0, inside] == (mean.argmax(axis=1) == targets[inside])).all()
-    assert found.mean > max(one.accuracies.mean for one in crossed)
-    assert selected_across(crossed[:1]) is None
-
-
-def test_better_is_what_is_better_beyond_chance(crossed):
-    several, first = selected_across(crossed), crossed[0].accuracies
-    assert is_better(several, first) and not is_better(first, several)
-    nearly = first.values.copy()
-    nearly[0, np.flatnonzero(~nearly[0])[:2]] = True
-    assert not is_better(Outcomes(nearly, first.draws, 0.8), first)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import headstart as hs
-from headstart.errors import FeatureError
+from headstart.errors import FeatureError, NotFound
+from headstart.heads.evaluation.intervals import wilson_interval
 
 CUT = "flat@as_it_is"
 
@@ -34,6 +35,9 @@ def test_the_class_that_has_moved_is_the_first(rows, tmp_path):
     assert found.is_drift and found.classes[0].label == "b" and found.classes[0].is_drift
     assert found.classes[0].accuracy > 0.9
     assert not any(one.is_drift for one in found.classes[1:])
+    for one in found.classes:  # of three, which hold together
+        right = round(one.accuracy * one.tested_on)
+        assert one.interval == pytest.approx(wilson_interval(right, one.tested_on, 1 - 0.05 / 3))
     assert [one.here for one in found.classes] == pytest.approx([1 / 3] * 3)
     told = found.to_json()
     assert told["is_drift"] and told["classes"][0]["is_drift"]
@@ -50,6 +54,19 @@ def test_a_content_in_both_is_on_one_side_and_told_right_once(rows):
         rows.drift(CUT, "rows", "noisy")
     with pytest.raises(FeatureError, match="have the same samples"):
         rows.drift(CUT, "rows", "rows")
+
+
+def test_what_is_too_few_is_said(rows, run, tmp_path):
+    added(rows, tmp_path, "moved", 5, shift=6.0)
+    found = rows.drift(CUT, "rows", "moved", limit=30)
+    assert not found.classes and found.too_few == ["a", "b", "c"]
+    assert not rows.drift(CUT, "rows", "moved").too_few
+    out = run("features", "drift", CUT, "rows", "moved", "--limit", "30").out
+    assert "Too few samples were tested of 3 classes: a, b, c." in " ".join(out.split())
+    with pytest.raises(FeatureError, match="limit is 1, too few of the 240 samples of 'rows'"):
+        rows.drift(CUT, "rows", "moved", limit=1)
+    with pytest.raises(NotFound, match="no dataset 'nosuch'"):
+        rows.drift(CUT, "nosuch", "rows")
 
 
 def test_the_command_says_the_same(rows, run, tmp_path):

@@ -1,10 +1,12 @@
 """Similar samples by an index, made once, kept by feature key, and made anew if it is damaged."""
 
 import os
+import sys
 
 import numpy as np
 import pytest
 
+from headstart.errors import FeatureError
 from headstart.heads.exploration.similarity import most_similar
 from headstart.jobs.exploration import opened_index
 from headstart.notices import HeadstartNote, HeadstartWarning
@@ -73,6 +75,27 @@ def test_of_more_than_a_million_an_index_is_made_unasked(rows, made, monkeypatch
     rows.similar(CUT, "rows", ids=ids[0], limit=239)
     assert not made
     assert rows.similar(CUT, "rows", ids=ids[0])[0].recall is not None and made
+
+
+def test_without_usearch_all_are_compared_with_a_word(rows, made, monkeypatch):
+    ids = rows.features(CUT, "rows").ids
+    expected = rows.similar(CUT, "rows", ids=ids[0])
+    monkeypatch.setattr(opened_index, "MILLION", 239)
+    monkeypatch.setitem(sys.modules, "usearch", None)
+    with pytest.warns(HeadstartNote, match="all 240 samples are compared, which takes long"):
+        assert rows.similar(CUT, "rows", ids=ids[0]) == expected
+    with pytest.raises(FeatureError, match="USearch, which is not installed"):
+        rows.similar(CUT, "rows", ids=ids[0], index=True)
+    assert not made
+
+
+def test_an_index_of_some_samples_stays_beside_that_of_all(rows):
+    for limit in (None, 200):
+        rows.retriever(CUT, "rows", index=True, limit=limit)
+    for path in files(rows):
+        os.utime(path, (1, 1))
+    waste = [path for one in rows.cache.find_garbage() for path in one.files or ()]
+    assert len(files(rows)) == 2 and not {*files(rows)} & {*waste}
 
 
 def test_a_damaged_index_is_made_anew_with_a_word(rows, made):

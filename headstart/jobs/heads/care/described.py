@@ -23,6 +23,7 @@ from headstart.heads.evaluation.provenance import (
 )
 from headstart.heads.kinds.every_kind import KINDS
 from headstart.heads.kinds.words import fitted_words, given_words
+from headstart.heads.regression import Regression
 from headstart.jobs.heads.looks import looks_of
 from headstart.registry.entities import Head as HeadRecord
 from headstart.trained_head import TrainedHead
@@ -48,6 +49,7 @@ def lines_of(head: TrainedHead) -> list[Row]:
         ("backbone", f"{record.backbone}@{record.cut}"),
         ("dataset", f"{record.dataset}, {record.dataset_digest[:12]}"),
         ("feature key", record.feature_key[:12]),
+        ("task", task_text(head)),
         *scores(record),
         *of_each(metrics.get("of_each", ())),
         *[("windows", windows_text(one)) for one in [record.settings.get("windows")] if one],
@@ -68,6 +70,12 @@ def lines_of(head: TrainedHead) -> list[Row]:
         ("seed", record.seed),
         ("end of its grid", _at_end(record.kind, record.settings)),
     ]
+
+
+def task_text(head: TrainedHead) -> str:
+    """What a head is for, such as `regression, quantile 0.9`."""
+    task = head.task
+    return f"{task.name}, {task.aim}" if isinstance(task, Regression) else task.name
 
 
 def scores(record: HeadRecord) -> Iterator[tuple[str, str]]:

@@ -22,7 +22,7 @@ def retrain(
             hint="Train that one again, then `headstart head finetune` it.",
         )
     if head.is_ensemble:
-        return fit_again(head, name)
+        return fit_again(head, name, progress)
     blocks = head.blocks()
     features = features_of(head.context, blocks.reference, record.dataset, blocks.precision)
     kind = kind_of(record.kind, record.settings)

@@ -104,7 +104,9 @@ def _scores(taken: Taken) -> dict[str, Any]:
     return {"selection": {"accuracy": taken.accuracy, "log_loss": taken.log_loss}}
 
 
-def fit_again(head: TrainedHead, name: str | None = None) -> TrainedHead:
+def fit_again(
+    head: TrainedHead, name: str | None = None, progress: Progress = silent
+) -> TrainedHead:
     """A next version, with the same members and weights, on its dataset as it is now."""
     record = head.record
     return fit_members(
@@ -115,6 +117,7 @@ def fit_again(head: TrainedHead, name: str | None = None) -> TrainedHead:
         {key: record.settings[key] for key in TOLD if key in record.settings},
         record.seed,
         head.windows.get("pooled"),
+        progress,
     )
 
 
@@ -151,11 +154,14 @@ def fit_members(
     told: dict[str, Any],
     seed: int,
     windows: str | None,
+    progress: Progress = silent,
 ) -> TrainedHead:
-    """Fit the members, measure the ensemble on the test split, and register it."""
+    """Fit the members, measure the ensemble on the test split, and register it. `progress` may
+    raise: nothing is registered then."""
     started = time.monotonic()
     view = view_of(context, dataset, chosen, windows)
-    trained = fitted(context, view, dataset, chosen, seed, windows)
+    trained = fitted(context, view, dataset, chosen, seed, windows, progress)
+    progress(len(chosen), len(chosen))
     settings = trained.settings | told
     made = Trained(trained.stack, trained.kind, trained.metrics, settings)
     return register(context, name, view, made, seed, started)
@@ -180,6 +186,7 @@ def fitted(
     chosen: Sequence[Chosen],
     seed: int,
     windows: str | None,
+    progress: Progress = silent,
 ) -> Trained:
     """The members fitted, each as `head train` would, and what they say together measured.
 
@@ -190,13 +197,15 @@ def fitted(
         chosen: the members, the best by itself first.
         seed: of all fits.
         windows: see `Heads.train`.
+        progress: called before each member is fitted, with (fitted, all).
     """
     task, entity = Classification(), context.datasets.get(dataset)
     every = view.origin.blocks
     places = {one.reference: place for place, one in enumerate(every)}
     widths = [int(np.prod(one.cut.shape, dtype=np.int64)) for one in every]
     members = []
-    for one in chosen:
+    for number, one in enumerate(chosen):
+        progress(number, len(chosen))
         own = of_samples(features_of_blocks(context, one.blocks, entity), windows)
         own = own.take(_rows_of(own, view))  # others may lack some, or all of a class
         scales = own.origin.scales or (1.0,)

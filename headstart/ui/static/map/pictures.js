@@ -42,6 +42,8 @@ export class Pictures {
     if (!picture || this.shown.has(row)) return;
     const image = document.createElement("img");
     image.alt = ""; // the point's own words are told on its own
+    image.hidden = true; // until it is there, the point is seen
+    image.addEventListener("load", () => (image.hidden = false));
     image.src = picture;
     this.shown.set(row, image);
     this.layer.append(image);

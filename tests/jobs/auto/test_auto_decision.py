@@ -1,0 +1,153 @@
+"""What is taken in the end, by made-up results."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from headstart.heads.combined.greedy import select
+from headstart.heads.evaluation.cross_validation import Crossed
+from headstart.heads.evaluation.outcomes import Outcomes
+from headstart.jobs.auto import decision
+from headstart.jobs.auto.decision import Candidates, Room, decide, is_better, selected_across
+from headstart.jobs.heads.sweep import Trial
+
+ROWS = 600
+ROOM = Room(lambda _trial: 1.0, 100.0)
+
+
+def said_by(logits, targets, **settings):
+    """What heads of a setting said, by five folds."""
+    said = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    rows = np.arange(len(targets))
+    hits, losses = said.argmax(axis=1) == targets, -np.log(said[rows, targets])
+    draws = (rows % 5)[None]
+    return Crossed(settings, said, targets, hits[None], losses[None], draws, 0.8)
+
+
+@pytest.fixture
+def crossed():
+    """Three heads, each of which knows one class well."""
+    rng = np.random.default_rng(0)
+    targets = rng.integers(0, 3, ROWS)
+
+    def one(own):
+        logits = rng.normal(0, 1.5, (ROWS, 3))
+        logits[np.arange(ROWS), targets] += np.where(targets == own, 4.0, 1.0)
+        kind = {"kind": "linear", "strength": 1.0} if own == 0 else {"kind": "prototype"}
+        return said_by(logits, targets, **kind)
+
+    return [one(own) for own in range(3)]
+
+
+def of_accuracy(*shares, together=False):
+    """Trials that are right so often, the linear one first; together all are wrong on the same
+    samples, so that nothing is gained by a mean of them."""
+    rng = np.random.default_rng(1)
+    targets = rng.integers(0, 3, ROWS)
+    found = []
+    for number, share in enumerate(shares):
+        place = np.arange(ROWS) if together else rng.permutation(ROWS)
+        told = np.where(place < share * ROWS, targets, (targets + 1) % 3)
+        kind = {"kind": "prototype"} if number else {"kind": "linear", "strength": 1.0}
+        found.append(said_by(3.0 * np.eye(3)[told], targets, **kind))
+    return found
+
+
+def trials_of(crossed):
+    """As a sweep has them; the first is the default."""
+    made = [
+        Trial(SimpleNamespace(name=f"net{number}"), one, False)
+        for number, one in enumerate(crossed)
+    ]
+    return sorted(made, key=lambda one: one.crossed.order("accuracy")), made[0]
+
+
+def test_the_default_is_kept_where_what_is_ahead_may_be_chance():
+    trials, default = trials_of(of_accuracy(0.8, 0.81, together=True))
+    found = decide(trials, default, ROOM)
+    assert found.what == "default" and found.trial is default and not found.late
+    assert "1.2 points above the default on folds, which may be chance" in found.why
+    trials, default = trials_of(of_accuracy(0.9, 0.8, together=True))
+    assert "more accurate than the default" in decide(trials, default, ROOM).why
+
+
+def test_the_best_head_alone_is_taken_where_an_ensemble_adds_nothing():
+    trials, default = trials_of(of_accuracy(0.5, 0.9, 0.8, together=True))
+    found = decide(trials, default, ROOM)
+    assert found.what == "single" and found.trial is trials[0] is not default
+    assert found.why == "it is better than the default beyond chance, by 40.0 points on folds"
+    assert [one.what for one in found.sides] == ["default", "single", "ensemble"]
+
+
+def test_the_ensemble_is_taken_where_it_is_better_than_the_best_head(crossed):
+    trials, default = trials_of(crossed)
+    found = decide(trials, default, ROOM)
+    assert found.what == "ensemble" and found.candidates == trials
+
+
+def test_heads_that_cannot_be_trained_in_time_are_not_taken_and_said():
+    trials, default = trials_of(of_accuracy(0.5, 0.9, 0.8, together=True))
+    slow = trials[0]
+    found = decide(trials, default, Room(lambda one: 200.0 if one is slow else 1.0, 100.0))
+    assert found.what == "single" and found.trial is trials[1]
+    ((what, why),) = found.late
+    assert what == "prototype on net1 as what is chosen"
+    assert why == "the fit to all samples takes about 200 s, 100 s are left for that"
+    found = decide(trials, default, Room(lambda _one: 9.0, -1.0))
+    assert found.what == "default" and len(found.late) == 2
+    assert found.why == "nothing else that was tried can be trained in the time that is left"
+
+
+def test_an_ensemble_is_selected_from_what_can_be_trained_together_in_time(crossed):
+    trials, default = trials_of(crossed)
+    found = decide(trials, default, Room(lambda _one: 40.0, 100.0))
+    assert found.candidates == trials[:2]
+    assert found.sides[-1].head == "selected from 2 settings"
+    assert decide(trials, default, Room(lambda _one: 60.0, 100.0)).what != "ensemble"
+
+
+def test_an_ensemble_is_told_of_by_folds_that_it_was_not_selected_on(crossed):
+    found = selected_across(Candidates(crossed, [1.0] * 3, 100.0))
+    said = [one.probabilities for one in crossed]
+    targets, inside = crossed[0].targets, crossed[0].draws[0] == 3
+    weights = select([one[~inside] for one in said], targets[~inside]).weights
+    mean = sum(weight * one[inside] for weight, one in zip(weights, said, strict=True))
+    assert (found.values[0, inside] == (mean.argmax(axis=1) == targets[inside])).all()
+    assert found.mean > max(one.accuracies.mean for one in crossed)
+    assert selected_across(Candidates(crossed[:1], [1.0], 100.0)) is None
+
+
+def test_the_candidates_of_a_fold_are_chosen_without_it(crossed, monkeypatch):
+    monkeypatch.setattr(decision, "SELECTED_FROM", 2)
+    first, second, _ = crossed
+    inside, targets = first.draws[0] == 3, first.targets
+    # always right in that fold, and in the others a little less often than the weaker one there
+    share = min(one.hits[0, ~inside].mean() for one in (first, second)) - 0.02
+    is_right = inside | (np.random.default_rng(4).permutation(ROWS) < share * ROWS)
+    told = np.where(is_right, targets, (targets + 1) % 3)
+    three = [first, second, said_by(9.0 * np.eye(3)[told], targets, kind="prototype")]
+    among = Candidates(three, [1.0] * 3, 100.0)
+    assert 2 in among.best(np.ones(ROWS, bool)) and set(among.best(~inside)) == {0, 1}
+    two = selected_across(Candidates(three[:2], [1.0] * 2, 100.0))
+    found = selected_across(among)
+    np.testing.assert_array_equal(found.values[0, inside], two.values[0, inside])
+
+
+def test_what_is_trained_is_selected_from_the_candidates_that_were_judged():
+    rng = np.random.default_rng(3)
+    targets = np.arange(ROWS) % 2
+    made = [said_by(rng.normal(size=(ROWS, 2)), targets, kind="prototype") for _ in range(40)]
+    made[0].settings.update(kind="linear", strength=1.0)
+    trials, default = trials_of(made)
+    found = decide(trials, default, ROOM)
+    assert found.candidates == trials[:30]
+    assert found.sides[-1].head == "selected from 30 settings"
+
+
+def test_better_is_what_is_better_beyond_chance(crossed):
+    several, first = selected_across(Candidates(crossed, [1.0] * 3, 100.0)), crossed[0].accuracies
+    assert is_better(several, first) and not is_better(first, several)
+    nearly = first.values.copy()
+    nearly[0, np.flatnonzero(~nearly[0])[:2]] = True
+    assert not is_better(Outcomes(nearly, first.draws, 0.8), first)
