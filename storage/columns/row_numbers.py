@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 
-def row_numbers(rows: slice | Sequence[int] | np.ndarray, count: int) -> np.ndarray:
+def row_numbers(rows: slice | Sequence[int] | np.ndarray | bool, count: int) -> np.ndarray:
     """The numbers of rows, (n,), as `np.arange(count)[rows]` gives them, which makes all of them
     first.
 

@@ -113,10 +113,10 @@ class Retriever(Showable):
             cosines, rows = most_similar(queries, self._rows, count, self._lengths)
         else:
             cosines, rows = self._index.most_similar(queries, self._among.stored, count)
-        has_angle = queries.any(axis=1)
-        if not has_angle.all():
+        has_angle: list[bool] = np.any(queries, axis=1).tolist()
+        if not all(has_angle):
             warn(
-                f"the features of {names[int(np.argmin(has_angle))]!r} are all 0: a vector of "
+                f"the features of {names[has_angle.index(False)]!r} are all 0: a vector of "
                 "length 0 has no angle to others, and is similar to none"
             )
         return Results(
