@@ -43,7 +43,8 @@ class Job(Showable):
         dataset: its name.
         dataset_digest: of the manifest, which no worker looks at the dataset for.
         plan: the `ExtractionPlan`, as JSON has it; or the task's arguments.
-        versions: of what computes and decodes, where it was planned; a worker has the same.
+        versions: of what computes and decodes, where it was planned; a worker has the same. None of
+            a task: whoever can do its plan may.
         state: `queued`, `done`, `failed` or `cancelled`, as it was last written; whether samples
             are being computed is in `ws.jobs.progress`.
         counts: of samples, when a worker last ended; or of steps.

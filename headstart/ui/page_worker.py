@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from threading import Lock
 
 from headstart.context import Context
@@ -10,8 +11,11 @@ from headstart.extractors.daemons import Daemons
 from headstart.jobs.features.worker import JobWorker
 from headstart.jobs.tasks.begin import begin
 from headstart.jobs.tasks.task import Task
-from headstart.registry.jobs import Job
+from headstart.registry.jobs import RUNNING, Job
 from headstart.values.logs import logger
+
+NAP_SECONDS = 1.0
+"""Until a job that another worker has is looked at again."""
 
 
 class PageWorker:
@@ -28,6 +32,7 @@ class PageWorker:
         self._pool: Daemons | None = None
         self._worker: JobWorker | None = None
         self._is_stopped = False
+        self._told = set[int]()
 
     def begin(self, task: Task) -> Job:
         """Have something done.
@@ -44,7 +49,13 @@ class PageWorker:
         with self._lock:
             if self._pool is None:
                 self._pool = Daemons(1)
+            self._told.add(number)
         self._pool.submit(self._work, number)
+
+    def has(self, number: int) -> bool:
+        """Whether it works at a job, or will."""
+        with self._lock:
+            return number in self._told
 
     def stop(self) -> None:
         """Give back what is under way as soon as it can be broken off, and begin nothing more."""
@@ -52,12 +63,23 @@ class PageWorker:
         if self._worker is not None:
             self._worker.stop()
 
+    def _waits(self, number: int) -> bool:
+        return not self._is_stopped and self._context.jobs.get(number).is_open
+
     def _work(self, number: int) -> None:
-        worker = self._worker = JobWorker(self._context)
+        worker, is_elsewhere = JobWorker(self._context), False
+        self._worker = worker
         try:
             if not self._is_stopped and self._context.jobs.get(number).is_open:
-                worker.run(number)
+                works = worker.run(number)
+                is_elsewhere = all(one.state == RUNNING for one in works) and self._waits(number)
         except Exception as error:  # nobody waits for it; what became of the job is in the ledger
             logger(__name__).log(logging.ERROR, "the page left job %d", number, exc_info=error)
         finally:
             self._worker = None
+        if is_elsewhere:  # who has it may leave it undone, as where it was opened again
+            time.sleep(NAP_SECONDS)
+            self.work_at(number)
+            return
+        with self._lock:
+            self._told.discard(number)

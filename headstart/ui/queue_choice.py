@@ -48,7 +48,12 @@ class Choice:
         if not (head := get("head")):
             return None
         if (of := get("of")) not in OF_HEADS:
-            raise InvalidValue(f"of is {of[:80]!r}", hint=f"One of {', '.join(OF_HEADS)}.")
+            said = (
+                f"chooses no samples called {of[:80]!r}" if of else "is named, and no samples of it"
+            )
+            raise InvalidValue(
+                f"a head {said}", hint=f"`of` in the address is one of {', '.join(OF_HEADS)}."
+            )
         return Choice(head, of)
 
     @property

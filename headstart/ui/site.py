@@ -8,6 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from headstart.errors import ArtifactDamaged
 from headstart.jobs.features.job_progress import as_it_is
 from headstart.jobs.tasks.task import document_of
 from headstart.registry.jobs import Job
@@ -20,6 +21,7 @@ from headstart.values.showable import SCHEMA_VERSION, Showable
 from headstart.workspace import Workspace
 
 JSON = "application/json"
+UNREADABLE = "What it gave cannot be read any more: its file is gone or damaged."
 
 
 @dataclass(frozen=True)
@@ -116,14 +118,18 @@ class Site:
         """A page that looks again every second, until a job is over."""
         found = as_it_is(self.workspace.context, job)
         same = (Same(f"headstart job show {job.id}", f"ws.jobs.get({job.id})"),)
-        answer = self.page(request, "waiting", title, found=found, same=same)
+        facts = {"found": found, "is_here": self.worker.has(job.id), "same": same}
+        answer = self.page(request, "waiting", title, **facts)
         answer.headers["refresh"] = "1"
         return answer
 
-    def document(self, job: Job) -> Any:
-        """What a job gave, as JSON values."""
+    def find_document(self, job: Job) -> Any:
+        """What a job gave, as JSON values; None where its file is gone or damaged."""
         digest = (job.result or {})["document"]
-        return self.memory.get(digest, lambda: document_of(self.workspace.context, job))
+        try:
+            return self.memory.get(digest, lambda: document_of(self.workspace.context, job))
+        except ArtifactDamaged:
+            return None
 
 
 def site_of(request: Request) -> Site:

@@ -1,5 +1,6 @@
 """Ranking, judging labels, training: jobs of the ledger that one worker does as a whole."""
 
+import errno
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import pytest
 import headstart as hs
 import page_workspace as made
 from conftest import clean_environment
-from headstart.errors import NotFound, RegistryError
+from headstart.errors import HeadError, NotFound, RegistryError
 from headstart.heads.models import train as models
 from headstart.heads.models.train import measure
 from headstart.jobs.features.jobs import cancel, find_jobs, get_job, remove, retry
@@ -90,6 +91,16 @@ def test_each_kind_of_task_is_done_by_any_worker(ws):
     assert mapped.result == {"map": ws.map(FEATURES, "pics").kept.key}
 
 
+def test_a_head_is_trained_on_the_backbone_that_was_the_newest_when_the_job_was_begun(ws):
+    task = TrainTask.of(ws.context, "second", FEATURES, "pics")
+    assert task.subject == "train second on net@top"
+    begin(ws.context, task)
+    made.add_backbone(ws, trunk="another")
+    (work,) = ws.jobs.work()
+    assert (work.state, work.error) == ("done", None)
+    assert ws.heads.get("second").record.backbone == "net:1"
+
+
 def test_a_task_is_begun_once_while_it_is_open(ws):
     first = begin(ws.context, RankTask("pics"))
     assert begin(ws.context, RankTask("pics")).id == first.id
@@ -121,6 +132,30 @@ def test_a_task_that_fails_says_why_and_is_opened_again(ws, monkeypatch):
     assert retry(ws.context, job.id).state == "queued"
     (work,) = ws.jobs.work(job.id)
     assert work.state == "done" and ws.jobs.get(job.id).job.error is None
+
+
+@pytest.mark.parametrize(
+    ("cause", "is_of_all"),
+    [
+        (OSError(errno.ENOSPC, "no space left"), False),
+        (ModuleNotFoundError("umap"), False),
+        (FileNotFoundError(errno.ENOENT, "gone"), True),
+        (None, True),
+    ],
+)
+def test_a_task_that_one_machine_cannot_do_is_left_to_others(ws, monkeypatch, cause, is_of_all):
+    def refused(*_given, **_more):
+        raise HeadError("it cannot be ranked", hint="See above.") from cause
+
+    job = begin(ws.context, RankTask("pics"))
+    with monkeypatch.context() as patched:
+        patched.setattr("headstart.jobs.tasks.rank.rank", refused)
+        (work,) = ws.jobs.work()
+    found = ws.jobs.get(job.id)
+    assert "it cannot be ranked" in work.error and "it cannot be ranked" in found.job.error
+    assert found.state == ("failed" if is_of_all else "queued")
+    if not is_of_all:
+        assert [one.state for one in ws.jobs.work(job.id)] == ["done"]
 
 
 def test_a_task_of_a_dataset_that_changed_since_is_not_done(ws):
@@ -199,6 +234,8 @@ def test_a_task_is_done_by_one_worker_alone(ws):
         found = ws.jobs.get(job.id)
         assert found.state == "running" and len(found.workers) == 1
         assert not ws.jobs.work() and not ws.jobs.work(job.id)
+        with pytest.raises(RegistryError, match="is running"):
+            retry(ws.context, job.id)
     (work,) = ws.jobs.work()
     assert work.state == "done"
 

@@ -1,16 +1,24 @@
 """What is begun on the page is a job of the ledger: seen, cancelled, lost and begun again."""
 
 import asyncio
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+from time import sleep
 
 import pytest
 
+import page_workspace as made
+from headstart.jobs.features.worker import JobWorker
 from headstart.jobs.tasks.begin import begin
 from headstart.jobs.tasks.rank import RankTask
 from headstart.registry import tables as t
 from headstart.registry.jobs import key_of_task
+from headstart.registry.leases import Lease
+from headstart.storage.locks import LifeSigns
 from headstart.ui import ledger_watch
 from headstart.ui.ledger_watch import LedgerWatch
+from headstart.ui.page_worker import PageWorker
 from page_client import finished, open_page, text_of
 
 
@@ -44,13 +52,17 @@ def test_what_was_begun_is_a_job_whose_result_is_linked_also_in_another_server(p
     assert other.get(f"/jobs/{job.job.id}/result").url.path == "/heads/second:1"
 
 
-def test_a_ranking_is_there_when_the_server_was_started_anew(page, own_workspace):
+def test_a_ranking_is_there_when_the_server_was_started_anew(page, own_workspace, tmp_path):
     page.post("/rank/pics/begin")
     said = text_of(finished(page, "/rank/pics"))
     again = open_page(own_workspace)
     assert text_of(again.get("/rank/pics")) == said
     told = again.get("/rank/pics", headers={"accept": "application/json"}).json()
     assert told == own_workspace.rank("pics").to_json()
+    assert "Cached by now" not in said and 'value="pics-net"' in again.get("/rank/pics").text
+    made.add_backbone(own_workspace, "other", "another")
+    made.import_rows(own_workspace, "pics", tmp_path, "other")
+    assert "Cached by now, and not in this ranking: other:1@top" in text_of(again.get("/rank/pics"))
     own_workspace.datasets.correct("pics", {"red/red-10.png": "blue"})
     assert "Ranked with version" in text_of(again.get("/rank/pics"))
 
@@ -64,6 +76,51 @@ def test_a_job_that_is_lost_is_said_to_be_and_begun_again(page, own_workspace):
     page.post(f"/jobs/{job.id}/retry")
     assert "net@top" in text_of(finished(page, "/rank/pics"))
     assert own_workspace.jobs.get(job.id).state == "done"
+
+
+def test_a_job_that_another_worker_leaves_undone_is_done_by_the_page(own_workspace, monkeypatch):
+    context, looked, run = own_workspace.context, Event(), JobWorker.run
+
+    def seen(self, number):
+        works = run(self, number)
+        looked.set()
+        return works
+
+    monkeypatch.setattr(JobWorker, "run", seen)
+    monkeypatch.setattr("headstart.ui.page_worker.NAP_SECONDS", 0.01)
+    worker, job = PageWorker(context), begin(context, RankTask("pics"))
+    key = key_of_task(job.id)
+    with Lease(context.database, 60.0, LifeSigns(context.config.locks), job.id) as lease:
+        lease.claim((key,), deque([key]), 1)
+        worker.work_at(job.id)
+        assert looked.wait(60)
+    while worker.has(job.id):
+        sleep(0.01)
+    assert own_workspace.jobs.get(job.id).state == "done"
+
+
+def test_a_job_at_which_nobody_works_is_said_to_be_and_begun_from_where_one_waits(
+    page, own_workspace
+):
+    job = begin(own_workspace.context, RankTask("pics"))
+    waiting = page.get("/rank/pics")
+    assert "Nobody works at it" in text_of(waiting)
+    assert f'action="/jobs/{job.id}/retry"' in waiting.text
+    assert "this page's does not have it" in text_of(page.get(f"/jobs/{job.id}"))
+    assert "Nobody works at it" in text_of(
+        open_page(own_workspace, read_only=True).get("/rank/pics")
+    )
+    page.post(f"/jobs/{job.id}/retry")
+    assert "net@top" in text_of(finished(page, "/rank/pics"))
+
+
+def test_a_job_that_can_only_fail_again_is_not_opened_again(page, own_workspace):
+    job = begin(own_workspace.context, RankTask("pics"))
+    own_workspace.datasets.correct("pics", {"red/red-10.png": "blue"})
+    own_workspace.jobs.work()
+    answer = page.get(f"/jobs/{job.id}")
+    assert "begin it anew" in text_of(answer) and "<button disabled>Open again" in answer.text
+    assert "/cancel" not in answer.text
 
 
 def test_a_job_that_waits_is_cancelled_and_asked_for_anew(page, own_workspace):

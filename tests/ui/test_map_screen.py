@@ -123,3 +123,8 @@ def test_a_map_is_asked_for_outside_of_the_event_loop(page_workspace, monkeypatc
     monkeypatch.setattr(datasets, "get", watched)
     assert page.post("/map", data=wanted).status_code == 422
     assert on_loop == []
+
+
+def test_a_dataset_in_the_address_leads_to_its_maps(page):
+    assert str(page.get("/map/pics").url).endswith("/map?dataset=pics")
+    assert page.get("/map/nothing").status_code == 404

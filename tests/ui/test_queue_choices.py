@@ -43,6 +43,7 @@ def test_test_samples_that_a_head_is_least_sure_of_are_looked_at(page, own_works
     assert {one.sample.split for one in found} == {"test"}
     assert first_of(answer) == found[0].sample.id
     assert f"0 of {len(found)} done" in text_of(answer)
+    assert "corrections of these alone raise its score" in text_of(answer)
     asked = {"head": "first:1", "of": "held-out", "sample": found[0].sample.id, "action": "keep"}
     answer = page.post("/labels/pics/say", data=asked)
     assert first_of(answer) == found[1].sample.id
@@ -95,6 +96,17 @@ def test_the_same_is_had_on_the_command_line_and_in_python(page, own_workspace):
 def test_what_chooses_no_samples_is_refused(page, own_workspace, form):
     assert 400 <= page.post("/labels/pics/begin", data=form).status_code < 500
     assert not own_workspace.jobs.find()
+
+
+def test_only_features_of_the_dataset_are_offered_to_judge_its_labels(page):
+    assert '<option value="net:1@top"' in page.get("/labels/pics").text
+    said = page.get("/labels/texts")
+    assert "net:1@top" not in said.text and "No features are cached" in text_of(said)
+
+
+def test_a_head_without_the_samples_that_it_chooses_is_refused_in_words(page):
+    said = page.get("/labels/pics?head=first:1&kind=next")
+    assert said.status_code == 400 and "a head is named, and no samples of it" in said.text
 
 
 def test_a_head_that_cannot_say_it_fails_with_a_word(page, own_workspace):

@@ -9,9 +9,16 @@ from PIL import Image
 
 import page_workspace as made
 from headstart.errors import NotFound
+from headstart.jobs.tasks.audit import AuditTask
+from headstart.jobs.tasks.begin import begin
+from headstart.jobs.tasks.curve import CurveTask
+from headstart.jobs.tasks.next import NextTask
+from headstart.jobs.tasks.rank import RankTask
+from headstart.jobs.tasks.task import packed
 from page_client import finished, open_page, text_of
 
 RATE = 8000
+BEGUN_AT = ("/heads/first%3A1/curve", "/rank/pics/begin", "/labels/pics/begin")
 
 
 @pytest.fixture
@@ -61,7 +68,12 @@ def test_a_step_or_sample_that_is_not_there_is_refused(reader, page_workspace, a
 def test_a_sample_that_the_backbone_does_not_take_is_said(reader):
     said = text_of(reader.get("/backbones/net?dataset=texts"))
     assert "it is a text, and the backbone takes pictures" in said and "Cuts" in said
-    assert reader.get("/backbones/net?dataset=pics&sample=nothing").status_code == 404
+
+
+def test_an_id_that_no_sample_has_is_said_beside_the_form(reader):
+    answer = reader.get("/backbones/net?dataset=pics&sample=nope.png")
+    assert answer.status_code == 404 and "no sample is called &#39;nope.png&#39;" in answer.text
+    assert 'value="nope.png"' in answer.text and "<h2>Cuts</h2>" in answer.text
 
 
 def test_a_text_is_shown_as_the_backbone_takes_it(page, own_workspace):
@@ -81,6 +93,45 @@ def test_a_learning_curve_is_drawn_once_and_kept(page, own_workspace):
     assert answer.text.count('class="band"') == 2, "coverage, and the curve"
     assert "5 heads per point" in text_of(answer)
     assert "Draw the learning curve" in text_of(page.get("/heads/first:2"))
+
+
+def test_a_curve_is_drawn_again_where_the_dataset_changed_or_its_file_is_gone(page, own_workspace):
+    job = begin(own_workspace.context, CurveTask("first:1", "pics"))
+    points = [{"size": 9, "accuracy": 0.5}]
+    kept = own_workspace.context.artifacts.keep(packed(points))
+    own_workspace.context.jobs.change(
+        job.id, "done", "finish", out_of=("queued",), result={"document": kept}
+    )
+    assert "drawn by another version" in text_of(page.get("/heads/first:1"))
+    page.post("/heads/first:1/curve")
+    finished(page, f"/jobs/{job.id + 1}/result")
+    said = text_of(page.get("/heads/first:1"))
+    assert "Draw it again" in said and "drew it with version" not in said
+    own_workspace.datasets.correct("pics", {"red/red-10.png": "blue"})
+    assert "drew it with version" in text_of(page.get("/heads/first:1"))
+    assert page.get("/heads/first:1/curve").url.path == "/heads/first:1"
+
+
+@pytest.mark.parametrize(
+    ("task", "address"),
+    [
+        (CurveTask("first:1", "pics"), "/heads/first:1"),
+        (RankTask("pics"), "/rank/pics"),
+        (NextTask("first:1", "pics", held_out=True), "/labels/pics?head=first:1&of=held-out"),
+        (AuditTask("net:1@top", "pics"), "/labels/pics?features=net:1@top"),
+    ],
+    ids=lambda one: getattr(one, "kind", ""),
+)
+def test_a_result_whose_file_is_gone_is_said_to_be_with_a_button(
+    page, own_workspace, task, address
+):
+    job = begin(own_workspace.context, task)
+    own_workspace.context.jobs.change(
+        job.id, "done", "finish", out_of=("queued",), result={"document": "0" * 64}
+    )
+    answer = page.get(address)
+    assert "cannot be read any more" in text_of(answer)
+    assert any(f'action="{one}"' in answer.text for one in BEGUN_AT)
 
 
 def test_what_changed_between_two_versions_is_listed(page, own_workspace, tmp_path):

@@ -18,6 +18,7 @@ from headstart.jobs.exploration.looked_at import LookedAt, check_count
 from headstart.jobs.exploration.similar import Match, Similar
 from headstart.jobs.features.extract_raw import extract_raw
 from headstart.jobs.raw_samples import RawSample, Taker
+from headstart.notices import warn
 from headstart.storage.columns.finder import ABSENT, IdFinder
 from headstart.values.showable import Results, Showable
 
@@ -112,6 +113,12 @@ class Retriever(Showable):
             cosines, rows = most_similar(queries, self._rows, count, self._lengths)
         else:
             cosines, rows = self._index.most_similar(queries, self._among.stored, count)
+        has_angle: list[bool] = np.any(queries, axis=1).tolist()
+        if not all(has_angle):
+            warn(
+                f"the features of {names[has_angle.index(False)]!r} are all 0: a vector of "
+                "length 0 has no angle to others, and is similar to none"
+            )
         return Results(
             Similar(
                 name,
@@ -121,10 +128,11 @@ class Retriever(Showable):
                 [
                     Match(self._among.sample(row), float(cosine))
                     for cosine, row in zip(own, places, strict=True)
+                    if is_one
                 ],
                 self.recall,
             )
-            for name, own, places in zip(names, cosines, rows, strict=True)
+            for name, own, places, is_one in zip(names, cosines, rows, has_angle, strict=True)
         )
 
     def _facts(self) -> dict[str, Any]:

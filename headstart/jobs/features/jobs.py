@@ -14,7 +14,7 @@ from headstart.jobs.features.job_progress import (
 )
 from headstart.jobs.outcomes import Removed
 from headstart.registry.entities import Failure
-from headstart.registry.jobs import CANCELLED, DONE, FAILED, QUEUED
+from headstart.registry.jobs import CANCELLED, DONE, FAILED, QUEUED, RUNNING
 from headstart.storage.columns.samples import SampleColumns
 from headstart.values.showable import Results
 
@@ -61,11 +61,16 @@ def retry(context: Context, number: int) -> JobProgress:
 
     Raises:
         NotFound: there is none of that number.
+        RegistryError: it is no extraction, and a worker does it right now.
         FeatureError: its plan is of another version.
         DatasetError: its manifest is not there any more.
     """
     job = context.jobs.get(number)
     if job.is_task:
+        if as_it_is(context, job).state == RUNNING:
+            raise RegistryError(
+                f"job {number} is running", hint=f"`headstart job cancel {number}` ends it first."
+            )
         with context.database.together():
             _open_again(context, number)
         return get_job(context, number)

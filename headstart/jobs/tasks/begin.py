@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from headstart.context import Context
-from headstart.extractors.runtime import version_of
 from headstart.jobs.tasks.task import Task, plan_of
 from headstart.registry.jobs import CANCELLED, QUEUED, STATES, Job
 
@@ -26,7 +25,7 @@ def begin(context: Context, task: Task) -> Job:
             dataset=dataset.name,
             dataset_digest=dataset.digest,
             plan=plan_of(task),
-            versions={"headstart": version_of("headstart")},
+            versions={},
         )
     )
 

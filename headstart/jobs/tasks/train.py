@@ -11,6 +11,7 @@ from headstart.jobs.heads.train import fit
 from headstart.jobs.tasks.task import Outcome
 from headstart.progress import Progress
 from headstart.registry.names import check_name
+from headstart.registry.references import label_of
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,15 @@ class TrainTask:
 
     @property
     def subject(self) -> str:
-        return f"train {self.name} on {self.features}"
+        return f"train {self.name} on {label_of(self.features)}"
+
+    @classmethod
+    def of(cls, context: Context, name: str, features: str, dataset: str) -> TrainTask:
+        """With the version of the backbone that the features mean now, whatever is added while the
+        job waits."""
+        backbone, _ = context.resolve(features)
+        _, at, cuts = features.partition("@")
+        return cls(name, f"{backbone.reference}{at}{cuts}", dataset)
 
     def check(self, context: Context) -> None:
         check_name(self.name, "head")

@@ -3,13 +3,21 @@ others see whether it lives."""
 
 from __future__ import annotations
 
+import errno
 import logging
 import time
 from collections import deque
 from collections.abc import Callable
 
 from headstart.context import Context
-from headstart.errors import Cancelled, DatabaseGone, DatasetError, HeadstartError, first_line
+from headstart.errors import (
+    Cancelled,
+    DatabaseGone,
+    DatasetError,
+    HeadstartError,
+    StorageError,
+    first_line,
+)
 from headstart.extractors.run.suspects import TRIES
 from headstart.jobs.tasks.kinds import task_of
 from headstart.jobs.tasks.task import Outcome, packed
@@ -18,12 +26,13 @@ from headstart.registry.jobs import DONE, FAILED, QUEUED, Job, key_of_task
 from headstart.registry.leases import Lease
 from headstart.storage.artifacts import HELD_AS
 from headstart.storage.locks import LifeSigns
+from headstart.values.calls import host_name
 from headstart.values.logs import logger
 
 LEASE_SECONDS = 60.0
 LOOK_SECONDS = 1.0
 """So often it is written down how far it is, and seen whether it was cancelled."""
-GIVEN_UP = f"{TRIES} workers died or hung that had it"
+GIVEN_UP = f"{TRIES} workers died that had it"
 
 
 class TaskWorker:
@@ -67,7 +76,7 @@ class TaskWorker:
         except DatabaseGone:
             raise
         except HeadstartError as error:
-            return self._fail(str(error))
+            return self._leave(error) if _is_of_this_machine(error) else self._fail(str(error))
         except Exception as error:  # written down where it was asked for, and said here
             logger(__name__).log(logging.ERROR, "job %d failed", self._job.id, exc_info=error)
             return self._fail(f"unexpected {first_line(error)}")
@@ -125,6 +134,13 @@ class TaskWorker:
             counts = {"samples": steps, "committed": steps, "failed": 0, "missing": 0}
             self._change(DONE, "finish", counts=counts, result=result)
 
+    def _leave(self, error: HeadstartError) -> str:
+        """Others may do what this machine cannot: it stays open, with a note."""
+        counts = self._context.jobs.get(self._job.id).counts
+        note = f"a worker on {host_name()} left: {error}"
+        self._context.jobs.note(self._job.id, note, counts)
+        return str(error)
+
     def _fail(self, said: str) -> str:
         self._change(FAILED, "fail", error=said)
         return said
@@ -139,3 +155,15 @@ class TaskWorker:
             as_of=self._job.updated_at,
             **more,  # type: ignore[arg-type]
         )
+
+
+def _is_of_this_machine(error: BaseException) -> bool:
+    """Whether another machine may do it: here a disk is full, a store out of reach, or a package is
+    not installed. What is missing or damaged in the workspace is so for all."""
+    cause: BaseException | None = error
+    while cause is not None:
+        is_of_disk = isinstance(cause, OSError) and cause.errno not in (None, errno.ENOENT)
+        if is_of_disk or isinstance(cause, ImportError | ConnectionError | StorageError):
+            return True
+        cause = cause.__cause__
+    return False

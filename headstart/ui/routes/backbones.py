@@ -110,12 +110,17 @@ def _previewed(request: Request, site: Site, backbone: Backbone) -> dict[str, An
     """The steps with what they make of a sample, where a dataset is named; or why they cannot."""
     datasets = [one.name for one in site.workspace.context.datasets.find_all()]
     facts = {"datasets": datasets, "dataset": None, "stages": (), "problem": "", "sample": None}
+    facts["typed"] = word(request, "sample") or ""
     name = word(request, "dataset")
     if name is None:
         return facts
     dataset = site.workspace.context.datasets.get(name)
-    sample = sample_named(site.memory.manifest_of(dataset), word(request, "sample"))
-    facts |= {"dataset": dataset.name, "sample": sample}
+    facts["dataset"] = dataset.name
+    try:
+        sample = sample_named(site.memory.manifest_of(dataset), word(request, "sample"))
+    except NotFound as error:  # beside the form that it was written into
+        return facts | {"problem": str(error), "status": 404}
+    facts["sample"] = sample
     try:
         return facts | {"stages": _steps_of(site, backbone, dataset.name, sample.digest)}
     except HeadstartError as error:  # as of texts, where it takes pictures: all else can be told

@@ -32,7 +32,7 @@ from headstart.ui.asked import body_of, field, form_of, whole
 from headstart.ui.cards import Card, cards_of
 from headstart.ui.charts import draw_coverage, draw_reliability
 from headstart.ui.curves import draw_curve
-from headstart.ui.site import Same, Screen, Site, as_json, site_of
+from headstart.ui.site import UNREADABLE, Same, Screen, Site, as_json, site_of
 
 SCREEN = Screen("Heads", "/heads", ("/compare",))
 SHOWN = 48
@@ -153,17 +153,29 @@ def begin_curve(request: Request) -> Response:
     return RedirectResponse(f"/jobs/{job.id}/result", 303)
 
 
+def to_head(request: Request) -> Response:
+    """Where the learning curve is shown."""
+    return RedirectResponse(f"/heads/{_reference(_head(request))}", 303)
+
+
 def _curve(site: Site, head: Head) -> dict[str, Any]:
     """The learning curve, if one was drawn."""
     if not can_be_drawn(head):
         return {"can_draw": False}
     job = find_begun(site.workspace.context, CurveTask(_reference(head), head.record.dataset))
-    facts = {"can_draw": True, "curve_job": job, "curve": "", "curve_words": ""}
+    facts = {"can_draw": True, "curve_job": job, "curve": "", "curve_problem": ""}
+    facts["curve_problem"] = "" if job is None else job.error or ""
     if job is None or job.state != DONE:
         return facts
-    points = site.document(job)
-    words = band_text([CurvePoint(**one) for one in points])
-    return {**facts, "curve": draw_curve(points), "curve_words": words}
+    points = site.find_document(job)
+    if points is None:
+        return {**facts, "curve_problem": UNREADABLE}
+    try:
+        words = band_text([CurvePoint(**one) for one in points])
+    except TypeError:
+        return {**facts, "curve_problem": "It was drawn by another version of headstart."}
+    now = site.workspace.context.datasets.get(job.dataset).digest
+    return {**facts, "curve": draw_curve(points), "curve_words": words, "digest": now}
 
 
 def _reference(head: Head) -> str:
@@ -238,6 +250,7 @@ ROUTES = [
     Route("/heads/{reference}", show_head),
     Route("/heads/{reference}/samples", show_confused),
     Route("/heads/{reference}/curve", begin_curve, methods=["POST"]),
+    Route("/heads/{reference}/curve", to_head),
     Route("/heads/{reference}/predict", predict, methods=["POST"]),
     Route("/retrain", retrain, methods=["POST"]),
 ]

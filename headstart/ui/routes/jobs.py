@@ -13,11 +13,11 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from headstart.jobs.features.jobs import cancel, find_jobs, get_job, retry
-from headstart.registry.jobs import FAILED
+from headstart.registry.jobs import FAILED, Job
 from headstart.ui.asked import whole_of
 from headstart.ui.job_results import name_of, place_of
 from headstart.ui.ledger_watch import EVERY_SECONDS, SHOWN
-from headstart.ui.site import Same, Screen, site_of
+from headstart.ui.site import Same, Screen, Site, site_of
 
 SCREEN = Screen("Jobs", "/jobs")
 LONGEST_SECONDS = 600
@@ -47,8 +47,20 @@ def show_job(request: Request) -> Response:
         Same(f"headstart job retry {number}", f"ws.jobs.retry({number})"),
     )
     is_task = found.job.is_task
-    facts = {"is_task": is_task, "place": place_of(found.job), "given": name_of(found.job)}
+    facts = {
+        "is_task": is_task,
+        "is_here": site.worker.has(number),
+        "is_outdated": is_task and not _has_its_dataset(site, found.job),
+        "place": place_of(found.job),
+        "given": name_of(found.job),
+    }
     return site.show(request, "job", f"Job {number}", found, same=same, **facts)
+
+
+def _has_its_dataset(site: Site, job: Job) -> bool:
+    """Whether the dataset is the version that a job was planned with: without it a task fails."""
+    every = site.workspace.context.datasets.find_all()
+    return (job.dataset, job.dataset_digest) in [(one.name, one.digest) for one in every]
 
 
 def show_result(request: Request) -> Response:

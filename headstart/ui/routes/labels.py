@@ -21,11 +21,11 @@ from headstart.jobs.tasks.begin import find_begun
 from headstart.registry import listing
 from headstart.registry.entities import Dataset
 from headstart.registry.jobs import DONE, Job
-from headstart.registry.references import exact
 from headstart.ui.asked import field, form_of, whole, whole_of, word
+from headstart.ui.cached_features import features_for
 from headstart.ui.cards import Card, cards_of
 from headstart.ui.queue_choice import HELD_OUT, OF_HEADS, UNLABELLED, Choice
-from headstart.ui.site import Same, Screen, Site, site_of
+from headstart.ui.site import UNREADABLE, Same, Screen, Site, site_of
 
 SCREEN = Screen("Labels", "/labels")
 SAME = (
@@ -66,7 +66,7 @@ def show_queue(request: Request) -> Response:
         return site.wait(request, f"Labels of {dataset.name}", job)
     queue = _queue(site, dataset, choice, job)
     pending = find_pending(context, dataset.name)
-    offered = _features_of(site, dataset)
+    offered = features_for(site, dataset)
     place = whole(request, "place", 0)
     suspect = None if queue is None else queue.at(place)
     card = None if suspect is None else cards_of(dataset, [(suspect.sample, "")])[0]
@@ -85,7 +85,7 @@ def show_queue(request: Request) -> Response:
         offered=offered,
         of_heads=of_heads,
         judges=every if UNLABELLED in of_heads else heads,
-        problem="" if job is None or job.state == DONE else job.error,
+        problem=_problem(job, queue),
         job=job,
         audit=audit,
         queue=queue,
@@ -191,7 +191,9 @@ def _queue(site: Site, dataset: Dataset, choice: Choice | None, job: Job | None)
     as doubtful as before, when some labels were corrected."""
     if choice is None or job is None or job.state != DONE:
         return None
-    told = site.document(job)
+    told = site.find_document(job)
+    if told is None:
+        return None
     found = site.memory.get(
         ("queue", job.id, dataset.manifest),
         lambda: choice.found(told, site.memory.manifest_of(dataset)),
@@ -199,11 +201,20 @@ def _queue(site: Site, dataset: Dataset, choice: Choice | None, job: Job | None)
     return queue_of(site.workspace.context, dataset, found)
 
 
+def _problem(job: Job | None, queue: Queue | None) -> str:
+    """Why there is no queue, where one was asked for."""
+    if job is None or queue is not None:
+        return ""
+    return UNREADABLE if job.state == DONE else job.error or ""
+
+
 def _audit(site: Site, dataset: Dataset, job: Job | None) -> Audit | None:
     """All that an audit found, as far as it is so now."""
     if job is None or job.state != DONE or job.kind != AuditTask.kind:
         return None
-    told = site.document(job)
+    told = site.find_document(job)
+    if told is None:
+        return None
     return site.memory.get(
         ("audit", job.id, dataset.manifest),
         lambda: audit_of(told, site.memory.manifest_of(dataset)),
@@ -212,14 +223,6 @@ def _audit(site: Site, dataset: Dataset, job: Job | None) -> Audit | None:
 
 def _dataset(request: Request) -> Dataset:
     return site_of(request).workspace.context.datasets.get(request.path_params["name"])
-
-
-def _features_of(site: Site, dataset: Dataset) -> list[str]:
-    """The cuts that have rows, as one names them; whether those are of this dataset is seen when
-    they are read."""
-    rows = listing.features(site.workspace.config)
-    own = (row for row in rows if row["rows"] and not row["view"])
-    return list(dict.fromkeys(exact(f"{row['backbone']}@{row['cut']}") for row in own))
 
 
 def _of_heads(

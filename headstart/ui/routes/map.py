@@ -104,6 +104,12 @@ def _make_map(request: Request, form: dict[str, list[str]]) -> Response:
     return RedirectResponse(f"/map?{_query(asked)}", status_code=303)
 
 
+def to_map(request: Request) -> Response:
+    """The maps of a dataset, as its other screens have addresses."""
+    dataset = site_of(request).workspace.context.datasets.get(request.path_params["name"])
+    return RedirectResponse(f"/map?{urlencode({'dataset': dataset.name})}", 303)
+
+
 def get_coordinates(request: Request) -> Response:
     """x and y of each point, float32, the low byte first."""
     content = _opened(request).coordinates().astype("<f4").tobytes()
@@ -297,6 +303,7 @@ def _shown(opened: OpenedMap, sample: Sample, card: Card) -> dict[str, str]:
 ROUTES = [
     Route("/map", show_map),
     Route("/map", make_map, methods=["POST"]),
+    Route("/map/{name}", to_map),
     Route("/map/{key}/coordinates", get_coordinates),
     Route("/map/{key}/legend", get_legend),
     Route("/map/{key}/values", get_values),

@@ -3,6 +3,7 @@ tried."""
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import Any
 
@@ -22,12 +23,15 @@ from headstart.registry.entities import Dataset, TrialRecord, TriedSweep
 from headstart.registry.jobs import DONE
 from headstart.registry.references import exact
 from headstart.ui.asked import field, form_of, whole_of
+from headstart.ui.cached_features import features_for
 from headstart.ui.charts import Point, draw_scores
 from headstart.ui.parallel import Axis, draw_parallel
-from headstart.ui.site import Same, Screen, site_of
+from headstart.ui.site import UNREADABLE, Same, Screen, Site, site_of
 from headstart.values.showable import Results
 
 SCREEN = Screen("Rank", "/rank", ("/sweeps",))
+NO_NAME = re.compile(r"[^A-Za-z0-9._-]")
+"""What no name of a head holds."""
 COSTS = {"ms": "ms per sample to extract", "bytes": "bytes per sample to keep"}
 
 
@@ -50,7 +54,8 @@ def show_ranking(request: Request) -> Response:
     if job is not None and job.is_open:
         return site.wait(request, f"Features for {dataset.name}", job)
     is_done = job is not None and job.state == DONE
-    found = [_named(one) for one in site.document(job)] if job is not None and is_done else []
+    told = site.find_document(job) if job is not None and is_done else ()
+    found = [_named(one, dataset) for one in told or ()]
     cost = request.query_params.get("cost", "")
     if cost not in COSTS:  # what nothing is known of is not drawn unless it is asked for
         cost = "ms" if any(one["ms_per_sample"] for one in found) else "bytes"
@@ -60,11 +65,12 @@ def show_ranking(request: Request) -> Response:
         request,
         "rank",
         f"Features for {dataset.name}",
-        Results(site.document(job) if job is not None and is_done else ()),
+        Results(told or ()),
         rows=found,
         dataset=dataset,
         job=job,
-        problem="" if job is None or is_done else job.error,
+        problem=UNREADABLE if told is None else "" if job is None or is_done else job.error,
+        unranked=_unranked(site, dataset, found) if found else (),
         cost=cost,
         costs=COSTS,
         chart=draw_scores(points, COSTS[cost]) if points else "",
@@ -88,7 +94,8 @@ async def train(request: Request) -> Response:
 
 
 def _train(request: Request, name: str, features: str) -> Response:
-    job = site_of(request).worker.begin(TrainTask(name, features, _dataset(request).name))
+    site, dataset = site_of(request), _dataset(request)
+    job = site.worker.begin(TrainTask.of(site.workspace.context, name, features, dataset.name))
     return RedirectResponse(f"/jobs/{job.id}/result", 303)
 
 
@@ -153,10 +160,17 @@ def _parallel(tried: TriedSweep) -> Markup:
     return draw_parallel([*axes, last], [not one.is_worse for one in trials])
 
 
-def _named(one: dict[str, Any]) -> dict[str, Any]:
-    """With what they are called, and what always means these features."""
+def _unranked(site: Site, dataset: Dataset, ranked: list[dict[str, Any]]) -> list[str]:
+    """Features of the dataset that were cached since; maps are not ranked unless they are named."""
+    known = {one["reference"] for one in ranked}
+    return [name for name in features_for(site, dataset, only_vectors=True) if name not in known]
+
+
+def _named(one: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
+    """With what they are called, what always means these features, and a name for a head."""
     name = f"{one['backbone']}@{one['cut']}"
-    return {**one, "name": name, "reference": exact(name)}
+    proposed = NO_NAME.sub("-", f"{dataset.name}-{one['backbone']}")
+    return {**one, "name": name, "reference": exact(name), "proposed": proposed}
 
 
 def _point(one: dict[str, Any], cost: str) -> Point | None:
