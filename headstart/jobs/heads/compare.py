@@ -174,8 +174,9 @@ def compare(one: TrainedHead, other: TrainedHead) -> Compared:
 
 def _aims_of(one: Task, other: Task) -> tuple[str, str] | None:
     """See `Compared.aims`."""
-    both = isinstance(one, Regression) and isinstance(other, Regression)
-    return (one.aim, other.aim) if both and one.aim != other.aim else None
+    if not (isinstance(one, Regression) and isinstance(other, Regression)):
+        return None
+    return (one.aim, other.aim) if one.aim != other.aim else None
 
 
 def _name(head: TrainedHead) -> str:
