@@ -16,6 +16,7 @@ from headstart.heads.kind import Fitted, Part
 from headstart.heads.kinds.losses import LEAST, loss_of
 from headstart.heads.origins import bounds_of, within
 from headstart.heads.rows import Rows
+from headstart.progress import watching
 
 WINDOW_BYTES = 1 << 30
 """Rows are mixed within so many bytes of them; more are read window by window, in every epoch."""
@@ -107,6 +108,7 @@ def descend(
             for window, rows in windows.batches(steps.batch_size, rng)
         ]
         history["loss"].append(sum(losses) / len(train))
+        watching()(epoch, steps.epochs)
         if not len(validation):
             best, best_epoch = network.copy(), epoch
             continue

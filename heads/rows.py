@@ -148,7 +148,7 @@ def check_rows(features: Rows, ids: Sequence[str] | None = None) -> None:
         block = features[span]
         bad = _find_bad(block)
         if bad is not None:
-            row = span.start + bad
+            row = int(span.start + bad)
             raise _refusal(row, block[bad], ids[row] if ids is not None and row < len(ids) else "")
 
 

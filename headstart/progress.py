@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 Progress = Callable[[int, int], None]
 """Called with (done, all)."""
@@ -10,3 +12,22 @@ Progress = Callable[[int, int], None]
 
 def silent(_done: int, _total: int) -> None:
     """The progress of callers who do not look."""
+
+
+_WATCHING: ContextVar[Progress] = ContextVar("_WATCHING", default=silent)
+
+
+@contextmanager
+def watched(progress: Progress) -> Iterator[None]:
+    """Within it, fits tell a progress how far they are: they lie behind seams, kinds of heads from
+    anywhere, that know of none."""
+    token = _WATCHING.set(progress)
+    try:
+        yield
+    finally:
+        _WATCHING.reset(token)
+
+
+def watching() -> Progress:
+    """What a fit is to call with (steps done, steps in all)."""
+    return _WATCHING.get()

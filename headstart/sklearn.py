@@ -157,9 +157,9 @@ class HeadClassifier(_OfAKind, ClassifierMixin, BaseEstimator):
         """Fit to features (n, width) and labels (n,); rows count as `sample_weight` says, (n,).
 
         Raises:
-            ValueError: NaN, infinity or a number beyond 1e16 among the features, a weight below 0 or
-                out of bounds, fewer than two classes, or (HeadError) a kind or setting that there
-                is not.
+            ValueError: NaN, infinity or a number beyond 1e16 among the features, a weight below
+                0 or out of bounds, fewer than two classes, or (HeadError) a kind or setting that
+                there is not.
         """
         rows = self._rows(X, y, sample_weight)
         check_classification_targets(rows.targets)

@@ -13,6 +13,7 @@ import numpy as np
 from headstart.errors import FeatureError
 from headstart.progress import Progress
 from headstart.storage.columns.finder import ABSENT
+from headstart.storage.columns.row_numbers import row_number, row_numbers
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.exports.export import export
 from headstart.storage.exports.frames import TorchRows, arrow_table, data_frame, torch_rows
@@ -163,21 +164,9 @@ class FeatureView(Showable):
 
     def __getitem__(self, rows: int | slice | Sequence[int] | np.ndarray) -> np.ndarray:
         """One row (feature shape), or several (n, *feature shape)."""
-        if isinstance(rows, int | np.integer):
-            return self._gather(np.array([range(len(self))[rows]]))[0]
-        return self._gather(self._meant(rows))
-
-    def _meant(self, rows: slice | Sequence[int] | np.ndarray) -> np.ndarray:
-        """The numbers of rows as `np.arange(len(self))[rows]` gives them, which makes all of them
-        first."""
-        count = len(self)
-        if isinstance(rows, slice):
-            return np.arange(*rows.indices(count))
-        given = np.asarray(rows)
-        is_plain = given.dtype == np.int64 and given.ndim == 1 and len(given) > 0
-        if is_plain and given.min() >= 0 and given.max() < count:
-            return given
-        return np.arange(count)[rows]
+        if isinstance(rows, int | np.integer) and not isinstance(rows, bool):
+            return self._gather(np.array([row_number(rows, len(self))]))[0]
+        return self._gather(row_numbers(rows, len(self)))
 
     def split(self, name: str) -> FeatureView:
         """The part of the view that belongs to `train`, `validation` or `test`."""
@@ -260,6 +249,8 @@ class FeatureView(Showable):
             raise FeatureError(
                 f"out is {out.dtype} of shape {out.shape}, the view is {self.dtype} of {self.shape}"
             )
+        elif not out.flags.writeable:
+            raise FeatureError("out is read-only", hint="Give an array that can be written to.")
         self._reader.expect(self._places)
         self._reader.read(self._places, out)
         return out

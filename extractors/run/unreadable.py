@@ -10,6 +10,11 @@ from headstart.registry.features import FeatureRepository
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.manifest import Sample
 
+IN_HAND = "in hand"
+"""In the place of the dataset's name, in runs: samples of no dataset. No name holds a space."""
+WITHOUT = "Leave it out; `similar` goes on without it by --on-error skip (on_error='skip')."
+"""What to do about a sample of no dataset."""
+
 
 class Unreadable:
     """Reasons by sample digest.
@@ -79,6 +84,8 @@ class Unreadable:
         ]
 
     def _refusal(self, sample: Sample, reason: str, hint: str | None = None) -> HeadstartError:
+        if self._dataset == IN_HAND:
+            return SampleUnreadable(f"{sample.id} cannot be read: {reason}", hint=WITHOUT)
         return SampleUnreadable(
             f"sample {sample.id!r} of dataset {self._dataset!r} cannot be read: {reason} "
             f"({sample.place})",

@@ -51,11 +51,15 @@ class NoveltyScale:
         return NoveltyScale(flat, origin, lengths, known)
 
     def distances(self, rows: np.ndarray) -> np.ndarray:
-        """Of rows (n, …), 1 - cosine to the tenth nearest that was trained on, (n,)."""
+        """Of rows (n, …), 1 - cosine to the tenth nearest that was trained on, (n,). Rows of zeros
+        are as near each other as equal ones, though they have no angle."""
         flat = vectors_of(rows)
         flat = flat if self.origin is None else flat - self.origin
         cosines, _ = most_similar(flat, self.rows, AROUND, self.lengths)
-        return 1 - cosines[:, -1]
+        found = 1 - cosines[:, -1]
+        if np.count_nonzero(self.lengths == 0) >= cosines.shape[1]:
+            found[~flat.any(axis=1)] = 0
+        return found
 
     def novelty(self, rows: np.ndarray) -> np.ndarray:
         """Of rows (n, …), 1 less the conformal p-value, (n,), from 0 to below 1."""

@@ -357,8 +357,7 @@ def _others(
     progress: Callable[[int], None],
     jobs: int | None,
 ) -> Iterator[Said]:
-    """What heads of other kinds say, each fold in a process, as they are done; those that look at
-    tokens are given the rows as they are."""
+    """What heads of other kinds say, each fold in a process; those of tokens take rows as given."""
     from joblib import Parallel, delayed
 
     def work() -> Iterable[Any]:

@@ -42,6 +42,7 @@ class Exploration:
         index: bool | None = None,
         limit: int | None = None,
         seed: int = 0,
+        on_error: str = "fail",
         progress: Progress = silent,
     ) -> Results[Similar]:
         """The samples of a dataset most similar to others, by the cosine of their features.
@@ -60,10 +61,11 @@ class Exploration:
             index: see `retriever`.
             limit: look at so many samples at most, chosen by `seed`; at all without it.
             seed: of that choice.
+            on_error: `fail` at a sample that was given and cannot be read, or `skip` it.
             progress: called with (samples in the index, in all) while one is made.
 
         Returns:
-            One for each sample that was given, in order.
+            One for each sample that was given and not skipped, in order.
 
         Raises:
             FeaturesMissing: the dataset's features have not been extracted.
@@ -75,7 +77,7 @@ class Exploration:
 
         among = self._looked_at(backbone, dataset, precision, limit, seed)
         asked = retriever_of(among, index, progress, is_kept=False)
-        return asked.similar(samples, ids=ids, count=count)
+        return asked.similar(samples, ids=ids, count=count, on_error=on_error)
 
     def retriever(
         self,

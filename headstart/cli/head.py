@@ -32,12 +32,15 @@ from headstart.cli.output import (
     with_options,
 )
 from headstart.cli.parameters import SEED
+from headstart.progress import watched
 from headstart.registry.selection.words import ALL, tags_in_words
 
 if TYPE_CHECKING:
     from headstart.catalog.head import Head
     from headstart.cli.names.tags import Tags
 
+LONG = 2.0
+"""Seconds of a fit from which it is told how far it is."""
 TASKS = ("classification", "multi-label", "ordinal", "regression")
 TRAIN_OPTIONS = (
     click.argument("name"),
@@ -190,7 +193,8 @@ def _train(
         check_one_cut(*workspace.context.resolve(backbone, precision))
     features = extract_missing(workspace, backbone, dataset, precision, views, on_error=on_error)
     how: dict[str, Any] = {"seed": seed or 0, "task": made, "views": views, "windows": windows}
-    head = workspace.heads.train(name, features, settings, **how, tags=tagged)
+    with progress_bar("fitting", "steps", after=LONG) as progress, watched(progress):
+        head = workspace.heads.train(name, features, settings, **how, tags=tagged)
     warn_of_untested(head)
     return shown(head)
 

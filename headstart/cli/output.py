@@ -324,14 +324,15 @@ def text(line: str) -> str:
 
 @contextlib.contextmanager
 def progress_bar(
-    what: str, unit: str, above: Callable[[], Any] | None = None
+    what: str, unit: str, above: Callable[[], Any] | None = None, *, after: float = 0.0
 ) -> Iterator[Callable[[int, int], None]]:
     """Progress on standard error with rate and time left; gives a function of (done, total).
 
-    A bar on a terminal, with what `above` gives above it; elsewhere a line from time to time.
+    A bar on a terminal, with what `above` gives above it; elsewhere a line from time to time. With
+    `after` nothing is shown of what takes fewer seconds.
     """
     if not sys.stderr.isatty() or is_json() or said.is_quiet():
-        yield _lines(what, unit)  # which says nothing where nothing is to be said
+        yield _lines(what, unit, after=after)  # which says nothing where nothing is to be said
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.table import Column
@@ -348,21 +349,25 @@ def progress_bar(
         MofNCompleteColumn(),
         TextColumn("{task.fields[estimate]}", markup=False),
     )
-    pace = Pace()
+    pace, begun = Pace(), time.monotonic()
     with Watched(*columns, console=console(stderr=True), transient=True) as progress:
-        task = progress.add_task(visible(what), total=None, estimate="")
+        task = progress.add_task(visible(what), total=None, visible=not after, estimate="")
 
         def update(done: int, total: int) -> None:
             pace.see(done)
             told = estimate_text(pace, unit, total)
-            progress.update(task, completed=done, total=total, estimate=told)
+            is_shown = time.monotonic() - begun >= after
+            progress.update(task, completed=done, total=total, visible=is_shown, estimate=told)
 
         yield update
 
 
-def _lines(what: str, unit: str, every: float = 10.0) -> Callable[[int, int], None]:
-    """A function of (done, total) that prints a line every so many seconds."""
-    printed, pace = time.monotonic(), Pace()
+def _lines(
+    what: str, unit: str, every: float = 10.0, after: float = 0.0
+) -> Callable[[int, int], None]:
+    """A function of (done, total) that prints a line every so many seconds, with `after` the first
+    after so many."""
+    printed, pace = time.monotonic() + (after - every if after else 0), Pace()
 
     def update(done: int, total: int) -> None:
         nonlocal printed

@@ -42,7 +42,7 @@ EXPECTED = (
 @dataclass(frozen=True)
 class RawSample:
     """A sample: what it is called, how its raw content is had, whether that is waited for, and, of
-    a registered dataset, in which split it stands."""
+    the dataset whose splits are told, in which it stands."""
 
     name: str
     read: Callable[[], Any]
@@ -63,6 +63,8 @@ class Taker:
         is_each: whether a member of a list is one sample, be it called like a folder, a table or a
             dataset; of a backbone that takes texts a text, if it is no `Path`. A cell of a frame
             always is one.
+        splits_of: the dataset whose samples' splits are told: in others they stand for nothing that
+            was learned.
     """
 
     context: Context
@@ -71,6 +73,7 @@ class Taker:
     root: str | Path | None = None
     of_wholes: bool = False
     is_each: bool = False
+    splits_of: str | None = None
 
     @staticmethod
     def of(
@@ -80,12 +83,13 @@ class Taker:
         *,
         of_wholes: bool = False,
         is_each: bool = False,
+        splits_of: str | None = None,
     ) -> Taker:
         """For a registered backbone."""
         chains = Preprocessing.from_json(backbone.preprocessing).chains
         firsts = {name: steps[0] if steps else {"step": ""} for name, steps in chains.items()}
         names = {name: str(step["step"]) for name, step in firsts.items()}
-        return Taker(context, backbone.inputs, names, root, of_wholes, is_each)
+        return Taker(context, backbone.inputs, names, root, of_wholes, is_each, splits_of)
 
     @property
     def takes_texts(self) -> bool:
@@ -236,8 +240,10 @@ class Taker:
             )
         read = sources.reader_of(dataset)
         manifest = self.context.manifest(dataset)
+        is_told = dataset.name == self.splits_of
         for sample in (wholes_of(manifest) if self.of_wholes else manifest).samples:
-            yield RawSample(sample.id, partial(read, sample), split=sample.split)
+            split = sample.split if is_told else None
+            yield RawSample(sample.id, partial(read, sample), split=split)
 
     def _of_frame(self, frame: Any) -> Iterator[RawSample]:
         found = columns_of(frame, takes_texts=self.takes_texts)

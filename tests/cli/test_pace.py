@@ -66,6 +66,18 @@ def test_lines_have_no_estimate_that_deserves_none(clock, monkeypatch, capsys):
     ]
 
 
+def test_of_what_is_done_soon_no_line_is_said(clock, monkeypatch, capsys):
+    monkeypatch.setattr("time.monotonic", clock)
+    monkeypatch.setattr(output, "Pace", lambda: Pace(clock))
+    update = output._lines("fitting", "steps", after=2)
+    for done in range(1, 37):
+        clock.now += 0.5
+        update(done, 36)
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == "fitting: 4 of 36" and len(said) == 2
+    assert said[1] == "fitting: 24 of 36, 2.0 steps/s, 6 s left"
+
+
 def test_the_bar_of_a_terminal_gives_way_to_the_numbers(clock, monkeypatch, capsys):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "80")

@@ -177,6 +177,15 @@ def test_a_quantile_is_told_with_the_share_of_the_samples_below(tasks):
     assert f"{share:.3f}" in dict(lines_of(head))["share below the prediction"]
 
 
+def test_the_split_of_a_sample_is_told_of_the_dataset_that_was_learned_alone(tasks):
+    """Any dataset has a split `train`; of another, no head has learned it."""
+    head = tasks.heads.get("one-number")
+    own, other = head.predict("one-number"), head.predict("counts")
+    assert {one.split for one in own} == {"train", "validation", "test"}
+    assert {one.split for one in other} == {None}
+    assert "split" not in other.to_arrow().column_names
+
+
 TRYING = hs.CrossValidation(folds=3)
 FOLDS = {
     "rank": lambda ws, name: ws.rank(name, "flat@as_it_is", trying=TRYING),

@@ -233,7 +233,8 @@ def test_raw_pixels_go_in_unless_preprocessed_ones_are_asked_for(ready, tmp_path
 
 def test_pixels_are_refused_where_none_are_taken(ws, digits, fails, tmp_path):
     ws.heads.train("d", digits)
-    assert ws.heads.get("d").attach_checked().takes == "what the preprocessing gives"
+    takes = ws.heads.get("d").attach_checked().takes
+    assert takes == "64 numbers, float32, as the dataset has them"
     assert "does not take one image" in fails(
         "head", "attach", "d", "--pixels", "-o", tmp_path / "d.keras"
     )

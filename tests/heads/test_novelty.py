@@ -35,6 +35,15 @@ def test_of_samples_like_the_held_out_ones_so_many_are_new_as_was_said(level):
     assert low <= new <= high * 1.2
 
 
+def test_zeros_are_as_near_zeros_as_copies_are():
+    rng = np.random.default_rng(1)
+    train, zeros = drawn(rng, 100), np.zeros((2, 24), np.float32)
+    train[:AROUND] = 0
+    assert NoveltyScale.of(train, drawn(rng, 50)).novelty(zeros).tolist() == [0, 0]
+    train[0] = 1
+    np.testing.assert_array_equal(NoveltyScale.of(train, train[:1]).distances(zeros), 1)
+
+
 def test_what_is_unlike_all_others_is_new():
     rng = np.random.default_rng(1)
     scale = NoveltyScale.of(drawn(rng, 400), drawn(rng, 199))

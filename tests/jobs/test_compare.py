@@ -57,7 +57,7 @@ def test_what_has_nothing_in_common_is_refused_in_a_line(two, pictures, fails):
     assert "no head 'none'" in fails("head", "compare", "one", "none")
 
 
-def test_numbers_are_compared_and_tasks_are_not_mixed(ready, tmp_path):
+def test_numbers_are_compared_and_tasks_are_not_mixed(ready, run, tmp_path):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(120, 8)).astype(np.float32)
     y = 3 + x[:, 0] + 0.1 * rng.normal(size=120)
@@ -77,6 +77,18 @@ def test_numbers_are_compared_and_tasks_are_not_mixed(ready, tmp_path):
         low, high = by_name[name].interval
         assert low <= by_name[name].difference <= high
         assert min(is_better * low, is_better * high) > 0
+    told = run("head", "compare", "weak", "good")
+    assert "- root mean squared error, R2: paired bootstrap, percentiles\n" in told.out
+    assert "different things" not in told.err
+
+    loss = hs.Regression("quantile", 0.9)
+    ready.heads.train("high", view, hs.Ridge((0.1,)), task=loss)
+    apart = ready.heads.compare("good", "high")
+    assert apart.aims == ("mean", "quantile 0.9")
+    assert {one.name for one in apart.differences} == set(by_name)  # of which both have all
+    said = run("head", "compare", "good", "high").err
+    assert "different things, good:1 the mean and high:1 the quantile 0.9" in said
+
     for one in ready.heads.compare("good", "good").differences:
         assert (one.difference, one.interval) == (0, (0, 0)) and "the same number" in one.procedure
         assert "nan" not in repr(one)

@@ -297,3 +297,20 @@ def test_of_narrow_rows_the_chunk_is_read_where_that_costs_less(
         9,
     ]  # as long as 32,768 bytes take, of a chunk's 25,600
     assert len(read_bytes) == 1 and read_bytes[0] >= 64 * WIDTH * 4
+
+
+def test_what_is_no_row_is_an_index_error_that_says_so(view):
+    for rows in (None, True, np.array([[1, 2]]), np.array(3)):
+        with pytest.raises(IndexError, match="rows are one-dimensional"):
+            view[rows]
+    for row in (7, -8, np.int64(7)):
+        with pytest.raises(IndexError, match=f"there is no row {row} among 7"):
+            view[row]
+    np.testing.assert_array_equal(view[-7], view[0])
+
+
+def test_what_cannot_be_written_to_takes_no_rows(view):
+    out = np.zeros(view.shape, np.float32)
+    out.flags.writeable = False
+    with pytest.raises(FeatureError, match="out is read-only"):
+        view.to_numpy(out)

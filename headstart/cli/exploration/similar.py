@@ -94,7 +94,8 @@ def _similar(
     given: dict[str, Any] = {"ids" if is_own else "samples": sample}
     how: dict[str, Any] = {"precision": precision, "index": index, "limit": limit, "seed": seed}
     with progress_bar("indexing", "samples") as progress:
-        found = workspace.similar(by, among, count=count, progress=progress, **how, **given)
+        how |= {"on_error": on_error, "progress": progress}
+        found = workspace.similar(by, among, count=count, **how, **given)
 
     def show(out: Any) -> None:
         told = found[0]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from headstart.cli.output import Call, Result, command, range_text, table, text, with_options
+from headstart.cli.output import Call, Result, command, note, range_text, table, text, with_options
+
+if TYPE_CHECKING:
+    from headstart.jobs.heads.compare import Difference
 
 COLUMNS = ("score", ">A", ">B", ">B less A")
 NAMED = 5
@@ -25,11 +28,12 @@ def _compare(call: Call, one: str, other: str) -> Result:
     Shows which samples OTHER fixed and which it broke, and how much each score changed.
     """
     from headstart.heads.evaluation.intervals import score_text, share_text
+    from headstart.heads.evaluation.provenance import words_of
 
     found = call.open().heads.compare(one, other)
     rows = [
         (
-            difference.name.replace("_", " "),
+            words_of(difference.name),
             *(
                 (score_text(difference.name, score), _ends(difference.name, ends))
                 for score, ends in zip(difference.scores, difference.intervals, strict=True)
@@ -44,12 +48,14 @@ def _compare(call: Call, one: str, other: str) -> Result:
         if found.p_value is not None:
             line += f" McNemar's mid-p that both are as good: {share_text(found.p_value)}."
         lines.append(line)
-    procedures = " or ".join(dict.fromkeys(one.procedure for one in found.differences))
+    if found.warning:
+        note(f"warning: {found.warning}.")
     drawn = f", in {found.groups:,} groups that are drawn together" if found.groups else ""
     lines.append(
         f"On {found.samples:,} test samples that both were judged on{drawn}. Below each score its "
-        f"95 % interval; of the difference it is over pairs ({procedures})."
+        "95 % interval; that of a difference is of pairs of samples, and is found by:"
     )
+    lines += _procedures(found.differences)
 
     def show(out: Any) -> None:
         out.print(table(None, COLUMNS, rows))
@@ -57,6 +63,16 @@ def _compare(call: Call, one: str, other: str) -> Result:
             out.print(text(line))
 
     return Result(found, show)
+
+
+def _procedures(differences: Sequence[Difference]) -> list[str]:
+    """By what the intervals were found, each with the scores that have it."""
+    from headstart.heads.evaluation.provenance import words_of
+
+    scores: dict[str, list[str]] = {}
+    for one in differences:
+        scores.setdefault(one.procedure, []).append(words_of(one.name))
+    return [f"- {', '.join(names)}: {procedure}" for procedure, names in scores.items()]
 
 
 def _ends(name: str, ends: Sequence[float] | None) -> str:

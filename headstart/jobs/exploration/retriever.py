@@ -18,6 +18,7 @@ from headstart.jobs.exploration.looked_at import LookedAt, check_count
 from headstart.jobs.exploration.similar import Match, Similar
 from headstart.jobs.features.extract_raw import extract_raw
 from headstart.jobs.raw_samples import RawSample, Taker
+from headstart.notices import warn
 from headstart.storage.columns.finder import ABSENT, IdFinder
 from headstart.values.showable import Results, Showable
 
@@ -56,6 +57,7 @@ class Retriever(Showable):
         *,
         ids: str | Sequence[str] | None = None,
         count: int = 10,
+        on_error: str = "fail",
     ) -> Results[Similar]:
         """See `Workspace.similar`."""
         check_count(count, "count")
@@ -70,7 +72,8 @@ class Retriever(Showable):
         items = list(Taker.of(self._among.context, first, of_wholes=True).take(samples))
         if not items:
             raise HeadError("no samples are given", hint="Name one file at least.")
-        return self._found([item.name for item in items], _rows_in_hand(self._among, items), count)
+        names, rows = _rows_in_hand(self._among, items, on_error)
+        return self._found(names, rows, count)
 
     def _to_own(self, ids: list[str], count: int) -> Results[Similar]:
         """Similar to samples of the dataset, which are no matches of themselves."""
@@ -110,6 +113,12 @@ class Retriever(Showable):
             cosines, rows = most_similar(queries, self._rows, count, self._lengths)
         else:
             cosines, rows = self._index.most_similar(queries, self._among.stored, count)
+        has_angle: list[bool] = np.any(queries, axis=1).tolist()
+        if not all(has_angle):
+            warn(
+                f"the features of {names[has_angle.index(False)]!r} are all 0: a vector of "
+                "length 0 has no angle to others, and is similar to none"
+            )
         return Results(
             Similar(
                 name,
@@ -119,10 +128,11 @@ class Retriever(Showable):
                 [
                     Match(self._among.sample(row), float(cosine))
                     for cosine, row in zip(own, places, strict=True)
+                    if is_one
                 ],
                 self.recall,
             )
-            for name, own, places in zip(names, cosines, rows, strict=True)
+            for name, own, places, is_one in zip(names, cosines, rows, has_angle, strict=True)
         )
 
     def _facts(self) -> dict[str, Any]:
@@ -134,14 +144,22 @@ class Retriever(Showable):
         return f"{self.samples:,} samples of {self.dataset} by {self.backbone}, {how}"
 
 
-def _rows_in_hand(among: LookedAt, items: Sequence[RawSample]) -> np.ndarray:
-    """Features of samples of no dataset, of joined ones on the scales of the dataset's."""
+def _rows_in_hand(
+    among: LookedAt, items: Sequence[RawSample], on_error: str
+) -> tuple[list[str], np.ndarray]:
+    """Names and features of samples of no dataset, of joined ones on the scales of the dataset's;
+    without those that are skipped."""
     origin = among.origin
     first, *others = (
         extract_raw(
-            among.context, one.backbone, one.cut, items, Settings(precision=one.cut.precision)
+            among.context,
+            one.backbone,
+            one.cut,
+            items,
+            Settings(precision=one.cut.precision, on_error=on_error),
         )
         for one in origin.blocks
     )
     view = first.beside(others, origin.scales) if others else first
-    return flat(view.to_numpy())
+    names = [items[int(sample.location)].name for sample in view.samples]
+    return names, flat(view.to_numpy())

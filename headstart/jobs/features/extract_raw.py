@@ -8,22 +8,21 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from headstart.context import Context
-from headstart.errors import SampleChanged
+from headstart.errors import SampleChanged, SampleUnreadable
 from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.run.in_view import Opened
 from headstart.extractors.run.plan import ExtractionPlan
 from headstart.extractors.run.settings import Settings
+from headstart.extractors.run.unreadable import IN_HAND, WITHOUT
 from headstart.extractors.runtime import cores
 from headstart.jobs.features.local_executor import LocalExecutor, opened_here
 from headstart.jobs.raw_samples import RawSample
+from headstart.notices import warn
 from headstart.progress import silent
 from headstart.registry.entities import Backbone, Dataset
 from headstart.storage.keys import digest_of
 from headstart.storage.manifest import Manifest, Sample
 from headstart.storage.views import FeatureView
-
-IN_HAND = "in hand"
-"""In the place of the dataset's name, in runs: samples of no dataset. No name holds a space."""
 
 
 def extract_raw(
@@ -31,10 +30,11 @@ def extract_raw(
 ) -> FeatureView:
     """The features of samples that belong to no dataset; what is missing is computed and committed.
 
-    Each is read to find out what it is, and once more if it is not in the cache.
+    Each is read to find out what it is, and once more if it is not in the cache. The `location` of
+    each sample in the view is its place among the items: with `on_error` `skip` some are missing.
 
     Raises:
-        SampleError: a sample cannot be read.
+        SampleError: a sample cannot be read, and `on_error` is `fail`; or none can.
     """
     with ThreadPoolExecutor(cores()) as pool:
         digests = list(pool.map(lambda item: digest_of(item.read()), items))
@@ -60,7 +60,17 @@ def extract_raw(
     plan = ExtractionPlan.of(backbone, [cut], dataset, settings, asked)
     opened = _opened(context, backbone, cut, dataset, manifest, items)
     report = LocalExecutor(context).run_opened(plan, opened, silent)
-    return opened.cache.open_view(report.feature_key, manifest, report)
+    if report.skipped:  # also what an extraction skipped before, which is on record
+        lost = report.skipped_samples
+        if settings.on_error == "fail" or not report.computed + report.reused:
+            first = lost[0]
+            raise SampleUnreadable(f"{first['id']} cannot be read: {first['reason']}", hint=WITHOUT)
+        warn(
+            f"{len(lost):,} of {len(items):,} samples that were given cannot be read and are left "
+            f"out, such as {lost[0]['id']}: {lost[0]['reason']}"
+        )
+    skipped = {one["id"] for one in report.skipped_samples}
+    return opened.cache.open_view(report.feature_key, manifest, report, skipped)
 
 
 def _opened(

@@ -87,6 +87,8 @@ class Compared(Showable):
         p_value: mid-p of McNemar's test that both are equally often right; likewise, and where
             samples stand in groups, as it takes each for evidence of its own.
         differences: of each score that both have.
+        aims: what either predicts of numbers, such as `quantile 0.9`; None where it is the same,
+            and for classes.
     """
 
     heads: tuple[str, str]
@@ -97,6 +99,20 @@ class Compared(Showable):
     broken: list[str] | None
     p_value: float | None
     differences: list[Difference]
+    aims: tuple[str, str] | None = None
+
+    @property
+    def warning(self) -> str:
+        """That the heads aim at different things, and what scores are worth then; or empty."""
+        if self.aims is None:
+            return ""
+        said = " and ".join(
+            f"{of} the {aim}" for of, aim in zip(self.heads, self.aims, strict=True)
+        )
+        return (
+            f"they predict different things, {said}: each is off from what the other aims at, so "
+            "that no score here says which is better"
+        )
 
     @property
     def outcomes(self) -> tuple[tuple[int, int], tuple[int, int]] | None:
@@ -121,6 +137,7 @@ class Compared(Showable):
             "p_value": self.p_value,
             "test": None if self.p_value is None else PROCEDURE,
             "differences": self.differences,
+            "aims": None if self.aims is None else list(self.aims),
         }
 
     def _line(self) -> str:
@@ -151,7 +168,15 @@ def compare(one: TrainedHead, other: TrainedHead) -> Compared:
         broken,
         p_value,
         _differences(task, outputs, targets, classes, clusters),
+        _aims_of(one.task, other.task),
     )
+
+
+def _aims_of(one: Task, other: Task) -> tuple[str, str] | None:
+    """See `Compared.aims`."""
+    if not (isinstance(one, Regression) and isinstance(other, Regression)):
+        return None
+    return (one.aim, other.aim) if one.aim != other.aim else None
 
 
 def _name(head: TrainedHead) -> str:
@@ -171,6 +196,8 @@ def _task_of(one: TrainedHead, other: TrainedHead) -> Task:
     if isinstance(one.task, Classification) and isinstance(other.task, Classification):
         is_same = type(one.task) is type(other.task)
         return one.task if is_same else Classification()
+    if _aims_of(one.task, other.task) is not None:
+        return Regression()  # what the one aims at is no score of the other
     if type(one.task) is type(other.task):
         return one.task
     raise HeadError(

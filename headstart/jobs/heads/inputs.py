@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,11 @@ def with_arithmetic(head: TrainedHead, backbone: Backbone, model: Any, raw: Batc
     return with_pixels(model, Affine.of(steps, channels), raw.shape[1:])
 
 
+def _are_plain(steps: Sequence[Mapping[str, Any]] | None) -> bool:
+    """Whether numbers go in as a dataset has them, be it in another precision."""
+    return steps is not None and all(step["step"] in ("array", "cast") for step in steps)
+
+
 def what_goes_in(backbone: Backbone, raw: Batch, *, inside: bool) -> str:
     """What the model takes, in words."""
     if inside:
@@ -58,4 +64,7 @@ def what_goes_in(backbone: Backbone, raw: Batch, *, inside: bool) -> str:
     steps = backbone.preprocessing.get("steps")
     if steps is not None and len(steps) == 1 and steps[0]["step"] == "text":
         return "texts"
+    if len(backbone.inputs) == 1 and len(shape := backbone.inputs[0]["shape"]) == 1:
+        numbers = f"{shape[0]} numbers, {backbone.inputs[0]['dtype']}"
+        return f"{numbers}, as the dataset has them" if _are_plain(steps) else numbers
     return "what the preprocessing gives"

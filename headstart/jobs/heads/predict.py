@@ -46,7 +46,8 @@ class Predictions(Showable):
         classes: the label of each probability.
         outputs: how many probabilities, or numbers, a sample has.
         says: what is said of a sample: a `class`, `labels` or `numbers`.
-        has_splits: whether a sample is of a registered dataset, so that it stands in a split.
+        has_splits: whether a sample is of the dataset that the head was trained on, so that its
+            split says whether it was learned.
         has_sets: whether sets of classes were asked for.
         novelty: how new samples are to the head; None where that was not asked for.
         has_novelty: whether it was.
@@ -87,7 +88,8 @@ class Predictions(Showable):
         self._how = head.windows.get("pooled")
         blocks = head.blocks()
         first = blocks[0].backbone
-        taker = Taker.of(self._context, first, root, of_wholes=self._how is not None)
+        own = self._record.dataset
+        taker = Taker.of(self._context, first, root, of_wholes=self._how is not None, splits_of=own)
         self._items = list(taker.take(samples))
         self._unsure, self.has_sets = unsure, unsure is not None
         self.novelty, self.has_novelty = novelty, novelty is not None

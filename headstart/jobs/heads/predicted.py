@@ -55,7 +55,8 @@ class Prediction(Showable):
         outputs: the probabilities of all classes, in the head's order, (classes,), float32; or the
             numbers, (outputs,).
         classes: the label of each probability; none for numbers.
-        split: of a sample of a registered dataset: what is said of one of `train` was learned.
+        split: of a sample of the dataset that the head was trained on: what is said of one of
+            `train` was learned.
         likely: the classes of which one is right, the likeliest first, where sets were asked for.
         novelty: share of samples like those that the head knows that lie nearer to them, where that
             was asked for: near 1 of what is unlike all of them.
@@ -135,7 +136,8 @@ class Predicted(Results[Prediction]):
         classes: the label of each probability; none for numbers.
         outputs: how many probabilities, or numbers, a sample has.
         says: what is said of a sample: a `class`, `labels` or `numbers`.
-        has_splits: whether a sample is of a registered dataset, so that it stands in a split.
+        has_splits: whether a sample is of the dataset that the head was trained on, so that it
+            stands in a split of it.
         has_sets: whether sets of classes were asked for.
         has_novelty: whether it was asked how new samples are.
         tops: how many of the likeliest classes `to_json` has of each, `top`; 0 for none.

@@ -42,14 +42,14 @@ def check_target(path: Path) -> None:
 def write(predictions: Predictions, path: Path, progress: Progress = silent) -> int:
     """Write predictions while they are computed; the file appears when it is whole.
 
-    A row has the sample's `name`, its `split` if it is of a registered dataset, and its `novelty`
-    if that was asked for. Of a class
-    there follow `label`, `probability` and those of all classes: columns `p_CLASS` in CSV, an
-    object `probabilities` in JSON lines, a list in the order of the schema's metadata `classes` in
-    Parquet. Of several labels the same, without a `probability`: there is none of all together. Of
-    a number there is `value`; of several columns `value_1` … in CSV, a list `values` in JSON lines
-    and Parquet. Where sets of classes were asked for, `set` has them: with `|` between them in CSV,
-    a list elsewhere; a `label` that is not known is empty.
+    A row has the sample's `name`, its `split` if it is of the dataset that the head was trained
+    on, and its `novelty` if that was asked for. Of a class there follow `label`, `probability` and
+    those of all classes: columns `p_CLASS` in CSV, an object `probabilities` in JSON lines, a list
+    in the order of the schema's metadata `classes` in Parquet. Of several labels the same, without
+    a `probability`: there is none of all together. Of a number there is `value`; of several columns
+    `value_1` … in CSV, a list `values` in JSON lines and Parquet. Where sets of classes were asked
+    for, `set` has them: with `|` between them in CSV, a list elsewhere; a `label` that is not known
+    is empty.
 
     Returns:
         The number of rows.

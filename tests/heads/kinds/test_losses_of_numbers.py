@@ -16,6 +16,7 @@ from headstart.heads.dense_stack import DenseStack
 from headstart.heads.evaluation.scores import scores_of
 from headstart.heads.generalised import NumberLoss
 from headstart.heads.regression import Regression
+from headstart.progress import watched
 from headstart.sklearn import HeadRegressor
 
 
@@ -134,9 +135,19 @@ def test_the_estimator_takes_the_same_losses(counts, given):
     estimator = clone(HeadRegressor("ridge", penalties=(0.1,), **given))
     ours = estimator.fit(x, y[:, 0]).predict(x)
     theirs = said(Regression(**given), hs.Ridge((0.1,)), x, y, x)
-    np.testing.assert_allclose(ours, theirs[:, 0], rtol=1e-5)
+    np.testing.assert_allclose(ours, theirs[:, 0], rtol=1e-5, atol=2e-6)  # float32, of up to 5
     with pytest.raises(HeadError, match="quantile is 2"):
         HeadRegressor(loss="quantile", quantile=2).fit(x, y[:, 0])
+
+
+def test_whoever_watches_is_told_of_each_fit(counts):
+    x, y = counts
+    seen = []
+    with watched(lambda *of: seen.append(of)):
+        said(Regression("poisson"), hs.Ridge((0.1, 1.0)), x, y, x)
+    assert seen == [(number, 12) for number in range(1, 13)]  # two penalties, five folds
+    said(Regression("poisson"), hs.Ridge((0.1,)), x, y, x)
+    assert len(seen) == 12
 
 
 def test_what_cannot_be_is_refused(counts):

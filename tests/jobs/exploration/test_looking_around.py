@@ -53,6 +53,24 @@ def test_a_file_that_is_in_no_dataset_has_similar_samples_and_is_kept(cached, tm
     assert same.matches[0].similarity == pytest.approx(1, abs=1e-6)
 
 
+def test_a_file_that_cannot_be_read_is_named_and_skipped_if_that_is_said(
+    cached, run, fails, tmp_path
+):
+    asked = tmp_path / "asked"
+    for number in range(2):
+        draw(asked / f"{number}.png", 6_000 + number)
+    (asked / "broken.png").write_text("no picture")
+    line = fails("similar", asked, "pics", "--backbone", "net")
+    assert "broken.png cannot be read" in line and "in hand" not in line
+    assert "--on-error skip" in line and "backbone add" not in line
+    skipping = "similar", asked, "pics", "--backbone", "net", "--on-error", "skip"
+    for _ in range(2):  # the second time it is known
+        ran = run(*skipping, "--json")
+        assert [one["query"].rpartition("/")[2] for one in ran.json] == ["0.png", "1.png"]
+        assert "1 of 3 samples that were given cannot be read" in run(*skipping).err
+    assert "broken.png cannot be read" in fails("similar", asked, "pics", "--backbone", "net")
+
+
 def test_several_are_answered_in_order(cached):
     ids, _ = cosines(cached)
     found = cached.similar("net", "pics", ids=[ids[3], ids[1]], count=2)

@@ -146,3 +146,12 @@ def test_several_queries_have_a_block_each_that_names_it(rows, run, tmp_path):
     out = run("similar", tmp_path / "asked.npy", "rows", "--backbone", CUT, "--n", "2").out
     first, second = out.index("asked.npy[0]"), out.index("asked.npy[1]")
     assert first < out.index(view.ids[0], first) < second
+
+
+def test_a_vector_of_length_0_is_similar_to_nothing(rows, tmp_path):
+    """Ten samples of similarity 0 were given, others by the index than without it."""
+    np.save(tmp_path / "two.npy", np.stack([np.zeros(6), np.ones(6)]).astype(np.float32))
+    for index in (False, True):
+        with pytest.warns(HeadstartWarning, match=r"'.*two\.npy\[0\]' are all 0: a vector of"):
+            found = rows.similar(CUT, "rows", [tmp_path / "two.npy"], index=index)
+        assert [len(one.matches) for one in found] == [0, 10]
