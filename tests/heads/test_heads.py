@@ -366,7 +366,7 @@ def test_an_empty_validation_split_is_no_obstacle(ws, tmp_path):
         (["--kind", "mlp", "--dropout", "1"], "dropout is 1.0"),
         (["--kind", "mlp", "--epochs", "0"], "must be above 0"),
         (["--hidden", "3"], "--hidden is not for a head of kind linear"),
-        (["--kind", "forest"], "'forest' is not one of 'linear', 'mlp'"),
+        (["--kind", "forest"], "'forest' is not one of 'attentive', 'linear', 'mlp'"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(ready, fails, arguments, message):

@@ -121,7 +121,7 @@ def test_colours_of_a_head_are_what_it_says_of_each_sample(rows, found):
 
 
 def test_what_is_no_colour_or_no_method_is_said(rows, found):
-    for colour in ("age", "label:3", "prediction:x"):
+    for colour in ("mood", "label:3", "prediction:x"):
         with pytest.raises((ValueError, NotFound), match=r"no colour|no head"):
             column(rows, found, colour)
     with pytest.raises(HeadError, match="no method 'som'"):
