@@ -35,7 +35,7 @@ class Retriever(Showable):
         is_kept: whether it is asked again, so that features are worth much memory.
 
     Attributes:
-        backbone: by whose features, `NAME:VERSION@CUT`, joined by ` + `.
+        backbone: by whose features, `NAME:VERSION@CUT`, joined by `+`.
         dataset: in which is looked.
         samples: how many of it.
         recall: of the ten nearest, the share that the index finds; None where all are compared.
