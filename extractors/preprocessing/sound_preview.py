@@ -9,6 +9,7 @@ import numpy as np
 
 from headstart.errors import SampleUnreadable, first_line
 from headstart.extractors.preprocessing.steps.signatures import kind_of_bytes
+from headstart.extractors.sound_parts import mono_of
 
 SECONDS = 60
 """From its beginning."""
@@ -45,8 +46,7 @@ def wav_of(content: bytes) -> bytes:
             rate = sound.samplerate
             if not 0 < rate <= LARGEST_RATE or not 0 < sound.channels <= MOST_CHANNELS:
                 raise SampleUnreadable(f"a sound of {rate:,} a second, {sound.channels} channels")
-            parts = sound.blocks(PART, frames=rate * SECONDS, dtype="float32", always_2d=True)
-            heard = np.concatenate([np.empty(0, np.float32), *(one.mean(axis=1) for one in parts)])
+            heard = mono_of(sound, PART, rate * SECONDS)
     except (soundfile.SoundFileError, RuntimeError, MemoryError, ValueError) as error:
         if isinstance(error, SampleUnreadable):
             raise

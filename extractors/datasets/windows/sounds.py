@@ -11,12 +11,11 @@ from typing import Any
 
 from headstart.errors import DatasetError, SampleUnreadable, first_line
 from headstart.extractors.datasets.windows.medium import number_text, spans
+from headstart.extractors.sound_parts import UNKNOWN, refuse_cut_short
 from headstart.storage.windowed.places import Place
 
 LARGEST = 1 << 28
 """Numbers of a window, all channels together: 1 GB."""
-UNKNOWN = 1 << 48
-"""Samples from which on a header does not know how long the sound is; libsndfile says 2^63 - 1."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +33,7 @@ class Sounds:
     def places(self, content: Any) -> list[tuple[str, Place]]:
         """As the sound's header says how long it is; nothing is decoded."""
         with _opened(content) as sound:
+            refuse_cut_short(sound)
             rate, length, channels = sound.samplerate, sound.frames, sound.channels
         if not 0 <= length < UNKNOWN:
             raise SampleUnreadable(

@@ -11,6 +11,7 @@ import numpy as np
 from headstart.errors import PreprocessingError, SampleUnreadable, first_line
 from headstart.extractors.preprocessing.steps.kinds import StepKind, is_text_of, untold
 from headstart.extractors.preprocessing.steps.signatures import unlike
+from headstart.extractors.sound_parts import mono_of, refuse_cut_short, refuse_lost
 
 LARGEST_RATE = 384_000
 LONGEST = 1 << 26
@@ -41,9 +42,11 @@ def _decode_audio(raw: Any, *, rate: int) -> np.ndarray:
         )
     try:
         with soundfile.SoundFile(io.BytesIO(raw)) as sound:
-            own_rate = sound.samplerate
-            _refuse_long(sound.frames, own_rate, rate)
-            mono = _one_channel(sound)
+            own_rate, promised = sound.samplerate, sound.frames
+            _refuse_long(promised, own_rate, rate)
+            refuse_cut_short(sound)
+            mono = mono_of(sound, PART)
+            refuse_lost(promised, len(mono))
     except (soundfile.SoundFileError, RuntimeError, MemoryError, ValueError) as error:
         if isinstance(error, SampleUnreadable):
             raise
@@ -52,14 +55,6 @@ def _decode_audio(raw: Any, *, rate: int) -> np.ndarray:
     if own_rate != rate:
         mono = soxr.resample(mono, own_rate, rate, quality="HQ").astype(np.float32)
     return mono
-
-
-def _one_channel(sound: Any) -> np.ndarray:
-    """The mean of the channels, some samples at a time: float32, (samples,)."""
-    parts = sound.blocks(PART, dtype="float32", always_2d=True)
-    return np.concatenate(
-        [np.empty(0, np.float32), *(part.mean(axis=1, dtype=np.float32) for part in parts)]
-    )
 
 
 def _refuse_long(frames: int, own_rate: int, rate: int) -> None:
