@@ -380,4 +380,5 @@ def _reproduce(call: Call, name: str) -> Result:
         out.print(table(None, ("", ">then", ">now"), rows))
         out.print(text(line))
 
-    return Result(found, show)
+    told = f"head {head.record.label!r} scores otherwise when it is trained again"
+    return Result(found, show, failed="" if found.agrees else told)
