@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
 
+from headstart.errors import InvalidHeadSetting
 from headstart.heads.calibration.judge import ENOUGH, Judge, Verdict
 from headstart.heads.calibration.out_of_fold import inner_folds, sides
 from headstart.heads.calibration.temperature import calibrate
@@ -73,6 +75,28 @@ class Steps(Protocol):
     def patience(self) -> int:
         """Stop when the validation loss has not fallen for so many epochs."""
         ...
+
+
+class Course(Steps, Protocol):
+    """Steps with a rate of their own."""
+
+    @property
+    def learning_rate(self) -> float:
+        """Of Adam."""
+        ...
+
+
+def check_steps(given: Course) -> None:
+    """See that steps can be taken.
+
+    Raises:
+        InvalidHeadSetting: a number is not above 0, or is infinite.
+    """
+    counts = given.batch_size, given.epochs, given.patience
+    if min(counts) < 1 or not 0 < given.learning_rate < math.inf:
+        raise InvalidHeadSetting(
+            "batch_size, epochs, patience and learning_rate must be above 0, and finite"
+        )
 
 
 def descend(

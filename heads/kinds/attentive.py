@@ -8,7 +8,6 @@ rows that it is not trained on.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -21,7 +20,7 @@ from headstart.heads.attention.network import AttentiveNetwork, Spread
 from headstart.heads.calibration.judge import Verdict
 from headstart.heads.calibration.out_of_fold import inner_folds
 from headstart.heads.dense_stack import DenseStack, Layer
-from headstart.heads.descent import FOLDS, calibrated, cooled, descend, scores_of
+from headstart.heads.descent import FOLDS, calibrated, check_steps, cooled, descend, scores_of
 from headstart.heads.kind import Complexity, Fitted, Part, tokens_for
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.setting import Setting, combinations
@@ -74,13 +73,7 @@ class Attentive(Options, error=InvalidHeadSetting):
             raise InvalidHeadSetting(
                 f"queries is {self.queries}", hint=f"Give 1 to {MOST:,}; a few will do."
             )
-        if (
-            min(self.batch_size, self.epochs, self.patience) < 1
-            or not 0 < self.learning_rate < math.inf
-        ):
-            raise InvalidHeadSetting(
-                "batch_size, epochs, patience and learning_rate must be above 0, and finite",
-            )
+        check_steps(self)
 
     @classmethod
     def grid(cls, given: Mapping[str, Sequence[Any]]) -> list[Attentive]:

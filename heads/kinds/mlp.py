@@ -6,7 +6,6 @@ Keras' `fit` takes five to ten times as long, and importing TensorFlow longer th
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -17,7 +16,7 @@ import numpy as np
 
 from headstart.errors import InvalidHeadSetting
 from headstart.heads.dense_stack import DenseStack, Layer
-from headstart.heads.descent import calibrated, descend
+from headstart.heads.descent import calibrated, check_steps, descend
 from headstart.heads.kind import Complexity, Fitted, Part
 from headstart.heads.kinds.adam import Adam
 from headstart.heads.kinds.losses import LOSSES
@@ -87,13 +86,7 @@ class MLP(Options, error=InvalidHeadSetting):
                 f"label_smoothing is {self.label_smoothing}",
                 hint="Give 0 to below 1.",
             )
-        if (
-            min(self.batch_size, self.epochs, self.patience) < 1
-            or not 0 < self.learning_rate < math.inf
-        ):
-            raise InvalidHeadSetting(
-                "batch_size, epochs, patience and learning_rate must be above 0, and finite",
-            )
+        check_steps(self)
 
     @classmethod
     def grid(cls, given: Mapping[str, Sequence[Any]]) -> list[MLP]:

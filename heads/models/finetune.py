@@ -3,7 +3,6 @@ what lies below it is never run again."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -17,6 +16,7 @@ from headstart.extractors.backbones.pooling import pool
 from headstart.extractors.runtime import keras
 from headstart.heads.attention.layer import NAME as QUERIES
 from headstart.heads.dense_stack import DenseStack
+from headstart.heads.descent import check_steps
 from headstart.heads.kind import Part
 from headstart.heads.kinds.every_kind import kind_of
 from headstart.heads.kinds.linear import Linear
@@ -52,13 +52,7 @@ class FineTuning(Options, error=InvalidHeadSetting):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if (
-            min(self.batch_size, self.epochs, self.patience) < 1
-            or not 0 < self.learning_rate < math.inf
-        ):
-            raise InvalidHeadSetting(
-                "batch_size, epochs, patience and learning_rate must be above 0, and finite",
-            )
+        check_steps(self)
 
     def describe(self) -> dict[str, Any]:
         return asdict(self)
