@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from headstart.storage.columns.units import units_of
 from headstart.storage.manifest import SPLITS, Label, Sample, sorted_labels
 from headstart.storage.samples import is_fraction
 from headstart.values.showable import brief
+
+if TYPE_CHECKING:  # a task reads labels by what is here
+    from headstart.heads.tasks import Task
 
 SEVERAL = (
     "Samples have several labels, and each combination counts as a class here: head train "
@@ -29,8 +32,8 @@ class Labelled:
 
     Attributes:
         rows: which rows of the view they are, (n,).
-        targets: their class numbers, (n,).
-        classes: the label of each number.
+        targets: as the task reads them: class numbers, (n,), or (n, outputs).
+        classes: the label of each output; none of numbers.
         groups: of each, what must not stand on both sides; None where each is on its own.
     """
 
@@ -50,11 +53,20 @@ def labelled_rows(
     limit: int,
     seed: int,
     splits: Sequence[str] = ("train", "validation"),
+    task: Task | None = None,
 ) -> Labelled:
     """The samples of some splits, without the test split; of more than `limit`, some by seed.
 
+    Args:
+        samples: all.
+        limit: how many at most.
+        seed: of the choice among more.
+        splits: whose samples.
+        task: what the labels mean; classes without it.
+
     Raises:
-        HeadError: there are none, one has no label, or there are fewer than two classes.
+        HeadError: there are none, or the labels do not suit the task: one has none, or there are
+            fewer than two classes.
     """
     columns = SampleColumns.of(samples)
     wanted = [place for place, split in enumerate(SPLITS) if split in splits]
@@ -66,8 +78,9 @@ def labelled_rows(
         )
     rows = some_rows(rows, limit, seed)
     chosen = columns.take(rows)
-    classes = check_labels(chosen)
-    targets = numbers_of(chosen.labels, classes)
+    classes = check_labels(chosen) if task is None else task.find_classes(chosen)
+    read = numbers_of if task is None else task.read
+    targets = read(chosen.labels, classes)
     return Labelled(rows, targets, classes, groups_of(chosen))
 
 

@@ -313,15 +313,35 @@ class TrialRecord(Showable):
     features: str
     kind: str
     settings: Json
-    accuracy: float
-    accuracy_low: float
-    accuracy_high: float
-    log_loss: float
+    accuracy: float | None
+    accuracy_low: float | None
+    accuracy_high: float | None
+    log_loss: float | None
     is_worse: bool
 
+    @property
+    def scores(self) -> dict[str, float]:
+        """What settings were compared by, the most important first: accuracy and log loss, or those
+        of another task, which has no accuracy."""
+        known = self.settings.get("behind", {}).get("scores")
+        own = {"accuracy": self.accuracy, "log_loss": self.log_loss}
+        return known or {name: value for name, value in own.items() if value is not None}
+
+    @property
+    def intervals(self) -> dict[str, Any]:
+        """Of the scores, [low, high], as far as they are known."""
+        behind = self.settings.get("behind", {})
+        if "intervals" in behind:
+            return behind["intervals"]
+        ends = {"accuracy": [self.accuracy_low, self.accuracy_high]}
+        loss = behind.get("log_loss_interval")
+        return ends if loss is None else {**ends, "log_loss": loss}
+
     def _line(self) -> str:
-        ends = f"[{self.accuracy_low:.2f}, {self.accuracy_high:.2f}]"
-        return f"{self.kind} on {self.features}, accuracy {self.accuracy:.2f} {ends}"
+        name, value = next(iter(self.scores.items()))
+        ends = self.intervals.get(name)
+        told = "" if ends is None else f" [{ends[0]:.2f}, {ends[1]:.2f}]"
+        return f"{self.kind} on {self.features}, {name} {value:.2f}{told}"
 
 
 class _Kept(NamedTuple):

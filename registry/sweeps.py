@@ -24,6 +24,10 @@ from headstart.registry.selection.words import Selection, checked_tags
 from headstart.values.showable import Results, Showable
 
 KIND = "sweep"
+SCORES = ("accuracy", "accuracy_low", "accuracy_high", "log_loss")
+NO_SCORE = -1.0
+"""In a column of a score that a trial has none of, as one of numbers has no accuracy: no score is
+below 0, and none may be missing there."""
 
 
 @outlasting
@@ -45,7 +49,7 @@ class SweepRepository(Showable):
             id_ = next_number(connection, t.sweeps)
             connection.execute(insert(t.sweeps).values(id=id_, **values))
             rows = [
-                {"sweep_id": id_, "place": place, **asdict(trial)}
+                {"sweep_id": id_, "place": place, **_with_each_score(asdict(trial))}
                 for place, trial in enumerate(trials, start=1)
             ]
             connection.execute(insert(t.trials), rows)
@@ -160,4 +164,9 @@ def _to_record(connection: Connection, row: Row[Any]) -> SweepRecord:
 def _to_trial(row: object) -> TrialRecord:
     values = dict(row._mapping)  # type: ignore[attr-defined]
     del values["sweep_id"], values["place"]
+    values |= {name: None for name in SCORES if values[name] == NO_SCORE}
     return TrialRecord(**values)
+
+
+def _with_each_score(values: dict[str, Any]) -> dict[str, Any]:
+    return values | {name: NO_SCORE for name in SCORES if values[name] is None}

@@ -26,13 +26,13 @@ import headstart as hs
 from headstart.cached import features_of
 from headstart.heads.attention.layout import tokens_of
 from headstart.heads.dense_stack import DenseStack, outputs_of
-from headstart.heads.evaluation.cross_validation import Crossed, Gathered, draws_of
 from headstart.heads.evaluation.folds import Fold, split_into_folds
 from headstart.heads.evaluation.paired import often_right
 from headstart.heads.kind import HeadKind, Part, takes_tokens, tokens_for
 from headstart.heads.kinds.every_kind import KINDS
 from headstart.heads.origins import fit_near_zero
 from headstart.heads.rows import rows_of
+from headstart.heads.trials.crossed import Crossed, Gathered, draws_of
 from headstart.notices import HeadstartWarning
 from sections.precisions import news
 

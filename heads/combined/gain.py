@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from headstart.heads.evaluation.bootstrap import Interval
-from headstart.heads.evaluation.cross_validation import Crossed
 from headstart.heads.evaluation.intervals import CONFIDENCE
 from headstart.heads.evaluation.outcomes import Outcomes
 from headstart.heads.evaluation.paired import grouped_difference, share_difference
+from headstart.heads.trials.crossed import Crossed
 from headstart.values.showable import Showable
 
 

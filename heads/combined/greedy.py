@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from headstart.heads.evaluation.cross_validation import ACCURACY
 from headstart.heads.kinds.losses import losses_of
+from headstart.heads.trials.objective import ACCURACY
 
 ROUNDS = 50
 """Heads that are taken, one after the other; the shortest of the best beginnings counts."""

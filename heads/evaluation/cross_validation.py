@@ -2,196 +2,27 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from headstart.extractors.runtime import cores
-from headstart.heads.dense_stack import DenseStack, outputs_of, softmax
-from headstart.heads.evaluation.bootstrap import Unseen
-from headstart.heads.evaluation.clusters import Clusters
+from headstart.heads.dense_stack import DenseStack, softmax
+from headstart.heads.dense_stack import outputs_of as said_by
 from headstart.heads.evaluation.folds import Fold
-from headstart.heads.evaluation.outcomes import Outcomes
-from headstart.heads.evaluation.reliability import unseen_of
-from headstart.heads.evaluation.simplicity import complexity_of
-from headstart.heads.kind import Complexity, HeadKind, Part, takes_tokens, tokens_for
+from headstart.heads.kind import HeadKind, Part, takes_tokens, tokens_for
 from headstart.heads.kinds.linear import Linear
-from headstart.heads.kinds.losses import log_losses_of, losses_of
 from headstart.heads.kinds.paths import Weights, fit_paths
 from headstart.heads.origins import bounds_of, fit_near_zero, near_zero
 from headstart.heads.rows import COPIED, Rows, check_rows, held, some_of, spans_of_rows
 from headstart.heads.shared_rows import SharedRows
 from headstart.heads.standardisation import one_thread_a_core
-from headstart.values.showable import Showable
-
-ACCURACY, LOG_LOSS = "accuracy", "log_loss"
-OBJECTIVES = (ACCURACY, LOG_LOSS)
-"""By what heads may be chosen: the share that is right, or how probable the truth was held."""
-
-
-@dataclass(frozen=True)
-class Crossed(Showable):
-    """What heads of one setting said of the rows that they were not trained on.
-
-    Scores are those of single heads: each repeat is scored by itself, then the scores are averaged.
-    The mean of the repeats' probabilities is what an ensemble of them says, which is surer and more
-    often right than any of its heads; it is for judging labels, not heads.
-
-    Attributes:
-        settings: of the heads, as `HeadKind.describe` gives them, with `kind`.
-        probabilities: the mean over the repeats, (rows, classes): an ensemble's.
-        targets: class numbers, (rows,).
-        hits: whether the most probable class was the right one, bool, (repeats, rows).
-        losses: the log loss, float32, (repeats, rows).
-        draws: by which fold's heads, numbered through all repeats, (repeats, rows).
-        taken: which share of the rows a fold trains on.
-        groups: of each row, (rows,), rows of which are no evidence of their own; None without.
-        complexity: of the heads, see `complexity_of`.
-        unseen: what a head may lose on a row that is of no kind among these, see `unseen_of`: the
-            mean over the heads, each of which is surer than their ensemble.
-    """
-
-    settings: dict[str, Any]
-    probabilities: np.ndarray
-    targets: np.ndarray
-    hits: np.ndarray
-    losses: np.ndarray
-    draws: np.ndarray
-    taken: float = 0.0
-    groups: np.ndarray | None = None
-    complexity: Complexity = (math.inf, math.inf)
-    unseen: Unseen | None = None
-
-    @cached_property
-    def clusters(self) -> Clusters | None:
-        """Which rows belong together."""
-        return Clusters.of(self.groups)
-
-    @cached_property
-    def accuracies(self) -> Outcomes:
-        """Where it was right, in each repeat."""
-        return Outcomes(self.hits, self.draws, self.taken, self.clusters)
-
-    @cached_property
-    def log_losses(self) -> Outcomes:
-        """The log loss of each row in each repeat."""
-        return Outcomes(self.losses, self.draws, self.taken, self.clusters, self.unseen)
-
-    def outcomes(self, objective: str) -> Outcomes:
-        """What is compared where heads are chosen by an objective."""
-        return self.accuracies if objective == ACCURACY else self.log_losses
-
-    def order(self, objective: str) -> tuple[float, float]:
-        """The less, the better: by the objective, and where that is equal by the other score."""
-        scores = (-self.accuracy, self.log_loss)
-        return scores if objective == ACCURACY else (scores[1], scores[0])
-
-    @property
-    def repeats(self) -> int:
-        return len(self.hits)
-
-    @property
-    def right(self) -> np.ndarray:
-        """In which share of the repeats the most probable class is the right one, (rows,)."""
-        return self.accuracies.by_sample
-
-    @property
-    def accuracy(self) -> float:
-        """The mean of the repeats' accuracies."""
-        return self.accuracies.mean
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Of the accuracy; see `Outcomes.share_interval`."""
-        return self.accuracies.share_interval
-
-    @property
-    def spread(self) -> float | None:
-        """Standard deviation of a head's accuracy between draws of its training rows; None where
-        nothing was repeated."""
-        return self.accuracies.spread
-
-    @property
-    def log_loss(self) -> float:
-        """The mean of the repeats' log losses."""
-        return self.log_losses.mean
-
-    def _facts(self) -> dict[str, Any]:
-        """The settings and what they are worth; of probabilities there are many."""
-        scores = {"accuracy": self.accuracy, "interval": self.interval, "log_loss": self.log_loss}
-        drawn = {"repeats": self.repeats, "spread_between_draws": self.spread}
-        return {**self.settings, **scores, "samples": len(self.targets), **drawn}
-
-    def _line(self) -> str:
-        low, high = self.interval
-        return f"{self.settings['kind']}, accuracy {self.accuracy:.2f} [{low:.2f}, {high:.2f}]"
-
-
-class Gathered:
-    """What the folds' heads of one setting say, until the last has said it.
-
-    Args:
-        rows: what is tried.
-        folds: which rows each trains on and tries.
-        draws: of the folds, see `draws_of`.
-        classes: how many.
-    """
-
-    def __init__(self, rows: Part, folds: Sequence[Fold], draws: np.ndarray, classes: int) -> None:
-        self._rows, self._folds, self._draws = rows, folds, draws
-        self._left = len(folds)
-        # a sum of one is as exact in float32, which it is of
-        kept = np.float32 if len(draws) == 1 else np.float64
-        self._probabilities = np.zeros((len(rows), classes), kept)
-        self._hits = np.zeros(draws.shape, bool)
-        self._losses = np.zeros(draws.shape, np.float32)
-        self._unseen = np.zeros(len(folds))
-
-    def add(self, number: int, said: np.ndarray) -> bool:
-        """Probabilities (rows, classes) from a fold's head; whether all folds are done."""
-        tried = self._folds[number].test
-        repeat = int((self._draws[:, tried[0]] == number).argmax())
-        targets, said = self._rows.targets[tried], said / said.sum(axis=1, keepdims=True)
-        self._hits[repeat, tried] = said.argmax(axis=1) == targets
-        self._losses[repeat, tried] = losses_of("softmax", said, targets)
-        self._probabilities[tried] += said
-        self._unseen[number] = unseen_of(log_losses_of, said, targets).high * len(tried)
-        self._left -= 1
-        return not self._left
-
-    def result(self, settings: dict[str, Any], kind: HeadKind) -> Crossed:
-        """Once, when all folds are done."""
-        rows, trained = self._rows, max(len(fold.train) for fold in self._folds)
-        self._probabilities /= len(self._draws)
-        return Crossed(
-            settings,
-            self._probabilities,
-            rows.targets,
-            self._hits,
-            self._losses,
-            self._draws,
-            trained / len(rows),
-            rows.groups,
-            complexity_of(kind, rows, trained),
-            Unseen(0.0, float(self._unseen.sum()) / self._draws.size),
-        )
-
-
-def draws_of(folds: Sequence[Fold], rows: int) -> np.ndarray:
-    """Which fold tries each row, repeat by repeat, (repeats, rows) int32; each row is tried once a
-    repeat."""
-    seen = np.zeros(rows, np.int64)
-    found = np.full((sum(len(fold.test) for fold in folds) // rows, rows), -1, np.int32)
-    for number, fold in enumerate(folds):
-        found[seen[fold.test], fold.test] = number
-        seen[fold.test] += 1
-    return found
+from headstart.heads.tasks import Classification, Task
+from headstart.heads.trials.by_task import check_kinds, gathering_of, is_plain, outputs_of
+from headstart.heads.trials.crossed import draws_of
 
 
 def cross(
@@ -199,22 +30,25 @@ def cross(
     rows: Part,
     folds: Sequence[Fold],
     *,
+    task: Task | None = None,
     seed: int = 0,
     progress: Callable[[int], None] = lambda _: None,
-    watch: Callable[[Crossed], None] = lambda _: None,
+    watch: Callable[[Any], None] = lambda _: None,
     jobs: int | None = None,
     elsewhere: Elsewhere | None = None,
-) -> list[Crossed]:
+) -> list[Any]:
     """Try heads of each kind on each fold; there is no validation part.
 
-    Linear heads are fitted first: those of one fold one from the other, and the folds side by side,
-    whatever kinds stand between them; one with several strengths counts as so many kinds.
+    Linear heads of classes are fitted first: those of one fold one from the other, and the folds
+    side by side, whatever kinds stand between them; one with several strengths counts as so many
+    kinds.
 
     Args:
         kinds: what to try.
-        rows: features (rows, width), float32, with class numbers; heads that leave training rows
-            out leave rows of one group out together.
+        rows: features (rows, width), float32, with targets as the task reads them; heads that
+            leave training rows out leave rows of one group out together.
         folds: which rows to train on, and which to try.
+        task: what the targets mean; class numbers without it.
         seed: of everything that chance decides.
         progress: called with the number of heads that were just fitted.
         watch: called with what came of a setting when its last fold is done.
@@ -224,32 +58,40 @@ def cross(
 
     Returns:
         In the order of the kinds, their strengths from the smallest.
+
+    Raises:
+        HeadError: a kind cannot do the task.
     """
-    given, targets = rows, rows.targets
+    made: Task = Classification() if task is None else task
+    check_kinds(made, kinds)
+    given = rows
     rows = _near_zero(kinds, rows)
-    classes = int(targets.max()) + 1
-    plain = list(dict.fromkeys(kind for kind in kinds if not isinstance(kind, Linear)))
+    classes = outputs_of(made, rows.targets)
     strengths = sorted({s for kind in kinds if isinstance(kind, Linear) for s in kind.strengths})
+    each = {s: Linear((s,)) for s in strengths}
     settings: dict[Any, dict[str, Any]] = {s: {"kind": "linear", "strength": s} for s in strengths}
+    plain = list(dict.fromkeys(kind for kind in kinds if not isinstance(kind, Linear)))
     settings |= {kind: {"kind": kind.kind, **kind.describe()} for kind in plain}
-    draws = draws_of(folds, len(targets))
-    gathered = {key: Gathered(rows, folds, draws, classes) for key in settings}
-    done: dict[Any, Crossed] = {}
+    along = strengths if is_plain(made) else []
+    alone = plain if along else [*each.values(), *plain]
+    draws = draws_of(folds, len(rows))
+    gathered = {key: gathering_of(made, rows, folds, draws) for key in settings}
+    done: dict[Any, Any] = {}
     said = chain(
-        _linear(strengths, rows, folds, classes, seed, progress),
-        _others(plain, given, rows, folds, classes, seed, progress, jobs)
+        _linear(along, rows, folds, classes, seed, progress),
+        _others(alone, given, rows, folds, made, seed, progress, jobs)
         if elsewhere is None
-        else _told(elsewhere([(kind, n) for kind in plain for n in range(len(folds))]), progress),
+        else _told(elsewhere([(kind, n) for kind in alone for n in range(len(folds))]), progress),
     )
-    for key, number, probabilities in said:
-        if gathered[key].add(number, probabilities):
-            kind = key if key in plain else Linear((key,))
-            done[key] = gathered.pop(key).result(settings[key], kind)
+    for one, number, outputs in said:
+        key = one.strengths[0] if isinstance(one, Linear) else one
+        if gathered[key].add(number, outputs):
+            done[key] = gathered.pop(key).result(settings[key], each.get(key, key))
             watch(done[key])
     return in_order_of(kinds, done)
 
 
-def in_order_of(kinds: Sequence[HeadKind], done: Mapping[Any, Crossed]) -> list[Crossed]:
+def in_order_of(kinds: Sequence[HeadKind], done: Mapping[Any, Any]) -> list[Any]:
     """What came of settings, by strength of the linear ones and by kind of the others, in the order
     of the kinds, their strengths from the smallest."""
     return [
@@ -260,23 +102,31 @@ def in_order_of(kinds: Sequence[HeadKind], done: Mapping[Any, Crossed]) -> list[
 
 
 Said = tuple[Any, int, np.ndarray]
-"""A setting, the number of a fold, and the probabilities of the rows that it tries."""
+"""A setting, the number of a fold, and what is said of the rows that it tries."""
 Elsewhere = Callable[[Sequence[tuple[HeadKind, int]]], Iterable[Said]]
 """Tries a head of each kind on the fold of the number beside it, in any order."""
 
 
-def try_fold(kind: HeadKind, number: int, rows: Part, folds: Sequence[Fold], seed: int = 0) -> Said:
+def try_fold(
+    kind: HeadKind,
+    number: int,
+    rows: Part,
+    folds: Sequence[Fold],
+    task: Task | None = None,
+    seed: int = 0,
+) -> Said:
     """What `cross` has tried elsewhere: a head of one kind on one fold, bit by bit as there.
 
     Args:
-        kind: of the head; not linear.
+        kind: of the head; of classes, not linear.
         number: of the fold.
         rows: see `cross`.
         folds: see `cross`.
+        task: see `cross`.
         seed: of everything that chance decides.
     """
     rows = _near_zero([kind], rows)
-    return _try(kind, number, folds[number], rows, int(rows.targets.max()) + 1, seed)
+    return _try(kind, number, folds[number], rows, task or Classification(), seed)
 
 
 def _near_zero(kinds: Sequence[HeadKind], rows: Part) -> Part:
@@ -352,7 +202,7 @@ def _others(
     given: Part,
     rows: Part,
     folds: Sequence[Fold],
-    classes: int,
+    task: Task,
     seed: int,
     progress: Callable[[int], None],
     jobs: int | None,
@@ -364,7 +214,7 @@ def _others(
         for kind in kinds:
             own = given if takes_tokens(kind) else rows
             for number, fold in enumerate(folds):
-                yield delayed(_try)(kind, number, fold, own, classes, seed)
+                yield delayed(_try)(kind, number, fold, own, task, seed)
 
     is_large = not isinstance(rows.features, np.ndarray) or rows.features.nbytes > COPIED
     units = len(kinds) * len(folds)
@@ -381,20 +231,22 @@ def _others(
 
 
 def _try(
-    kind: HeadKind, number: int, fold: Fold, rows: Part, classes: int, seed: int
+    kind: HeadKind, number: int, fold: Fold, rows: Part, task: Task, seed: int
 ) -> tuple[HeadKind, int, np.ndarray]:
-    """Fit on one fold's rows; gives class probabilities of the others, (rows, classes)."""
+    """Fit on one fold's rows; gives what is said of the others, (rows, outputs)."""
     train, nobody = rows.only(fold.train), rows.rows(slice(0))
+    outputs = outputs_of(task, rows.targets)
     if takes_tokens(kind):
         fitted = fit_near_zero(
-            lambda one, other: kind.fit(one, other, classes, seed),
+            lambda one, other: task.fit(kind, one, other, outputs, seed),
             train,
             nobody,
             tokens_for(kind, rows),
         )
         layers, tried = fitted.layers, some_of(rows.features, fold.test)
     else:
-        layers, tried = kind.fit(train, nobody, classes, seed).layers, _tried(rows, fold)
-    stack = DenseStack(layers, tuple(range(classes)))
+        layers = task.fit(kind, train, nobody, outputs, seed).layers
+        tried = _tried(rows, fold)
+    stack = DenseStack(layers, tuple(range(outputs)))
     with one_thread_a_core():  # or the last bit would say how many cores there were for it
-        return kind, number, outputs_of(stack, Part(tried, np.empty(len(tried))))
+        return kind, number, said_by(stack, Part(tried, np.empty(len(tried))))

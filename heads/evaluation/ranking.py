@@ -11,7 +11,7 @@ import numpy as np
 from headstart.heads.combined.gain import Gain, accuracy_difference, best_of, shown_to_help
 from headstart.heads.evaluation.best import worse_than_best
 from headstart.heads.evaluation.bootstrap import Interval
-from headstart.heads.evaluation.cross_validation import Crossed, Gathered, cross, draws_of
+from headstart.heads.evaluation.cross_validation import cross
 from headstart.heads.evaluation.folds import Fold
 from headstart.heads.evaluation.transferability import Moments, h_score, log_me
 from headstart.heads.kind import Part
@@ -19,6 +19,7 @@ from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.neighbours import Neighbours
 from headstart.heads.nearest import nearest_by_cells
 from headstart.heads.origins import near_zero
+from headstart.heads.trials.crossed import Crossed, Gathered, draws_of
 from headstart.registry.references import exact
 from headstart.values.showable import Results, Showable
 

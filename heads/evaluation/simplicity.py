@@ -13,14 +13,14 @@ from headstart.heads.evaluation.outcomes import Outcomes
 from headstart.heads.kind import Complexity, HasComplexity, HeadKind, Part, tokens_for
 
 
-def complexity_of(kind: HeadKind, rows: Part, trained: int) -> Complexity:
-    """Of heads of a kind trained on so many of some rows; beyond all others where the kind does not
-    say."""
+def complexity_of(kind: HeadKind, rows: Part, trained: int, outputs: int) -> Complexity:
+    """Of heads of a kind, of so many outputs, trained on so many of some rows; beyond all others
+    where the kind does not say."""
     if not isinstance(kind, HasComplexity):
         return math.inf, math.inf
     tokens = tokens_for(kind, rows)
     width = rows.features.shape[1] if tokens is None else tokens.width
-    return kind.complexity(width, int(rows.targets.max()) + 1, trained)
+    return kind.complexity(width, outputs, trained)
 
 
 def simplest_of(tried: Sequence[tuple[Outcomes, Complexity]], *, is_loss: bool = False) -> int:

@@ -36,7 +36,7 @@ class Winner(Showable):
     """The best of several candidates.
 
     Attributes:
-        objective: by which it is the best, `accuracy` or `log_loss`.
+        objective: by which it is the best, such as `accuracy`, `log_loss` or `r2`.
         raw: its score, which favours it.
         interval: of the raw score, as if it had been the only candidate.
         corrected: what a candidate that is chosen so is worth: the mean of the draws.
@@ -77,6 +77,8 @@ def winner_of(
     objective: str,
     *,
     is_loss: bool = False,
+    bounds: tuple[float, float] | None = None,
+    interval: Interval | None = None,
     confidence: float = CONFIDENCE,
     seed: int = 0,
 ) -> Winner | None:
@@ -98,6 +100,10 @@ def winner_of(
         tried: of each candidate, all on the same samples.
         objective: its name.
         is_loss: whether less is better.
+        bounds: what the objective is at the least and at the most; from 0, and if it is no loss to
+            1, without it.
+        interval: of the best candidate's score, where that is more than the mean of its outcomes,
+            such as R2.
         confidence: share of such intervals that hold what the choice is worth on average.
         seed: of the draws.
     """
@@ -116,14 +122,17 @@ def winner_of(
     between = chosen.quantile(confidence) * math.sqrt(chosen.parts[1])
     low = middle - math.hypot(middle - low, between)
     high = middle + math.hypot(high - middle, between)
-    interval = chosen.interval if is_loss else chosen.share_interval
+    least, most = bounds or (0.0, math.inf if is_loss else 1.0)
+    if interval is None:
+        is_share = (least, most) == (0.0, 1.0)
+        interval = chosen.share_interval if is_share else chosen.interval
     if interval is not None:
         low = min(low, middle - (chosen.mean - interval[0]))
         high = max(high, middle + (interval[1] - chosen.mean))
     # draws of samples do not tell the luck of heads that are alike: see `Outcomes.alike`
     luck = (chosen.widening - 1) * (chosen.mean - middle)
     low, high = (low, high - min(luck, 0.0)) if is_loss else (low - max(luck, 0.0), high)
-    low, high = max(low, 0.0), high if is_loss else min(high, 1.0)
+    low, high = max(low, least), min(high, most)
     return Winner(objective, chosen.mean, interval, middle, (float(low), float(high)), len(tried))
 
 

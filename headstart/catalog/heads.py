@@ -150,7 +150,8 @@ class Heads(Collection["Head", HeadRecord]):
 
         tried = kept_trial(self._context, sweep, row, precision)
         features = features_of(self._context, tried.features, tried.dataset, tried.precision)
-        return self.train(name, features, tried.kind, seed=tried.seed, windows=tried.windows)
+        how = {"seed": tried.seed, "task": tried.task, "windows": tried.windows}
+        return self.train(name, features, tried.kind, **how)
 
     def train_ensemble(
         self,

@@ -116,7 +116,7 @@ class Trials:
         self,
         dataset: str | Dataset,
         backbones: References = (),
-        kinds: str | Sequence[str] = ("linear", "mlp"),
+        kinds: str | Sequence[str] | None = None,
         *,
         trials: int = 50,
         precision: str = "float32",
@@ -132,7 +132,8 @@ class Trials:
         Args:
             dataset: name of a dataset, or a source.
             backbones: see `sweep`; the cut is one of the settings.
-            kinds: a name or several; `headstart doctor` lists them.
+            kinds: a name or several; `headstart doctor` lists them. Without them linear heads, of
+                numbers ridge ones, and mlps.
             trials: how many settings.
             precision: in what the features were computed.
             trying: on which folds.

@@ -180,7 +180,7 @@ def _train(
         tried = kept_trial(workspace.context, sweep, row, precision)
         backbone, dataset, settings = tried.features, tried.dataset, tried.kind
         seed, windows = tried.seed if seed is None else seed, tried.windows
-        precision = tried.precision
+        precision, made = tried.precision, tried.task
     elif backbone is None or dataset is None:
         raise click.UsageError("Name a BACKBONE and a DATASET, or a sweep with --from-sweep.")
     else:

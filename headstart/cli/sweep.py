@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from headstart.cli.heads import kept_sweeps
-from headstart.cli.heads.kept_sweeps import BELOW, COLUMNS, cells_of
+from headstart.cli.heads.kept_sweeps import BELOW, cells_of, columns_with
+from headstart.cli.heads.task_options import OBJECTIVES, taken_task, task_options
 from headstart.cli.heads.winner import (
     check_confirm,
     confirmed,
@@ -46,8 +47,8 @@ SHOWN = 20
 WATCHED = 5
 """The best so far, on a terminal."""
 ONCE = (
-    " Folds were tried once, which does not tell how alike their heads are: a log loss is taken to "
-    "be known as well as that of one fold, and its interval is wide; --repeats 5 makes it narrower."
+    " Folds were tried once, which does not tell how alike their heads are: a loss is taken to be "
+    "known as well as that of one fold, and its interval is wide; --repeats 5 makes it narrower."
 )
 
 
@@ -71,12 +72,12 @@ def register(group: click.Group) -> None:
             help="How often to deal the folds again; each is scored by itself. Default: 1, with "
             "--shots 5.",
         ),
+        task_options,
         click.option(
             "--objective",
-            type=click.Choice(["accuracy", "log_loss"]),
-            default="accuracy",
-            show_default=True,
-            help="The score that chooses the best and compares the others with it.",
+            type=click.Choice(OBJECTIVES),
+            help="The score that chooses the best and compares the others with it. Default: "
+            "accuracy; multi-label: log_loss; regression: r2, or that of --loss.",
         ),
         click.option(
             "--one-se",
@@ -110,13 +111,13 @@ def _sweep(
     call: Call,
     dataset: str,
     backbones: tuple[str, ...],
-    kinds: str,
+    kinds: str | None,
     search: int | None,
     precision: str,
     on_error: str,
     folds: int,
     repeats: int | None,
-    objective: str,
+    objective: str | None,
     one_se: bool,
     confirm: str | None,
     ensemble: str | None,
@@ -125,7 +126,7 @@ def _sweep(
     windows: str | None,
     seed: int,
     tags: tuple[str, ...],
-    **grid: str | None,
+    **grid: Any,
 ) -> Result:
     """Try many heads on cached features of DATASET by cross-validation. The test split is not
     used.
@@ -136,13 +137,17 @@ def _sweep(
     """
     from headstart.cli.extract import check_extracts, extract_missing
     from headstart.heads.kinds.words import setting_words
+    from headstart.heads.trials.by_task import is_plain
+    from headstart.heads.trials.objective import columns_of
     from headstart.jobs.heads.cross_validation import CrossValidation
-    from headstart.jobs.heads.sweep import metrics_of
 
     asked, tagged = Asked.of(grid), tags_in_words(tags)
+    task = taken_task(grid)
     check_extracts(backbones, on_error)
-    named = names_of(kinds)
+    named = [task.default_kind.kind] if kinds is None else names_of(kinds)
     made = settings_of(named, grid)
+    if ensemble is not None and not is_plain(task):
+        raise click.UsageError("--ensemble is of heads that say one class; --confirm takes any.")
     if search is not None and any(value is not None for value in grid.values()):
         raise click.UsageError("--search chooses the settings; leave theirs out.")
     workspace = call.open(*((dataset, *backbones) if backbones else ()))
@@ -152,17 +157,18 @@ def _sweep(
     by = asked.to_extract(workspace.context)
     for backbone in backbones:
         extract_missing(workspace, backbone, dataset, precision, on_error=on_error, executor=by)
-    trying = CrossValidation(folds, repeats, limit, seed, shots, windows, objective)
+    trying = CrossValidation(folds, repeats, limit, seed, shots, windows, objective or "", task)
+    columns = columns_with(columns_of(task))
     found: list[tuple[tuple[float, float], tuple[Any, ...]]] = []
 
     def watch(name: str, crossed: Any) -> None:
-        cells = cells_of(name, crossed.settings, metrics_of(crossed))
-        found.append((crossed.order(objective), cells))
+        cells = cells_of(name, crossed.settings, crossed.metrics(), columns_of(task))
+        found.append((crossed.order(trying.objective), cells))
         found.sort(key=lambda pair: pair[0])
         del found[WATCHED:]
 
     def leaders() -> Any:
-        return table(None, COLUMNS[1:], [cells for _, cells in found]) if found else ""
+        return table(None, columns[1:], [cells for _, cells in found]) if found else ""
 
     how: dict[str, Any] = {"precision": precision, "trying": trying, "watch": watch, "tags": tagged}
     how["executor"] = asked.to_try(workspace.context)
@@ -177,7 +183,7 @@ def _sweep(
     rows = [
         (
             "" if trial.is_worse else "*",
-            *cells_of(trial.features, trial.crossed.settings, trial.metrics),
+            *cells_of(trial.features, trial.crossed.settings, trial.metrics, columns_of(task)),
         )
         for trial in sweep.trials[:SHOWN]
     ]
@@ -192,7 +198,7 @@ def _sweep(
     else:
         legend += ONCE
     chosen = sweep.simplest if one_se else sweep.trials[0]
-    lines = [scores_text(sweep.best_scores), winner_text(sweep.winner)]
+    lines = [scores_text(sweep.best_scores, columns_of(task)), winner_text(sweep.winner)]
     if one_se:
         lines.append(simplest_text(sweep, setting_words(chosen.crossed.settings)))
     if confirm is not None:
@@ -205,7 +211,7 @@ def _sweep(
         sweep = replace(sweep, ensemble=head.record)
 
     def show(out: Any) -> None:
-        out.print(table(None, COLUMNS, rows))
+        out.print(table(None, columns, rows))
         out.print(text(legend))
         for line in filter(None, lines):
             out.print(text(line))
@@ -214,7 +220,7 @@ def _sweep(
     return Result(sweep, show)
 
 
-def scores_text(metrics: dict[str, Any] | None) -> str:
+def scores_text(metrics: dict[str, Any] | None, shown: Sequence[str]) -> str:
     """The scores of the first setting for which there is no column, each with its interval."""
     from headstart.heads.evaluation.intervals import interval_text, score_text
     from headstart.heads.evaluation.provenance import scores_in, words_of
@@ -224,8 +230,10 @@ def scores_text(metrics: dict[str, Any] | None) -> str:
     told = [
         f"{words_of(name)} {score_text(name, metrics[name])} ({interval_text(metrics, name)})"
         for name in scores_in(metrics)
-        if name not in ("accuracy", "log_loss")
+        if name not in shown
     ]
+    if not told:
+        return ""
     return f"The first, 95 % intervals in brackets: {', '.join(told)}."
 
 
@@ -235,9 +243,7 @@ def _settings() -> list[click.Parameter]:
 
     kinds = click.Option(
         ["--kinds"],
-        default="linear",
-        show_default=True,
-        help=f"Which, with commas: {', '.join(KINDS)}.",
+        help=f"Which, with commas: {', '.join(KINDS)}. Default: linear; regression: ridge.",
     )
     settings = [
         click.Option(

@@ -132,13 +132,13 @@ SWEEPS = Listed(
     "sweep",
     "s",
     """
-SELECT s.id, s.dataset, s.heads, s.seconds, s.created_at, t.features, t.kind, t.accuracy,
-       t.log_loss
+SELECT s.id, s.dataset, s.heads, s.seconds, s.created_at, t.features, t.kind,
+       NULLIF(t.accuracy, -1) AS accuracy, NULLIF(t.log_loss, -1) AS log_loss
 FROM sweeps s LEFT JOIN trials t ON t.sweep_id = s.id AND t.place = 1
 """,
     "s.id DESC",
     _columns("s", "dataset", "id heads seconds")
     | {"features": Field("t.features"), "kind": Field("t.kind")}
-    | {name: Field(f"t.{name}", NUMBER) for name in ("accuracy", "log_loss")},
+    | {name: Field(f"NULLIF(t.{name}, -1)", NUMBER) for name in ("accuracy", "log_loss")},
 )
-"""A sweep is found by the best of its trials."""
+"""A sweep is found by the best of its trials; -1 is `registry.sweeps.NO_SCORE`."""

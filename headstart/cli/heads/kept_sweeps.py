@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from headstart.registry.entities import KeptSweep, TriedSweep
     from headstart.values.showable import Results
 
-COLUMNS = ("=", "features", "head", ">accuracy", ">log loss")
 BELOW = "Below each score its 95 % interval"
 
 
@@ -40,14 +40,23 @@ def register(group: click.Group) -> None:
     tag_commands.register(group, _tag, "tag-sweep")
 
 
-def cells_of(name: str, settings: dict[str, Any], metrics: dict[str, Any]) -> tuple[Any, ...]:
-    """The cells of a setting that was tried."""
+def columns_with(scores: Sequence[str]) -> tuple[str, ...]:
+    """The columns of settings that were tried, with a column of each score."""
+    from headstart.heads.evaluation.provenance import words_of
+
+    return ("=", "features", "head", *(f">{words_of(name)}" for name in scores))
+
+
+def cells_of(
+    name: str, settings: dict[str, Any], metrics: dict[str, Any], scores: Sequence[str]
+) -> tuple[Any, ...]:
+    """The cells of a setting that was tried, with some scores."""
     from headstart.heads.kinds.words import setting_words
 
-    accuracy, log_loss = (score_cell(metrics, one) or () for one in ("accuracy", "log_loss"))
+    first, *others = (score_cell(metrics, one) or () for one in scores)
     if metrics.get("spread") is not None:
-        accuracy = (*accuracy, f"± {metrics['spread']:.3f}")
-    return (name, setting_words(settings), accuracy, log_loss)
+        first = (*first, f"± {metrics['spread']:.3f}")
+    return (name, setting_words(settings), first, *others)
 
 
 def _too_narrow(trying: dict[str, Any], trial: Any) -> tuple[str, ...]:
@@ -63,18 +72,10 @@ def _too_narrow(trying: dict[str, Any], trial: Any) -> tuple[str, ...]:
 def _cells(trying: dict[str, Any], trial: Any) -> tuple[Any, ...]:
     """The same of a trial that was kept."""
     settings = {key: value for key, value in trial.settings.items() if key != "behind"}
-    known = {
-        "accuracy": (trial.accuracy_low, trial.accuracy_high),
-        "log_loss": trial.settings.get("behind", {}).get("log_loss_interval"),
-    }
-    known |= dict.fromkeys(_too_narrow(trying, trial))
-    metrics = {
-        "accuracy": trial.accuracy,
-        "log_loss": trial.log_loss,
-        "intervals": known,
-        "spread": trial.settings.get("behind", {}).get("spread_between_draws"),
-    }
-    return cells_of(trial.features, {"kind": trial.kind, **settings}, metrics)
+    known = trial.intervals | dict.fromkeys(_too_narrow(trying, trial))
+    spread = trial.settings.get("behind", {}).get("spread_between_draws")
+    metrics = {**trial.scores, "intervals": known, "spread": spread}
+    return cells_of(trial.features, {"kind": trial.kind, **settings}, metrics, [*trial.scores])
 
 
 def _sweeps(
@@ -90,11 +91,15 @@ def _sweeps(
 
 
 def _listed(found: Results[KeptSweep], selection: Selection) -> Result:
+    from headstart.heads.evaluation.provenance import words_of
+
     rows = []
     for sweep, count, best in found:
-        features, words, accuracy, _ = _cells(sweep.trying, best)
+        features, words, score, *_ = _cells(sweep.trying, best)
+        name = next(iter(best.scores))
+        score = score if name == "accuracy" else (words_of(name), *score)
         tested = best.settings.get("behind", {}).get("samples")
-        counts = (count, sweep.heads, tested, accuracy)
+        counts = (count, sweep.heads, tested, score)
         made, tags = str(sweep.created_at)[:10], tags_text(sweep.tags)
         rows.append((sweep.id, sweep.dataset, *counts, f"{words} on {features}", made, tags))
     columns = (">id", "dataset", ">?settings", ">?heads", ">samples", ">best", "head", "=made")
@@ -123,7 +128,7 @@ def _tried(kept: TriedSweep) -> Result:
         lines.append(winner_text(winner))
 
     def show(out: Any) -> None:
-        out.print(table(None, COLUMNS, rows))
+        out.print(table(None, columns_with([*trials[0].scores]), rows))
         for line in filter(None, lines):
             out.print(text(line))
         explain_words(out, rows)

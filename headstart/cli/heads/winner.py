@@ -18,6 +18,7 @@ def winner_text(winner: Any) -> str:
         winner: a `Winner`, or what its `to_json` gave; None where nothing can be said.
     """
     from headstart.heads.evaluation.intervals import score_text
+    from headstart.heads.evaluation.provenance import words_of
 
     if winner is None:
         return ""
@@ -31,7 +32,7 @@ def winner_text(winner: Any) -> str:
             return f"{value} (no interval)"
         return f"{value} (95 %: {' to '.join(score_text(name, end) for end in ends)})"
 
-    words = name.replace("_", " ")
+    words = words_of(name)
     if facts["candidates"] < 2:
         return ""
     return (
@@ -48,12 +49,17 @@ def simplest_text(sweep: Sweep, words: str) -> str:
         sweep: which.
         words: what the setting is.
     """
+    from headstart.heads.evaluation.provenance import words_of
+    from headstart.heads.trials.objective import objectives_of
+
     best, chosen = sweep.trials[0], sweep.simplest
     if chosen is best:
         return f"No simpler setting is within one standard error of the best one, {words}."
+    scores = chosen.metrics
+    told = [f"{words_of(name)} {scores[name]:.3f}" for name in objectives_of(chosen.task)]
     return (
         f"The simplest within one standard error of the best: {words} on {chosen.features}, "
-        f"accuracy {chosen.crossed.accuracy:.3f}, log loss {chosen.crossed.log_loss:.3f}."
+        f"{', '.join(told)}."
     )
 
 
@@ -89,9 +95,8 @@ def confirmed(workspace: Workspace, sweep: Sweep, trial: Trial, name: str, preci
     """The head of a trial's setting, trained and scored once on the test split."""
     features = workspace.features(trial.blocks.reference, sweep.dataset, precision=precision)
     trying = sweep.trying
-    return workspace.heads.train(
-        name, features, trial.kind, seed=trying.seed, windows=trying.windows
-    )
+    how: dict[str, Any] = {"seed": trying.seed, "task": trying.task, "windows": trying.windows}
+    return workspace.heads.train(name, features, trial.kind, **how)
 
 
 def confirmed_text(head: Any) -> str:

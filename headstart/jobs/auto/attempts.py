@@ -11,10 +11,11 @@ import numpy as np
 
 from headstart.errors import HeadError
 from headstart.extractors.runtime import cores
-from headstart.heads.evaluation.cross_validation import Crossed, cross
+from headstart.heads.evaluation.cross_validation import cross
 from headstart.heads.kind import HeadKind
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.words import setting_words
+from headstart.heads.trials.crossed import Crossed
 from headstart.jobs.auto.budget import FIT, Budget
 from headstart.jobs.auto.found import Attempt, Dropped
 from headstart.jobs.auto.pool import Pool, Told

@@ -17,10 +17,10 @@ import numpy as np
 
 from headstart.heads.combined.greedy import ROUNDS, select
 from headstart.heads.evaluation.best import worse_than_best
-from headstart.heads.evaluation.cross_validation import Crossed
 from headstart.heads.evaluation.outcomes import Outcomes
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.words import setting_words
+from headstart.heads.trials.crossed import Crossed
 from headstart.jobs.auto.found import DEFAULT, ENSEMBLE, SINGLE, Side
 from headstart.jobs.heads.sweep import Trial
 

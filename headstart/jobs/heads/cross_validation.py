@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 import numpy as np
 
@@ -16,11 +17,13 @@ from headstart.extractors.engines.engine import kind_of
 from headstart.heads.attention.layout import tokens_of
 from headstart.heads.attention.tokens import NoTokens, Tokens
 from headstart.heads.copied_rows import copied
-from headstart.heads.evaluation.cross_validation import ACCURACY, LOG_LOSS, OBJECTIVES
-from headstart.heads.evaluation.folds import Fold, split_into_folds, with_few
+from headstart.heads.evaluation.folds import Fold, with_few
 from headstart.heads.kind import Part
 from headstart.heads.labelled import Labelled, check_labelled, labelled_rows
 from headstart.heads.rows import Rows, rows_of
+from headstart.heads.tasks import Classification, MultiLabel, Task, one_task, task_of
+from headstart.heads.trials import by_task
+from headstart.heads.trials.objective import OBJECTIVES, objectives_of
 from headstart.notices import tell, warn
 from headstart.origins.blocks import Block, Blocks, blocks_of
 from headstart.registry.entities import Dataset
@@ -61,7 +64,9 @@ class CrossValidation(Options, error=InvalidHeadSetting):
         windows: of a dataset of windows, what a sample is: the `mean` (the default) or `max` of the
             features of its windows.
         objective: by which sweeps and searches choose heads and put them in order, `accuracy` or
-            `log_loss`; where that is equal, by the other. A ranking is by accuracy.
+            `log_loss`; where that is equal, by the other. See `objectives_of` for those of other
+            tasks; the task's first without it, by which a ranking is.
+        task: what labels mean, a task or its name; classes without it.
     """
 
     folds: int = 5
@@ -70,16 +75,23 @@ class CrossValidation(Options, error=InvalidHeadSetting):
     seed: int = 0
     shots: int | None = None
     windows: str | None = None
-    objective: str = ACCURACY
+    objective: str = ""
+    task: Task = field(default_factory=Classification)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.repeats is None:
             object.__setattr__(self, "repeats", 1 if self.shots is None else FEW_SHOT_REPEATS)
-        if self.objective not in OBJECTIVES:
+        object.__setattr__(self, "task", one_task(self.task) or Classification())
+        self._check_task()
+        known = objectives_of(self.task)
+        if not self.objective:
+            object.__setattr__(self, "objective", known[0])
+        if self.objective not in known:
+            of = "" if by_task.is_plain(self.task) else f", and the task {self.task.name}"
             raise InvalidHeadSetting(
-                f"objective is {self.objective!r}",
-                hint=f"It can be {' or '.join(OBJECTIVES)}.",
+                f"objective is {self.objective!r}{of}",
+                hint=f"It can be {' or '.join(known)}.",
             )
         if self.windows not in (None, MEAN, MAX):
             raise InvalidHeadSetting(
@@ -93,10 +105,40 @@ class CrossValidation(Options, error=InvalidHeadSetting):
         """How many times all folds are tried."""
         return 1 if self.repeats is None else self.repeats
 
+    def _check_task(self) -> None:
+        task = self.task
+        if isinstance(task, Classification) and (task.balanced or task.class_weights):
+            raise InvalidHeadSetting(
+                "the task gives classes weights, and heads are compared with all samples alike",
+                hint="Leave the weights out here; head train takes them.",
+            )
+        if self.shots is not None and not isinstance(task, Classification):
+            raise InvalidHeadSetting(
+                f"shots is {self.shots}, so many samples of each class, and the task {task.name}",
+                hint="Leave shots out; limit looks at fewer samples.",
+            )
+
     @property
     def is_loss(self) -> bool:
         """Whether less of the objective is better."""
-        return self.objective == LOG_LOSS
+        return OBJECTIVES[self.objective].is_loss
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """What the objective is at the least and at the most."""
+        objective = OBJECTIVES[self.objective]
+        return objective.low, objective.high
+
+    def describe(self) -> dict[str, Any]:
+        """As a sweep keeps it, and `of` reads it; without a task where labels are classes."""
+        own = {one.name: getattr(self, one.name) for one in fields(self)}
+        del own["task"]
+        return own if by_task.is_plain(self.task) else {**own, "task": self.task.describe()}
+
+    @staticmethod
+    def of(described: dict[str, Any]) -> CrossValidation:
+        """What `describe` gave; of classes, where there is no task: before there were others."""
+        return CrossValidation(**{**described, "task": task_of(described.get("task", {}))})
 
 
 @dataclass(frozen=True)
@@ -155,13 +197,8 @@ class Candidate:
 
 def folds_of(labelled: Labelled, trying: CrossValidation) -> list[Fold]:
     """The folds of some samples, few samples of each class to train on if that is asked for."""
-    folds = split_into_folds(
-        labelled.targets,
-        trying.folds,
-        classes=labelled.classes,
-        groups=labelled.groups,
-        repeats=trying.times,
-        seed=trying.seed,
+    folds = by_task.folds_of(
+        trying.task, labelled, trying.folds, repeats=trying.times, seed=trying.seed
     )
     if trying.shots is None:
         return folds
@@ -228,7 +265,8 @@ def find(
         for blocks in chosen
     ]
     check_labelled(views[0].samples)
-    views = [labelled_in(views[0]), *(view.labelled() for view in views[1:])]  # said once
+    if not isinstance(trying.task, MultiLabel):  # of which none is an answer
+        views = [labelled_in(views[0]), *(view.labelled() for view in views[1:])]  # said once
     return found_among(wanted.dataset, chosen, views, trying)
 
 
@@ -244,8 +282,12 @@ def found_among(
         trying: on which folds.
     """
     samples = _in_all(views)
-    labelled = labelled_rows(samples, trying.limit, trying.seed)
-    _tell_of_several(dataset, labelled)
+    labelled = labelled_rows(samples, trying.limit, trying.seed, task=trying.task)
+    if by_task.is_plain(trying.task):
+        _tell_of_several(dataset, labelled)
+    else:
+        nothing = np.empty((len(labelled.rows), 0), np.float32)
+        trying.task.check(Part(nothing, labelled.targets), labelled.classes)
     folds = folds_of(labelled, trying)
     ids = [] if len(views) == 1 else samples.take(labelled.rows).ids
     found = []
@@ -263,7 +305,8 @@ def _tell_of_several(dataset: str, labelled: Labelled) -> None:
     if several := sources.several_in(labelled.classes):
         warn(
             f"{dataset}: samples have several labels, and heads are tried on classes: each "
-            f"combination, such as {min(several)!r}, is taken for a class of its own"
+            f"combination, such as {min(several)!r}, is taken for a class of its own; "
+            "--task multi-label (hs.MultiLabel()) tries them one by one"
         )
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from headstart.context import Context
 from headstart.errors import HeadError
-from headstart.heads.evaluation.cross_validation import Crossed, Said, cross, try_fold
+from headstart.heads.evaluation.cross_validation import Said, cross, try_fold
 from headstart.heads.kind import HeadKind
 from headstart.heads.kinds.every_kind import KINDS
+from headstart.heads.trials.by_task import Tried, check_kinds, usual_kinds
 from headstart.jobs.backbones.masks import refuse_lost_masks
 from headstart.jobs.heads.cross_validation import (
     Candidate,
@@ -31,7 +32,7 @@ TRIALS = 50
 def search(
     context: Context,
     features: Features,
-    kinds: str | Sequence[str],
+    kinds: str | Sequence[str] | None = None,
     *,
     trials: int = TRIALS,
     trying: CrossValidation | None = None,
@@ -42,6 +43,7 @@ def search(
     """See `Workspace.search`."""
     optuna = _optuna()
     trying = trying or CrossValidation()
+    kinds = usual_kinds(trying.task) if kinds is None else kinds
     kinds = (kinds,) if isinstance(kinds, str) else tuple(kinds)
     if trials < 1 or not kinds:
         raise HeadError(
@@ -50,18 +52,23 @@ def search(
     for kind in kinds:
         if kind not in KINDS:
             raise HeadError(f"no kind {kind!r}", hint=f"The kinds are {', '.join(KINDS)}.")
+    check_kinds(trying.task, [KINDS[kind]() for kind in kinds])
     started = time.monotonic()
     chosen = choose(context, features)
     refuse_lost_masks(context, [KINDS[kind]() for kind in kinds], chosen)
     by_name = {one.name: one for one in load(context, features, chosen, trying)}
     field, places = Field(features, tuple(chosen), trying), list(by_name)
-    found: list[tuple[Blocks, Crossed]] = []
+    found: list[tuple[Blocks, Tried]] = []
 
     def objective(trial: Any) -> float:
         name = trial.suggest_categorical("features", list(by_name))
         kind = KINDS[trial.suggest_categorical("kind", list(kinds))].suggest(trial)
         one = by_name[name]
-        how: dict[str, Any] = {"seed": trying.seed, "jobs": processes_of(by)}
+        how: dict[str, Any] = {
+            "task": trying.task,
+            "seed": trying.seed,
+            "jobs": processes_of(by),
+        }
         if isinstance(by, TrialExecutor):
             how["elsewhere"] = partial(_elsewhere, by, field, places.index(name))
         (crossed,) = cross([kind], one.rows, one.folds, **how)
@@ -83,14 +90,14 @@ def _elsewhere(
 ) -> Iterator[Said]:
     """The folds of a setting, side by side: the settings follow one from the other."""
     attempts = [
-        (place, partial(_try_fold, kind=kind, number=number, seed=field.trying.seed))
+        (place, partial(_try_fold, kind=kind, number=number, trying=field.trying))
         for kind, number in units
     ]
     return (said for _, said in executor.run(field, attempts)) if attempts else iter(())
 
 
-def _try_fold(one: Candidate, kind: HeadKind, number: int, seed: int) -> Said:
-    return try_fold(kind, number, one.rows, one.folds, seed)
+def _try_fold(one: Candidate, kind: HeadKind, number: int, trying: CrossValidation) -> Said:
+    return try_fold(kind, number, one.rows, one.folds, trying.task, trying.seed)
 
 
 def _optuna() -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -14,15 +14,17 @@ from headstart.context import Context
 from headstart.errors import HeadError
 from headstart.extractors.runtime import versions
 from headstart.heads.evaluation.best import worse_than_best
-from headstart.heads.evaluation.clusters import Clusters, assumption_of
-from headstart.heads.evaluation.cross_validation import Crossed, cross, in_order_of
+from headstart.heads.evaluation.clusters import Clusters
+from headstart.heads.evaluation.cross_validation import cross, in_order_of
 from headstart.heads.evaluation.scores import scores_of, widened
 from headstart.heads.evaluation.simplicity import simplest_of
 from headstart.heads.evaluation.winner import Winner, winner_of
 from headstart.heads.kind import HeadKind
 from headstart.heads.kinds.every_kind import Kinds, every_kind, kind_of
 from headstart.heads.kinds.linear import Linear
-from headstart.heads.tasks import Classification
+from headstart.heads.tasks import Task
+from headstart.heads.trials.by_task import Tried, check_kinds
+from headstart.heads.trials.objective import LOG_LOSS, columns_of, objectives_of
 from headstart.jobs.backbones.masks import refuse_lost_masks
 from headstart.jobs.heads.cross_validation import (
     Candidate,
@@ -48,26 +50,11 @@ BEHIND = "behind"
 ALIKE = "alike"
 """Behind a trial: `Outcomes.alike` of its log losses; of sweeps of before it is not there."""
 
-Watch = Callable[[str, Crossed], None]
+Watch = Callable[[str, Tried], None]
 """Called with `BACKBONE@CUT` and what came of a setting there."""
 
 
-def metrics_of(crossed: Crossed) -> dict[str, Any]:
-    """Accuracy and log loss with their intervals and the number of samples, as a head's."""
-    known = {"accuracy": crossed.interval, "log_loss": crossed.log_losses.interval}
-    clusters = crossed.clusters
-    return {
-        "accuracy": crossed.accuracy,
-        "log_loss": crossed.log_loss,
-        "intervals": {name: list(ends) for name, ends in known.items() if ends is not None},
-        "interval_assumes": assumption_of(clusters),
-        **({} if clusters is None else {"groups": len(clusters)}),
-        "n_test": len(crossed.targets),
-        "spread": crossed.spread,
-    }
-
-
-def unwatched(_name: str, _crossed: Crossed) -> None:
+def unwatched(_name: str, _crossed: Tried) -> None:
     """Of callers who wait for the end."""
 
 
@@ -90,7 +77,7 @@ class Trial(Showable):
     """
 
     blocks: Blocks
-    crossed: Crossed
+    crossed: Tried
     is_worse: bool
 
     @property
@@ -105,33 +92,37 @@ class Trial(Showable):
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
-        """Accuracy and log loss with their intervals and the number of samples, as a head's."""
-        return metrics_of(self.crossed)
+        """See `OutOfFold.metrics`."""
+        return self.crossed.metrics()
 
     def scores(self) -> dict[str, Any] | None:
         """All scores of what its heads said of the rows that they were not trained on, as a head's
-        metrics; None with repeats: the mean of their probabilities is an ensemble's. Accuracy and
-        log loss have the trial's own intervals, all others are as much wider as folds are alike:
-        as a log loss is, since most are of probabilities."""
+        metrics; None with repeats: the mean of what they say is an ensemble's. What heads are
+        compared by has the trial's own intervals, all others are as much wider as folds are alike:
+        as a loss is, since most are of probabilities or numbers."""
         crossed = self.crossed
         if crossed.repeats > 1:
             return None
-        classes = range(crossed.probabilities.shape[1])
-        clusters = Clusters.of(crossed.groups)
-        outputs = crossed.probabilities.astype(np.float32)
-        found = scores_of(Classification(), outputs, crossed.targets, classes, clusters)
-        found = widened(found, crossed.log_losses.reach)
+        classes, clusters = range(crossed.outputs.shape[1]), Clusters.of(crossed.groups)
+        outputs = crossed.outputs.astype(np.float32)
+        found = scores_of(crossed.task, outputs, crossed.targets, classes, clusters)
+        names = objectives_of(crossed.task)
+        loss = LOG_LOSS if LOG_LOSS in names else names[0]
+        found = widened(found, crossed.outcomes(loss).reach)
         found["intervals"] |= self.metrics["intervals"]
         return {name: value for name, value in found.items() if name not in LARGE}
 
     def _facts(self) -> dict[str, Any]:
+        metrics, intervals = self.metrics, self.metrics["intervals"]
         return {
             "features": self.features,
             **self.crossed.settings,
-            "accuracy": self.crossed.accuracy,
-            "interval": list(self.crossed.interval),
-            "log_loss": self.crossed.log_loss,
-            "log_loss_interval": self.metrics["intervals"].get("log_loss"),
+            "accuracy": metrics.get("accuracy"),
+            "interval": intervals.get("accuracy"),
+            "log_loss": metrics.get("log_loss"),
+            "log_loss_interval": intervals.get("log_loss"),
+            "scores": {name: metrics[name] for name in columns_of(self.crossed.task)},
+            "intervals": intervals,
             "samples": len(self.crossed.targets),
             "repeats": self.crossed.repeats,
             "spread_between_draws": self.crossed.spread,
@@ -139,10 +130,15 @@ class Trial(Showable):
         }
 
     def _line(self) -> str:
-        low, high = self.crossed.interval
-        kind = self.crossed.settings["kind"]
-        accuracy = f"{self.crossed.accuracy:.2f} [{low:.2f}, {high:.2f}]"
-        return f"{kind} on {self.features}, accuracy {accuracy}"
+        name, kind = objectives_of(self.crossed.task)[0], self.crossed.settings["kind"]
+        ends = self.metrics["intervals"].get(name)
+        told = "" if ends is None else f" [{ends[0]:.2f}, {ends[1]:.2f}]"
+        return f"{kind} on {self.features}, {name} {self.metrics[name]:.2f}{told}"
+
+    @property
+    def task(self) -> Task:
+        """What its heads are for."""
+        return self.crossed.task
 
     @property
     def kind(self) -> HeadKind:
@@ -151,13 +147,16 @@ class Trial(Showable):
 
     def to_record(self, winner: Winner | None = None) -> TrialRecord:
         """As it is kept; with the best of a sweep is kept what that is worth."""
-        settings = dict(self.crossed.settings)
-        interval = self.metrics["intervals"].get("log_loss")
+        settings, names = dict(self.crossed.settings), columns_of(self.crossed.task)
+        metrics, intervals = self.metrics, self.metrics["intervals"]
+        accuracy = intervals.get("accuracy") or (None, None)
         settings[BEHIND] = {
             "samples": len(self.crossed.targets),
-            "log_loss_interval": interval,
+            "log_loss_interval": intervals.get("log_loss"),
+            "scores": {name: metrics[name] for name in names},
+            "intervals": intervals,
             "spread_between_draws": self.crossed.spread,
-            ALIKE: self.crossed.log_losses.alike,
+            ALIKE: max(self.crossed.outcomes(name).alike for name in objectives_of(self.task)),
             "precision": self.precision,
             **member_features(self.blocks),
             **({} if winner is None else {"winner": winner.to_json()}),
@@ -166,9 +165,9 @@ class Trial(Showable):
             self.features,
             settings.pop("kind"),
             settings,
-            self.crossed.accuracy,
-            *self.crossed.interval,
-            self.crossed.log_loss,
+            metrics.get("accuracy"),
+            *accuracy,
+            metrics.get("log_loss"),
             self.is_worse,
         )
 
@@ -220,7 +219,7 @@ class Sweep(Showable):
             "dataset": self.dataset,
             "heads": self.heads,
             "seconds": self.seconds,
-            **asdict(self.trying),
+            **self.trying.describe(),
             "winner": self.winner,
             "simplest": self.simplest,
             "confirmed": self.confirmed,
@@ -255,6 +254,7 @@ def sweep(
     if not tried:
         raise HeadError("the sweep has no kinds of heads", hint="Give one or more.")
     trying = trying or CrossValidation()
+    check_kinds(trying.task, tried)
     started = time.monotonic()
     chosen = choose(context, features)
     refuse_lost_masks(context, tried, chosen)
@@ -268,7 +268,7 @@ def sweep(
         fitted += count
         progress(fitted, total)
 
-    found: list[tuple[Blocks, Crossed]] = []
+    found: list[tuple[Blocks, Tried]] = []
     if isinstance(by, TrialExecutor):
         places = find(context, features, chosen, trying)
         field = Field(features, tuple(chosen), trying)
@@ -279,6 +279,7 @@ def sweep(
             tried,
             one.rows,
             one.folds,
+            task=trying.task,
             seed=trying.seed,
             progress=advance,
             watch=partial(watch, one.name),
@@ -295,18 +296,18 @@ def _elsewhere(
     kinds: Sequence[HeadKind],
     watch: Watch,
     advance: Callable[[int], None],
-) -> list[tuple[Blocks, Crossed]]:
+) -> list[tuple[Blocks, Tried]]:
     """Of each candidate all linear heads together, which are fitted side by side, and those of each
     other kind alone; in the order that `cross` gives."""
     linear = tuple(kind for kind in kinds if isinstance(kind, Linear))
     others = list(dict.fromkeys(kind for kind in kinds if not isinstance(kind, Linear)))
     parts = [part for part in (linear, *((kind,) for kind in others)) if part]
     attempts = [
-        (place, partial(_cross_some, kinds=part, seed=field.trying.seed))
+        (place, partial(_cross_some, kinds=part, trying=field.trying))
         for part in parts
         for place in range(len(places))
     ]
-    done: list[dict[Any, Crossed]] = [{} for _ in places]
+    done: list[dict[Any, Tried]] = [{} for _ in places]
     for number, crossed in executor.run(field, attempts):
         place, _ = attempts[number]
         settings = {one.settings.get("strength"): one for one in crossed}
@@ -322,14 +323,14 @@ def _elsewhere(
     ]
 
 
-def _cross_some(one: Candidate, kinds: Sequence[HeadKind], seed: int) -> list[Crossed]:
-    return cross(kinds, one.rows, one.folds, seed=seed, jobs=1)
+def _cross_some(one: Candidate, kinds: Sequence[HeadKind], trying: CrossValidation) -> list[Tried]:
+    return cross(kinds, one.rows, one.folds, task=trying.task, seed=trying.seed, jobs=1)
 
 
 def keep(
     context: Context,
     dataset: str,
-    found: list[tuple[Blocks, Crossed]],
+    found: list[tuple[Blocks, Tried]],
     fitted: int,
     started: float,
     trying: CrossValidation,
@@ -351,12 +352,20 @@ def keep(
         Trial(blocks, crossed, is_worse)
         for (blocks, crossed), is_worse in zip(found, worse, strict=True)
     ]
-    winner = winner_of(tried, trying.objective, is_loss=trying.is_loss, seed=trying.seed)
+    ends = trials[0].metrics["intervals"].get(trying.objective)
+    winner = winner_of(
+        tried,
+        trying.objective,
+        is_loss=trying.is_loss,
+        bounds=trying.bounds,
+        interval=None if ends is None else (ends[0], ends[1]),
+        seed=trying.seed,
+    )
     done = Sweep(dataset, trials, fitted, round(time.monotonic() - started, 3), trying, winner)
     record = SweepRecord(
         dataset,
         context.datasets.get(dataset).digest,
-        asdict(trying),
+        trying.describe(),
         fitted,
         done.seconds,
         versions(),

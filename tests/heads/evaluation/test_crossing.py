@@ -15,12 +15,13 @@ from threadpoolctl import threadpool_limits
 import headstart as hs
 from headstart.errors import HeadError
 from headstart.heads.dense_stack import DenseStack
-from headstart.heads.evaluation.cross_validation import Gathered, cross, draws_of
+from headstart.heads.evaluation.cross_validation import cross
 from headstart.heads.evaluation.folds import Fold, held_out, split_into_folds, with_few
 from headstart.heads.evaluation.intervals import wilson_interval
 from headstart.heads.kind import Part
 from headstart.heads.kinds.neighbours import Neighbours
 from headstart.heads.rows import ChosenRows
+from headstart.heads.trials.crossed import Gathered, draws_of
 
 CLASSES = ["a", "b", "c"]
 

@@ -7,7 +7,6 @@ from scipy.stats import binom, norm
 from headstart.heads.combined.gain import shown_to_help
 from headstart.heads.evaluation.areas import BY_INFLUENCES, area_difference, areas_of
 from headstart.heads.evaluation.clusters import Clusters
-from headstart.heads.evaluation.cross_validation import Crossed
 from headstart.heads.evaluation.intervals import NONE
 from headstart.heads.evaluation.paired import (
     PAIRED,
@@ -21,6 +20,7 @@ from headstart.heads.evaluation.paired import (
 from headstart.heads.evaluation.scores import scores_of
 from headstart.heads.regression import Regression
 from headstart.heads.tasks import Classification, MultiLabel, Ordinal
+from headstart.heads.trials.crossed import Crossed
 
 RNG = np.random.default_rng(0)
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from headstart.heads.combined.greedy import select
-from headstart.heads.evaluation.cross_validation import Crossed
 from headstart.heads.evaluation.outcomes import Outcomes
+from headstart.heads.trials.crossed import Crossed
 from headstart.jobs.auto import decision
 from headstart.jobs.auto.decision import Candidates, Room, decide, is_better, selected_across
 from headstart.jobs.heads.sweep import Trial

@@ -10,6 +10,7 @@ from headstart.cached import features_of
 from headstart.context import Context
 from headstart.errors import FeaturesMissing, HeadError, InvalidHeadSetting, LayerNotFound, NotFound
 from headstart.heads.kind import HeadKind
+from headstart.heads.tasks import Task, task_of
 from headstart.jobs.heads.sweep import BEHIND, kind_tried
 from headstart.notices import tell, warn
 from headstart.origins.blocks import blocks_of
@@ -30,6 +31,7 @@ class KeptTrial(Showable):
         seed: of the sweep.
         windows: what a sample was of its windows; None of a dataset without.
         precision: in which the features were, or are to be.
+        task: what the labels mean.
     """
 
     features: str
@@ -38,6 +40,7 @@ class KeptTrial(Showable):
     seed: int
     windows: str | None
     precision: str
+    task: Task
 
 
 def kept_trial(
@@ -86,6 +89,7 @@ def kept_trial(
         trying.get("seed", 0),
         trying.get("windows"),
         precision or _precision_of(context, kept.sweep, features, trial),
+        task_of(trying.get("task", {})),
     )
 
 

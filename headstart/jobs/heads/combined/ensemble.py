@@ -23,6 +23,7 @@ from headstart.heads.kinds.every_kind import kind_of
 from headstart.heads.models.train import Trained, measure, parts_of
 from headstart.heads.models.train import train as fit
 from headstart.heads.tasks import Classification
+from headstart.heads.trials.by_task import is_plain
 from headstart.jobs.heads.combined.kept_trials import Tried, tried_again
 from headstart.jobs.heads.sweep import Sweep
 from headstart.jobs.heads.train import register
@@ -76,9 +77,15 @@ def train_ensemble(
             f"the sweep tried heads on {tried.trying.shots} samples per class",
             hint="An ensemble is trained on all: sweep again without --shots.",
         )
+    if not is_plain(tried.trying.task):
+        raise HeadError(
+            f"the sweep is of the task {tried.trying.task.name}",
+            hint="An ensemble is of heads that say one class; train the sweep's best head: "
+            "`headstart head train NAME --from-sweep ID`.",
+        )
     crossed = [one.crossed for one in tried.trials]
     objective = tried.trying.objective
-    taken = select([one.probabilities for one in crossed], crossed[0].targets, objective, rounds)
+    taken = select([one.outputs for one in crossed], crossed[0].targets, objective, rounds)
     order = sorted(np.flatnonzero(taken.counts), key=lambda n: crossed[n].order(objective))
     chosen = [
         Chosen(

@@ -7,8 +7,9 @@ from typing import Any
 
 from headstart.context import Context
 from headstart.errors import HeadError
-from headstart.heads.evaluation.cross_validation import Crossed, cross
+from headstart.heads.evaluation.cross_validation import cross
 from headstart.heads.kind import HeadKind
+from headstart.heads.trials.out_of_fold import OutOfFold
 from headstart.jobs.heads.care.kept_trial import kept_trial
 from headstart.jobs.heads.cross_validation import CrossValidation, Features, find
 from headstart.jobs.heads.sweep import Sweep
@@ -25,7 +26,7 @@ class OneTried:
 
     blocks: Blocks
     kind: HeadKind
-    crossed: Crossed
+    crossed: OutOfFold
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def tried_again(context: Context, number: int, progress: Progress = silent) -> T
     """
     kept = context.sweeps.get(number)
     known: dict[str, Any] = kept.sweep.trying
-    trying = CrossValidation(**known)
+    trying = CrossValidation.of(known)
     rows = range(1, min(len(kept.trials), ROWS) + 1)
     if context.datasets.get(kept.sweep.dataset).digest != kept.sweep.dataset_digest:
         raise HeadError(
@@ -87,7 +88,7 @@ def tried_again(context: Context, number: int, progress: Progress = silent) -> T
     for (name, precision), place in zip(names, found, strict=True):
         own = [one.kind for one in settings if (one.features, one.precision) == (name, precision)]
         one = place.load()
-        crossed = cross(own, one.rows, one.folds, seed=trying.seed)
+        crossed = cross(own, one.rows, one.folds, task=trying.task, seed=trying.seed)
         each = zip(own, crossed, strict=True)
         trials += [OneTried(one.blocks, kind, result) for kind, result in each]
         done += len(own)

@@ -1,0 +1,129 @@
+"""What depends on the task where heads are tried: folds, kinds of heads, what is gathered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from headstart.errors import HeadError, InvalidHeadSetting
+from headstart.heads.evaluation.folds import Fold, split_into_folds
+from headstart.heads.generalised import SQUARED
+from headstart.heads.kind import FitsLoss, HeadKind, Part
+from headstart.heads.kinds.every_kind import able_kinds
+from headstart.heads.kinds.mlp import MLP
+from headstart.heads.labelled import Labelled
+from headstart.heads.regression import Regression
+from headstart.heads.tasks import Classification, Task
+from headstart.heads.trials.crossed import Crossed, Gathered
+from headstart.heads.trials.numbers import CrossedNumbers, GatheredNumbers
+
+Tried = Crossed | CrossedNumbers
+"""What came of a setting; see `OutOfFold`."""
+
+
+def is_plain(task: Task | None) -> bool:
+    """Whether labels are classes without an order."""
+    return task is None or type(task) is Classification
+
+
+def outputs_of(task: Task, targets: np.ndarray) -> int:
+    """How many numbers a head says of a row."""
+    return int(targets.max()) + 1 if targets.ndim == 1 else targets.shape[1]
+
+
+def gathering_of(
+    task: Task, rows: Part, folds: Sequence[Fold], draws: np.ndarray
+) -> Gathered | GatheredNumbers:
+    """What takes in what the heads of one setting say."""
+    if isinstance(task, Regression):
+        return GatheredNumbers(task, rows, folds, draws)
+    return Gathered(rows, folds, draws, outputs_of(task, rows.targets), task)
+
+
+def check_kinds(task: Task, kinds: Sequence[HeadKind]) -> None:
+    """See, before anything is fitted, that kinds of heads can do a task.
+
+    Raises:
+        HeadError: one cannot.
+    """
+    for kind in kinds:
+        if (refused := _refusal(task, kind)) is not None:
+            raise HeadError(refused[0], hint=refused[1])
+
+
+def _refusal(task: Task, kind: HeadKind) -> tuple[str, str] | None:
+    """Why a kind cannot do a task, and what can; None where it can."""
+    if task.name not in kind.tasks:
+        told = f"a head of kind {kind.kind} cannot do the task {task.name}"
+        return told, f"Take kind {able_kinds(task.name)}."
+    if isinstance(task, Regression) and task.loss != SQUARED and not isinstance(kind, FitsLoss):
+        told = f"a head of kind {kind.kind} knows no loss but the squared error"
+        return told, "Take kind ridge, or leave the loss out."
+    return None
+
+
+def usual_kinds(task: Task) -> list[str]:
+    """The names of the kinds whose settings are searched unless others are named: what is fitted
+    first, and an mlp, where that can do the task."""
+    first, more = task.default_kind.kind, MLP()
+    return [first, more.kind] if _refusal(task, more) is None else [first]
+
+
+def folds_of(
+    task: Task, labelled: Labelled, folds: int, *, repeats: int = 1, seed: int = 0
+) -> list[Fold]:
+    """The folds of a task: of classes each has its share; of numbers, and of several labels, whose
+    combinations may be too rare for that, rows or groups are mixed.
+
+    Raises:
+        HeadError: there are too few rows, or groups, for so many folds.
+    """
+    if isinstance(task, Classification):
+        return split_into_folds(
+            labelled.targets,
+            folds,
+            classes=labelled.classes,
+            groups=labelled.groups,
+            repeats=repeats,
+            seed=seed,
+        )
+    return mixed_folds(len(labelled.targets), folds, labelled.groups, repeats=repeats, seed=seed)
+
+
+def mixed_folds(
+    rows: int,
+    folds: int,
+    groups: Sequence[str] | None = None,
+    *,
+    repeats: int = 1,
+    seed: int = 0,
+) -> list[Fold]:
+    """scikit-learn's `KFold`, or `GroupKFold`, with rows or groups mixed by seed, anew for each
+    repeat: each row is tested once a repeat, and a group stays together.
+
+    Raises:
+        HeadError: there are fewer rows, or groups, than folds.
+    """
+    from sklearn.model_selection import GroupKFold, KFold
+
+    if folds < 2 or repeats < 1:
+        raise InvalidHeadSetting(
+            f"folds is {folds}, repeats {repeats}",
+            hint="Give 2 and 1, or more.",
+        )
+    count = rows if groups is None else len(set(groups))
+    if count < folds:
+        what = "samples" if groups is None else "groups"
+        raise HeadError(
+            f"there are {count} {what} to try heads on, fewer than the {folds} folds",
+            hint="Take fewer folds, or add samples.",
+        )
+    maker = KFold if groups is None else GroupKFold
+    return [
+        Fold(train, test)
+        for repeat in range(repeats)
+        for train, test in maker(folds, shuffle=True, random_state=seed + repeat).split(
+            np.zeros(rows), None, groups
+        )
+    ]

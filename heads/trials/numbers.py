@@ -1,0 +1,184 @@
+"""What heads of one setting said of the rows that they were not trained on, as numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from headstart.heads.evaluation.bootstrap import Interval, r2_interval, roots_interval
+from headstart.heads.evaluation.clusters import Clusters
+from headstart.heads.evaluation.folds import Fold
+from headstart.heads.evaluation.outcomes import Outcomes
+from headstart.heads.evaluation.scores import widened
+from headstart.heads.evaluation.simplicity import complexity_of
+from headstart.heads.kind import Complexity, HeadKind, Part
+from headstart.heads.regression import Regression
+from headstart.heads.trials.crossed import metrics_of, order_by
+from headstart.heads.trials.objective import ABSOLUTE, OBJECTIVES, R2, ROOT, objectives_of
+from headstart.values.showable import Showable
+
+
+@dataclass(frozen=True)
+class CrossedNumbers(Showable):
+    """See `OutOfFold`. Scores are those of single heads: each repeat is scored by itself, then the
+    scores are averaged.
+
+    Attributes:
+        task: the regression, with its loss.
+        settings: of the heads, as `HeadKind.describe` gives them, with `kind`.
+        said: in each repeat, (repeats, rows, outputs), float64.
+        targets: the numbers, (rows, outputs), float64.
+        draws: by which fold's heads, numbered through all repeats, (repeats, rows).
+        taken: which share of the rows a fold trains on.
+        groups: of each row, (rows,), rows of which are no evidence of their own; None without.
+        complexity: of the heads, see `complexity_of`.
+    """
+
+    task: Regression
+    settings: dict[str, Any]
+    said: np.ndarray
+    targets: np.ndarray
+    draws: np.ndarray
+    taken: float = 0.0
+    groups: np.ndarray | None = None
+    complexity: Complexity = (math.inf, math.inf)
+
+    @cached_property
+    def clusters(self) -> Clusters | None:
+        return Clusters.of(self.groups)
+
+    @property
+    def outputs(self) -> np.ndarray:
+        return self.said.mean(axis=0)
+
+    @property
+    def repeats(self) -> int:
+        return len(self.said)
+
+    def outcomes(self, objective: str) -> Outcomes:
+        """Of each sample in each repeat: its part of R2, which is 1 less its squared error over the
+        variance of the numbers, the mean over several; or its absolute error, or the task's own
+        loss."""
+        return self._outcomes[objective]
+
+    @cached_property
+    def _outcomes(self) -> dict[str, Outcomes]:
+        return {
+            name: Outcomes(self._values(name), self.draws, self.taken, self.clusters)
+            for name in objectives_of(self.task)
+        }
+
+    def _values(self, objective: str) -> np.ndarray:
+        """(repeats, rows), float64."""
+        if objective == R2:
+            return 1 - (self._squares / self.targets.var(axis=0)).mean(axis=2)
+        if objective == ABSOLUTE:
+            return np.abs(self.said - self.targets).mean(axis=2)
+        return np.stack([self.task.losses_of(one, self.targets) for one in self.said])
+
+    @property
+    def _squares(self) -> np.ndarray:
+        return (self.said - self.targets) ** 2
+
+    def order(self, objective: str) -> tuple[float, float]:
+        return order_by(self, objective)
+
+    @property
+    def spread(self) -> float | None:
+        return self.outcomes(objectives_of(self.task)[0]).spread
+
+    def metrics(self) -> dict[str, Any]:
+        """The task's own score, R2, mean absolute error and root mean squared error, with their
+        intervals; see `_interval`."""
+        scores = {name: self.outcomes(name).mean for name in objectives_of(self.task)}
+        scores[ROOT] = float(np.sqrt(self._squares.mean(axis=1)).mean())
+        return metrics_of(self, scores, {name: self._interval(name, scores) for name in scores})
+
+    def _interval(self, name: str, scores: dict[str, float]) -> Interval | None:
+        """As of a head's score, as much wider as folds are alike. Of repeats that of the mean of
+        the samples' parts, which knows of the training sets that were drawn, and takes the variance
+        of the numbers for known."""
+        if name in (R2, ROOT) and self.repeats == 1:
+            find = r2_interval if name == R2 else _roots
+            ends, reach = find(self.said[0], self.targets, self.clusters), self._reach
+        elif name == ROOT:
+            ends = roots_interval(self._squares.mean(axis=0), self.clusters)
+            reach = self._reach
+        else:
+            ends, reach = self.outcomes(name).interval, 1.0
+        if ends is None:
+            return None
+        told = widened({name: scores[name], "intervals": {name: ends}}, reach)
+        low, high = told["intervals"][name]
+        return max(low, OBJECTIVES[name].low) if name in OBJECTIVES else low, high
+
+    @property
+    def _reach(self) -> float:
+        """How much wider, see `Outcomes.reach`: that of the squared errors."""
+        return self.outcomes(R2).reach
+
+    def _facts(self) -> dict[str, Any]:
+        """The settings and what they are worth; what was said is of many samples."""
+        drawn = {"repeats": self.repeats, "spread_between_draws": self.spread}
+        scores = self.metrics()
+        known = {name: one for name, one in scores.items() if name in (*OBJECTIVES, ROOT)}
+        return {
+            **self.settings,
+            **known,
+            "intervals": scores["intervals"],
+            "samples": len(self.targets),
+            **drawn,
+        }
+
+    def _line(self) -> str:
+        name = objectives_of(self.task)[0]
+        return f"{self.settings['kind']}, {name} {self.outcomes(name).mean:.3f}"
+
+
+def _roots(said: np.ndarray, targets: np.ndarray, clusters: Clusters | None) -> Interval | None:
+    return roots_interval((said - targets) ** 2, clusters)
+
+
+class GatheredNumbers:
+    """As `Gathered`, of numbers.
+
+    Args:
+        task: the regression.
+        rows: what is tried.
+        folds: which rows each trains on and tries.
+        draws: of the folds, see `draws_of`.
+    """
+
+    def __init__(
+        self, task: Regression, rows: Part, folds: Sequence[Fold], draws: np.ndarray
+    ) -> None:
+        self._task, self._rows, self._folds, self._draws = task, rows, folds, draws
+        self._left = len(folds)
+        self._said = np.zeros((*draws.shape, rows.targets.shape[1]))
+
+    def add(self, number: int, said: np.ndarray) -> bool:
+        """Numbers (rows, outputs) from a fold's head; whether all folds are done."""
+        tried = self._folds[number].test
+        repeat = int((self._draws[:, tried[0]] == number).argmax())
+        self._said[repeat, tried] = said
+        self._left -= 1
+        return not self._left
+
+    def result(self, settings: dict[str, Any], kind: HeadKind) -> CrossedNumbers:
+        """Once, when all folds are done."""
+        rows, trained = self._rows, max(len(fold.train) for fold in self._folds)
+        return CrossedNumbers(
+            self._task,
+            settings,
+            self._said,
+            rows.targets,
+            self._draws,
+            trained / len(rows),
+            rows.groups,
+            complexity_of(kind, rows, trained, rows.targets.shape[1]),
+        )

@@ -1,0 +1,62 @@
+"""What labels mean, as options of the verbs that compare heads on folds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+TASKS = ("classification", "multi-label", "ordinal", "regression")
+OBJECTIVES = (
+    "accuracy",
+    "log_loss",
+    "exact",
+    "r2",
+    "mean_absolute_error",
+    "poisson_deviance",
+    "pinball_loss",
+)
+NAMES = ("task", "separator", "order", "loss", "quantile")
+
+
+def task_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`--task`, and what tasks need to know beside it."""
+    options = (
+        click.option(
+            "--task",
+            type=click.Choice(TASKS),
+            help="What a label is: one class (the default), several, a class in an order, or a "
+            "number.",
+        ),
+        click.option("--separator", help="multi-label: what separates labels. Default: |."),
+        click.option(
+            "--order", help="ordinal: the classes from lowest to highest, separated by commas."
+        ),
+        click.option(
+            "--loss",
+            type=click.Choice(("squared", "poisson", "quantile")),
+            help="regression: predict the mean (squared, the default), the mean of counts "
+            "(poisson), or a quantile.",
+        ),
+        click.option(
+            "--quantile",
+            type=float,
+            help="regression: the quantile of --loss quantile. Default: 0.5.",
+        ),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def taken_task(given: dict[str, Any]) -> Any:
+    """The task that options name, which are taken out of those that are given.
+
+    Raises:
+        click.UsageError: one of them is not for this task.
+    """
+    from headstart.cli.head import task_of
+
+    own = {name: given.pop(name) for name in NAMES}
+    return task_of(own.pop("task") or "classification", **own)
