@@ -28,8 +28,8 @@ TRIES = 100
 
 @dataclass(frozen=True)
 class Bagged(Options, error=InvalidHeadSetting):
-    """Several heads of one kind as one, the mean of what they say, each fitted to samples drawn with
-    replacement. Good for kinds that change much with the samples: mlp, neighbours.
+    """Several heads of one kind as one, the mean of what they say, each fitted to samples drawn
+    with replacement. Good for kinds that change much with the samples: mlp, neighbours.
 
     Attributes:
         of: what each is: `hs.MLP(…)`, `hs.Linear(…)`…
