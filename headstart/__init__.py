@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from headstart.catalog.head import Head
     from headstart.errors import HeadstartError
     from headstart.extractors.run.settings import Settings
+    from headstart.heads.combined.bagged import Bagged
     from headstart.heads.kinds.attentive import Attentive
     from headstart.heads.kinds.linear import Linear
     from headstart.heads.kinds.mlp import MLP
@@ -49,6 +50,7 @@ __all__ = [
     "MLP",
     "SVM",
     "Attentive",
+    "Bagged",
     "Classification",
     "CrossValidation",
     "FeatureView",
@@ -74,6 +76,7 @@ __all__ = [
 # Imported at first use: `import headstart` and `headstart --help` must cost nothing.
 _HOMES = {
     "Attentive": "headstart.heads.kinds.attentive",
+    "Bagged": "headstart.heads.combined.bagged",
     "Classification": "headstart.heads.tasks",
     "FeatureView": "headstart.storage.views",
     "FineTuning": "headstart.heads.models.finetune",

@@ -21,6 +21,7 @@ from headstart.extractors.datasets import reader_of, voided_in
 from headstart.extractors.datasets.corrections import Corrections
 from headstart.extractors.engines.engine import INT8, kind_of
 from headstart.extractors.preprocessing.batches import Batch, stack
+from headstart.heads.combined.bagged import Bagged
 from headstart.heads.combined.ensemble import ENSEMBLE, Ensemble
 from headstart.heads.dense_stack import DenseStack
 from headstart.heads.evaluation.by_sample import BySample
@@ -142,13 +143,18 @@ class TrainedHead(Showable):
         """
         if self.is_tuned:
             return self.tuned_top.stack
-        kind = Ensemble if self.is_ensemble else DenseStack
+        kind = Ensemble if self.is_of_several else DenseStack
         return kind.read(self._artifact())
 
     @property
     def is_ensemble(self) -> bool:
-        """Whether it is several heads, which say one thing together."""
+        """Whether it is several heads of a sweep, which say one thing together."""
         return self.record.kind == ENSEMBLE
+
+    @property
+    def is_of_several(self) -> bool:
+        """Whether it says the mean of what several heads say: an ensemble's, or bagged ones."""
+        return self.record.kind in (ENSEMBLE, Bagged.kind)
 
     @property
     def is_tuned(self) -> bool:

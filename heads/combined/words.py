@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from headstart.heads.evaluation.intervals import interval_text, score_text
 from headstart.heads.kinds.words import setting_words
 
 
@@ -17,6 +18,19 @@ def members_text(settings: Mapping[str, Any]) -> str:
         for one in members
     ]
     return f"{len(members)} head{'s' * (len(members) > 1)}: {'; '.join(each)}" if each else ""
+
+
+def out_of_bag_text(settings: Mapping[str, Any]) -> str:
+    """What bagged heads had right of the samples that they did not draw; empty of other heads."""
+    found = settings.get("out_of_bag")
+    if found is None:
+        return ""
+    return (
+        f"accuracy {score_text('accuracy', found['accuracy'])} (95 %: "
+        f"{interval_text(found, 'accuracy')}), log loss "
+        f"{score_text('log_loss', found['log_loss'])} ({interval_text(found, 'log_loss')}), {found['n']:,} train and validation samples, each "
+        "judged by the heads that did not draw it"
+    )
 
 
 def compared_text(settings: Mapping[str, Any]) -> str:

@@ -160,6 +160,8 @@ def _calibrated_text(record: Head) -> str:
         return f"not calibrated: no sample could be left out of its training to ask; {UNSURE}"
     if record.kind == "ensemble":
         return "not calibrated as one: the mean of members that are each as heads of their kind"
+    if record.kind == "bagged":
+        return "not calibrated as one: the mean of heads that are each as those of their kind"
     if temperature is None:
         return f"not calibrated: as the fit gave them; {UNSURE}"
     if judged is None:
@@ -204,7 +206,8 @@ def _is_refitted(record: Head) -> bool:
     members = [one["kind"] for one in record.settings.get("members", ())]
     if Linear.kind in members:
         return bool(record.metrics["n_validation"])
-    return record.kind == Linear.kind and not is_ordinal and bool(record.metrics["n_validation"])
+    kind = record.settings["of"] if record.kind == "bagged" else record.kind
+    return kind == Linear.kind and not is_ordinal and bool(record.metrics["n_validation"])
 
 
 def scored_text(record: Head) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from headstart.errors import HeadError
+from headstart.heads.combined.bagged import Bagged
 from headstart.heads.kind import HeadKind
 from headstart.heads.setting import Setting
 from headstart.plugins import Plugins
@@ -107,8 +108,10 @@ def kind_of(name: str, settings: Mapping[str, Any]) -> Any:
     Of a head that was fitted those that are `given` count: a fit has epochs of its own as well,
     and to train with as many again would make another head.
     """
-    made: Any = KINDS[name]
     settings = {**settings, **settings.get("given", {})}
+    if name == Bagged.kind:
+        return Bagged(kind_of(settings["of"], settings["each"]), settings["bags"])
+    made: Any = KINDS[name]
     given = {
         field.name: tuple(value) if isinstance(value := settings[field.name], list) else value
         for field in dataclasses.fields(made)

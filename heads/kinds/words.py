@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from headstart.heads.combined.bagged import Bagged
 from headstart.heads.kinds.every_kind import KINDS, kind_of
 
 UNSAID = {"patience", "iterations"}
@@ -20,6 +21,9 @@ def setting_words(settings: Mapping[str, Any]) -> str:
         settings: what `describe` gave, with `kind`.
     """
     kind = settings["kind"]
+    if kind == Bagged.kind:
+        each = setting_words({"kind": settings["of"], **settings["each"]})
+        return f"{kind}, {settings['bags']} of {each}"
     given = {name: value for name, value in settings.items() if name not in {"kind", *UNSAID}}
     return ", ".join([kind, *filter(None, (_said(kind, *one) for one in given.items()))])
 
@@ -29,7 +33,7 @@ def given_words(kind: str, settings: Mapping[str, Any]) -> str:
 
     Empty of a kind that is not known here: of a fine-tuned head, or a package that is gone.
     """
-    if kind not in KINDS:
+    if kind not in KINDS and kind != Bagged.kind:
         return ""
     described = settings.get("given") or kind_of(kind, settings).describe()
     if "history" in settings and "given" not in settings:  # those of the fit, not those allowed

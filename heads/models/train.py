@@ -10,12 +10,14 @@ import numpy as np
 
 from headstart.errors import HeadError
 from headstart.heads.attention.layout import tokens_of
+from headstart.heads.combined.bagged import Bagged
 from headstart.heads.combined.ensemble import Ensemble
 from headstart.heads.dense_stack import DenseStack, outputs_of, stack_of
 from headstart.heads.evaluation.by_sample import BySample
 from headstart.heads.evaluation.clusters import clusters_of
 from headstart.heads.evaluation.scores import few_trained, scores_of
 from headstart.heads.kind import HeadKind, Part, tokens_for
+from headstart.heads.models.bags import fit_bags
 from headstart.heads.origins import fit_near_zero
 from headstart.heads.rows import rows_of
 from headstart.heads.tasks import Classification, Task
@@ -68,16 +70,20 @@ def train(
     chosen: HeadKind = kind or task.default_kind()
     parts, classes = parts_of(view, task, more)
     width = len(classes) or parts["train"].targets.shape[1]
-    fitted = fit_near_zero(
-        lambda train, validation: task.fit(chosen, train, validation, width, seed),
-        parts["train"],
-        parts["validation"],
-        tokens_for(chosen, parts["train"]),
-    )
-    stack = stack_of(fitted.layers, classes)
+    if isinstance(chosen, Bagged):
+        bags = fit_bags(chosen, parts, classes, task, seed)
+        stack, details = bags.ensemble, bags.details(view, parts, classes, task)
+    else:
+        fitted = fit_near_zero(
+            lambda train, validation: task.fit(chosen, train, validation, width, seed),
+            parts["train"],
+            parts["validation"],
+            tokens_for(chosen, parts["train"]),
+        )
+        stack, details = stack_of(fitted.layers, classes), fitted.details
     metrics = measure(stack, view, task, parts, classes)
     given = chosen.describe()
-    settings = {**given, **fitted.details, **task.describe(), "views": len(more), "given": given}
+    settings = {**given, **details, **task.describe(), "views": len(more), "given": given}
     if view.windows == EACH and isinstance(settings.get("judged_on"), dict):
         judged = settings["judged_on"]
         settings["judged_on"] = {

@@ -31,7 +31,7 @@ from headstart.cli.output import (
     windows_option,
     with_options,
 )
-from headstart.cli.parameters import SEED
+from headstart.cli.parameters import NUMBER, SEED
 from headstart.progress import watched
 from headstart.registry.selection.words import ALL, tags_in_words
 
@@ -57,6 +57,12 @@ TRAIN_OPTIONS = (
         metavar="ID",
         help="Train several heads of a sweep as one, chosen by what they said of samples they were "
         "not trained on. Replaces BACKBONE and DATASET.",
+    ),
+    click.option(
+        "--bags",
+        type=NUMBER,
+        metavar="K",
+        help="Train K heads on samples drawn with replacement; the head says their mean.",
     ),
     click.option(
         "--task",
@@ -130,6 +136,7 @@ def _train(
     from_sweep: str | None,
     ensemble: str | None,
     kind: str | None,
+    bags: int | None,
     task: str | None,
     separator: str | None,
     order: str | None,
@@ -152,6 +159,7 @@ def _train(
     """
     from headstart.cached import check_one_cut
     from headstart.cli.extract import extract_missing
+    from headstart.heads.combined.bagged import Bagged
     from headstart.jobs.named import both_named
     from headstart.registry.references import parts_of
 
@@ -168,7 +176,7 @@ def _train(
         class_weights=weights_in(class_weights) or None,
     )
     of_task = (task, separator, order, decision, loss, quantile, balanced, class_weights)
-    others = (backbone, dataset, kind, *of_task, windows, given)
+    others = (backbone, dataset, kind, bags, *of_task, windows, given)
     if ensemble is not None:
         others = any((*others, from_sweep, seed, precision, views))
         return _ensemble(call, name, number_of_sweep(ensemble, others=others), tagged)
@@ -185,6 +193,7 @@ def _train(
         raise click.UsageError("Name a BACKBONE and a DATASET, or a sweep with --from-sweep.")
     else:
         settings = _kind(kind or made.default_kind.kind, given)
+        settings = settings if bags is None else Bagged(settings, bags)
         workspace, precision = call.open(backbone, dataset), precision or "float32"
     backbone, dataset = both_named(
         workspace.context, backbone, dataset, looks=False, on_error=on_error

@@ -226,3 +226,29 @@ def test_every_format_says_what_the_cached_features_say(two, tmp_path, name):
     fit_members(two.context, "e", "pics", chosen, {}, 0, None)
     made = two.heads.get("e").attach_checked(tmp_path / f"e-{name}", labels="." not in name)
     assert made.difference < 1e-4
+
+
+def test_bagged_heads_are_one_head_that_runs_the_trunk_once(two, run, tmp_path):
+    ran = run("head", "train", "bag", "net@features + other@features", "pics", "--kind",
+              "prototype", "--bags", "3")  # fmt: skip
+    said = " ".join(ran.out.split())
+    assert ran.code == 0 and "out of bag" in said and "bagged" in said, ran
+    head = two.heads.get("bag")
+    assert head.record.kind == "bagged" and "3 of prototype" in run("head", "show", "bag").out
+    told = head.record.settings["out_of_bag"]
+    low, high = told["intervals"]["accuracy"]
+    assert low <= told["accuracy"] <= high
+    assert told["n"] <= head.metrics["n_train"] + head.metrics["n_validation"]
+    whole = head.attach_checked(tmp_path / "bag.keras")
+    assert whole.difference < 1e-4
+    assert len([one for one in whole.model.layers if one.name.startswith("trunk_")]) == 2
+    assert head.reproduce().agrees
+    again = head.retrain()
+    assert again.record.version == 2 and again.metrics["accuracy"] == head.metrics["accuracy"]
+    head.export(tmp_path / "bag.head.zip")
+    back = two.heads.import_(tmp_path / "bag.head.zip", "back")
+    np.testing.assert_array_equal(back.held_out().probabilities, head.held_out().probabilities)
+    with pytest.raises(HeadError, match="is bagged, and has no learning curve"):
+        head.learning_curve()
+    with pytest.raises(HeadError, match="not tried on folds"):
+        two.sweep("pics", ["net@pool"], hs.Bagged(hs.Prototype()), trying=TRYING)

@@ -25,9 +25,10 @@ def learning_curve(
             f"head {record.name!r} was fine-tuned, and has no learning curve of its own",
             hint=f"Draw that of the head it came from, {record.settings['parent']}.",
         )
-    if head.is_ensemble:
+    if head.is_of_several:
+        what = "an ensemble" if head.is_ensemble else "bagged"
         raise HeadError(
-            f"head {record.name!r} is an ensemble, and has no learning curve of its own",
+            f"head {record.name!r} is {what}, and has no learning curve of its own",
             hint="Draw that of a head of one of its members' settings, as `head show` lists them.",
         )
     if head.windows.get("pooled") == EACH:
@@ -43,4 +44,4 @@ def can_be_drawn(head: TrainedHead) -> bool:
     """Whether there is such a curve, as far as the head itself tells."""
     is_of_samples = head.windows.get("pooled") != EACH
     is_one_class = bool(head.record.classes) and isinstance(head.task, Classification)
-    return is_one_class and is_of_samples and not (head.is_tuned or head.is_ensemble)
+    return is_one_class and is_of_samples and not (head.is_tuned or head.is_of_several)

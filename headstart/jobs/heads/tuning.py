@@ -13,6 +13,7 @@ from headstart.backbone_model import load_graph
 from headstart.errors import FeaturesMissing, HeadError
 from headstart.extractors.backbones.cuts import Cut, resolve
 from headstart.extractors.backbones.masks import MASKED, is_bottleneck_with_mask
+from headstart.heads.combined.bagged import Bagged
 from headstart.heads.combined.ensemble import ENSEMBLE
 from headstart.heads.dense_stack import DenseStack, flat
 from headstart.heads.evaluation.clusters import Clusters
@@ -162,7 +163,7 @@ def _check_kind(head: TrainedHead) -> None:
     task = task_of(record.settings)
     if type(task) is not Classification:
         raise HeadError(f"head {record.name!r} is for {task.name}; fine-tuning knows classes alone")
-    if record.kind in (Neighbours.kind, ENSEMBLE):
+    if record.kind in (Neighbours.kind, ENSEMBLE, Bagged.kind):
         raise HeadError(
             f"head {record.name!r} is of kind {record.kind}, which steps cannot improve",
             hint="Fine-tune a linear head or an mlp.",

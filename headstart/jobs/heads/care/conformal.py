@@ -161,6 +161,12 @@ def _said(head: TrainedHead, view: FeatureView, judging: FeatureView) -> np.ndar
             "the validation split, too: none is left to calibrate sets on",
             hint="Take the sets of a single head.",
         )
+    if head.is_of_several:
+        raise HeadError(
+            f"head {head.record.name!r} is bagged, and its members were fitted to samples of the "
+            "validation split, too: none is left to calibrate sets on",
+            hint="Take the sets of a single head.",
+        )
     is_refitted = head.record.kind == Linear.kind and "strength" in head.record.settings
     if not is_refitted or head.record.settings.get("task") == "ordinal":
         return head.judge.predict_proba(judging.to_numpy())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from headstart.heads.combined.words import compared_text, members_text
+from headstart.heads.combined.words import compared_text, members_text, out_of_bag_text
 from headstart.heads.evaluation.intervals import interval_text, score_text, share_text
 from headstart.heads.evaluation.per_class import majority_of
 from headstart.heads.evaluation.provenance import (
@@ -64,6 +64,7 @@ def lines_of(head: TrainedHead) -> list[Row]:
         ("chosen on", chosen_text(record.settings)),
         *[("not chosen", line) for line in [record.settings.get("not_chosen")] if line],
         *[("members", line) for line in [members_text(record.settings)] if line],
+        *[("out of bag", line) for line in [out_of_bag_text(record.settings)] if line],
         *[("compared", line) for line in [compared_text(record.settings)] if line],
         ("settings", given_words(record.kind, record.settings) or None),
         ("fitted", fitted_words(record.kind, record.settings) or None),

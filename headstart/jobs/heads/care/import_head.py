@@ -9,6 +9,7 @@ from typing import Any
 
 from headstart.context import Context
 from headstart.errors import HeadError, first_line
+from headstart.heads.combined.bagged import Bagged
 from headstart.heads.combined.ensemble import ENSEMBLE, Ensemble
 from headstart.heads.dense_stack import DenseStack
 from headstart.heads.evaluation.provenance import TUNED
@@ -67,7 +68,8 @@ def check_weights(context: Context, head: Head, blocks: Blocks) -> None:
 
             stack: Any = TunedTop.read(place).stack
         else:
-            stack = (Ensemble if head.kind == ENSEMBLE else DenseStack).read(place)
+            is_of_several = head.kind in (ENSEMBLE, Bagged.kind)
+            stack = (Ensemble if is_of_several else DenseStack).read(place)
         classes, width = list(stack.classes), stack.width
     except Exception as error:  # whatever numpy and our own reading make of other bytes
         raise HeadError(f"the weights of head {head.name!r} cannot be read", hint=HINT) from error
