@@ -15,7 +15,7 @@ from headstart.heads.dense_stack import DenseStack, outputs_of, stack_of
 from headstart.heads.evaluation.by_sample import BySample
 from headstart.heads.evaluation.clusters import clusters_of
 from headstart.heads.evaluation.scores import few_trained, scores_of
-from headstart.heads.kind import HeadKind, Part, tokens_for
+from headstart.heads.kind import Fitted, HeadKind, Part, takes_class_names, tokens_for
 from headstart.heads.origins import fit_near_zero
 from headstart.heads.rows import rows_of
 from headstart.heads.tasks import Classification, Task
@@ -66,16 +66,22 @@ def train(
     """
     task = task or Classification()
     chosen: HeadKind = kind or task.default_kind()
-    parts, classes = parts_of(view, task, more)
+    is_taught = not takes_class_names(chosen)
+    parts, classes = parts_of(view, task, more, is_taught=is_taught)
     width = len(classes) or parts["train"].targets.shape[1]
-    fitted = fit_near_zero(
-        lambda train, validation: task.fit(chosen, train, validation, width, seed),
-        parts["train"],
-        parts["validation"],
-        tokens_for(chosen, parts["train"]),
-    )
+
+    def fit(train: Part, validation: Part) -> Fitted:
+        return task.fit(chosen, train, validation, width, seed)
+
+    if is_taught:
+        tokens = tokens_for(chosen, parts["train"])
+        fitted = fit_near_zero(fit, parts["train"], parts["validation"], tokens)
+    else:
+        fitted = fit(parts["train"], parts["validation"])
     stack = stack_of(fitted.layers, classes)
     metrics = measure(stack, view, task, parts, classes)
+    if not is_taught:
+        metrics["few"] = []  # it learned of none
     given = chosen.describe()
     settings = {**given, **fitted.details, **task.describe(), "views": len(more), "given": given}
     if view.windows == EACH and isinstance(settings.get("judged_on"), dict):
@@ -114,11 +120,12 @@ def measure(
 
 
 def parts_of(
-    view: FeatureView, task: Task, more: Sequence[FeatureView] = ()
+    view: FeatureView, task: Task, more: Sequence[FeatureView] = (), *, is_taught: bool = True
 ) -> tuple[dict[str, Part], list[Label]]:
     """The splits with features and targets, and the label of each output.
 
-    Rows of other views stand behind those of the train split.
+    Rows of other views stand behind those of the train split, which may be empty of a head that
+    is not taught.
 
     Raises:
         HeadError: the labels or splits do not allow training; the message says which.
@@ -128,13 +135,14 @@ def parts_of(
         split: part_of([view.split(split), *(more if split == "train" else ())], task, classes)
         for split in SPLITS
     }
-    for split in ("train", "test"):
+    for split in ("train", "test") if is_taught else ("test",):
         if not len(parts[split]):
             raise HeadError(
                 f"the {split} split is empty",
                 hint="Add samples, or say which is which in a `split` column or array.",
             )
-    task.check(parts["train"], classes)
+    if is_taught:
+        task.check(parts["train"], classes)
     return parts, classes
 
 
