@@ -22,9 +22,14 @@ from headstart.heads.bounds import Bounds
 from headstart.heads.largest import BLOCK, votes_of
 from headstart.storage.manifest import Label
 
-FORMATS = tuple(f"headstart.dense-stack/{number}" for number in (1, 2, 3, 4))
-"""Of stacks without an origin, with one, with bounds (and perhaps an origin), and with attention
-(and perhaps these): code that does not know of them must not read it."""
+FORMATS = tuple(f"headstart.dense-stack/{number}" for number in (1, 2, 3, 4, 5))
+"""Of stacks without an origin, with one, with bounds (and perhaps an origin), with attention (and
+perhaps these), and with rows brought to length one: code that does not know of them must not read
+it."""
+UNIT = "unit"
+"""The activation that divides a row by its length; one of length 0 stays."""
+SHORTEST = 1e-12
+"""Of the square of a length: what is shorter counts as so long. Keras has the same."""
 ROWS_AT_ONCE = 4096
 BYTES_AT_ONCE = 256 << 20
 """Of features that outputs are asked of; fewer rows than `ROWS_AT_ONCE`, if they are wide."""
@@ -171,7 +176,13 @@ class DenseStack:
     def to_bytes(self) -> bytes:
         """The stack as an `.npz` archive without pickles."""
         head, arrays = self.parts()
-        return archive(FORMATS[number_of_format(arrays)], head, arrays)
+        number = len(FORMATS) - 1 if self.has_units else number_of_format(arrays)
+        return archive(FORMATS[number], head, arrays)
+
+    @property
+    def has_units(self) -> bool:
+        """Whether a layer brings rows to length one."""
+        return any(layer.activation == UNIT for layer in self.layers)
 
     @staticmethod
     def read(path: Path) -> DenseStack:
@@ -248,7 +259,9 @@ def flat(features: np.ndarray) -> np.ndarray:
 def stack_of(layers: Sequence[Layer], classes: Sequence[Label]) -> DenseStack:
     """A stack; activations and shapes are checked."""
     for layer in layers:
-        assert layer.activation in (*ACTIVATIONS, "shares") or layer.activation.startswith(TOP)
+        assert layer.activation in (*ACTIVATIONS, "shares", UNIT) or layer.activation.startswith(
+            TOP
+        )
         assert layer.kernel.shape[1:] == layer.bias.shape
         assert layer.attention is None or layer.attention.outputs == len(layer.kernel)
     return DenseStack(tuple(layers), tuple(classes))
@@ -277,9 +290,12 @@ def _voted(x: np.ndarray, nearest: Layer, votes: Layer) -> np.ndarray:
 
 def activate(name: str, x: np.ndarray) -> np.ndarray:
     """An activation: one of `ACTIVATIONS`; `top_K`, 1 for the K largest of a row and 0 else;
-    `shares`, a row divided by its sum."""
+    `shares`, a row divided by its sum; `unit`, by its length."""
     if name in ACTIVATIONS:
         return ACTIVATIONS[name](x)
+    if name == UNIT:
+        squares = np.einsum("ij,ij->i", x, x)[:, None]
+        return x / np.sqrt(np.maximum(squares, np.float32(SHORTEST)))
     if name == "shares":
         return x / x.sum(axis=1, keepdims=True)
     count = int(name.removeprefix(TOP))
@@ -301,6 +317,9 @@ def _activate_in_keras(name: str, x: Any) -> Any:
     ops = keras().ops
     if name == "shares":
         return ops.divide(x, ops.sum(x, axis=-1, keepdims=True))
+    if name == UNIT:
+        squares = ops.sum(ops.square(x), axis=-1, keepdims=True)
+        return ops.divide(x, ops.sqrt(ops.maximum(squares, SHORTEST)))
     values, _ = ops.top_k(x, int(name.removeprefix(TOP)), sorted=True)
     return ops.cast(ops.greater_equal(x, values[:, -1:]), "float32")
 

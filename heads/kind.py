@@ -37,6 +37,7 @@ from headstart.heads.attention.tokens import NoTokens, Tokens
 from headstart.heads.dense_stack import Layer
 from headstart.heads.rows import Rows, some_of
 from headstart.heads.setting import Setting
+from headstart.storage.manifest import Label
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,24 @@ class TakesTokens(Protocol):
     held, by what a number of a token is over all tokens, not by where a token stands."""
 
     takes_tokens: ClassVar[bool]
+
+
+@runtime_checkable
+class TakesClassNames(Protocol):
+    """A kind whose weights are what a text backbone says of the classes' names. It takes features
+    as they are, in no frame (`origins.py`), and needs no training row."""
+
+    takes_class_names: ClassVar[bool]
+    text_backbone: str
+
+    def texts_of(self, classes: Sequence[Label]) -> list[list[str]]:
+        """The texts of each class, one or several."""
+        ...
+
+
+def takes_class_names(kind: Any) -> bool:
+    """Whether a kind is one of `TakesClassNames`."""
+    return getattr(kind, "takes_class_names", False)
 
 
 def takes_tokens(kind: Any) -> bool:

@@ -21,24 +21,26 @@ class Setting:
         help: for the command line.
         number: the type of its numbers.
         takes: `one` number; `candidates`, several numbers among which the fit chooses; or `list`,
-            several numbers that are one value, such as widths.
+            several numbers that are one value, such as widths; or `text`.
     """
 
     name: str
     help: str
-    number: type[int] | type[float] = float
-    takes: Literal["one", "candidates", "list"] = "one"
+    number: type[int] | type[float] | type[str] = float
+    takes: Literal["one", "candidates", "list", "text"] = "one"
 
     @property
     def flag(self) -> str:
         return f"--{self.name.replace('_', '-')}"
 
     def read(self, text: str) -> Any:
-        """The value that `head train` is told: a number, or several with commas.
+        """The value that `head train` is told: a number, several with commas, or a text.
 
         Raises:
             ValueError: it is none; the message says so.
         """
+        if self.takes == "text":
+            return text
         parts, whole = _parts(text), "whole " if self.number is int else ""
         wanted = f"one {whole}number" if self.takes == "one" else COMMAS
         if self.takes == "one" and len(parts) != 1:
@@ -52,6 +54,8 @@ class Setting:
         Raises:
             ValueError: one is none; the message says so.
         """
+        if self.takes == "text":  # which may hold commas: one value
+            return (text,)
         parts = _parts(text)
         if self.takes == "list":
             return tuple(self._numbers(part.split("x"), text) for part in parts)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from headstart.heads.kinds.prototype import Prototype
     from headstart.heads.kinds.ridge import Ridge
     from headstart.heads.kinds.svm import SVM
+    from headstart.heads.kinds.zero_shot import ZeroShot
     from headstart.heads.models.finetune import FineTuning
     from headstart.heads.regression import Regression
     from headstart.heads.tasks import Classification, MultiLabel, Ordinal
@@ -66,6 +67,7 @@ __all__ = [
     "Ridge",
     "Settings",
     "Workspace",
+    "ZeroShot",
     "__version__",
     "init",
     "join",
@@ -94,6 +96,7 @@ _HOMES = {
     "Settings": "headstart.extractors.run.settings",
     "CrossValidation": "headstart.jobs.heads.cross_validation",
     "Workspace": "headstart.workspace",
+    "ZeroShot": "headstart.heads.kinds.zero_shot",
     "init": "headstart.workspace",
     "join": "headstart.cached",
     "open": "headstart.workspace",

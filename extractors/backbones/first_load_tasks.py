@@ -15,7 +15,7 @@ from headstart.extractors.backbones.keras_graph import is_readable, is_unbuilt_s
 from headstart.extractors.backbones.sources.archive import save_model
 from headstart.extractors.backbones.sources.files import load_model
 from headstart.extractors.backbones.sources.freeze import freeze_model
-from headstart.extractors.backbones.sources.kerashub import describe, load_preset
+from headstart.extractors.backbones.sources.kerashub import read_preset
 from headstart.extractors.backbones.sources.saved_model import freeze_saved_model
 from headstart.extractors.backbones.sources.weights import load_architecture, load_weights
 from headstart.extractors.runtime import keras, keras_hub, tensorflow
@@ -62,8 +62,8 @@ def _weights(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _preset(request: dict[str, Any]) -> dict[str, Any]:
-    model = load_preset(Path(request["source"]))
-    return {"file": _kept(model, Path(request["scratch"])), **describe(model)}
+    model, known = read_preset(Path(request["source"]), request.get("tower"))
+    return {"file": _kept(model, Path(request["scratch"])), **known}
 
 
 def _kept(model: Any, scratch: Path) -> str:

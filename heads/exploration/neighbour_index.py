@@ -28,7 +28,10 @@ NUMBERS, NEIGHBOURS, EXPANSION = "i8", 16, 64
 """How rows are rounded; edges of a row, and rows that are looked at for them, when one is added: a
 half of USearch's own takes half of the time, and a query may look at more in exchange."""
 LOOKED_AT = (64, 128, 256, 512, 1024)
-"""Rows that a query looks at: the fewest that do, of these."""
+"""Rows that a query looks at, rounded as they are: the fewest that do, of these."""
+SHORTLIST, SHORTEST = 4, 40
+"""Of those, times as many as are wanted, and no fewer than so many, are read and compared by
+themselves: reading takes most of a query's time, and rounding moves a row by some places only."""
 RECALL, NEAREST, TRIED = 0.985, 10, 200
 """Of the ten nearest of so many rows, the share that is to be found."""
 AT_ONCE = 256
@@ -147,9 +150,7 @@ class NeighbourIndex:
         for start in range(0, len(queries), AT_ONCE):
             here = slice(start, start + AT_ONCE)
             asked = of_length_one(queries[here].astype(np.float32, copy=False))
-            numbers, are_found = _candidates(
-                self._graph, asked, min(len(rows), max(self.facts.looked_at, 2 * kept))
-            )
+            numbers, are_found = _candidates(self._graph, asked, _shortlist(kept, len(rows)))
             if (are_found.sum(axis=1) < kept).any():
                 cosines[here], found[here] = most_similar(queries[here], rows, kept)
             else:
@@ -191,6 +192,11 @@ def _graph(usearch: Any, width: int) -> Any:
     )
 
 
+def _shortlist(count: int, rows: int) -> int:
+    """How many rows are compared by themselves for so many that are wanted."""
+    return min(rows, max(SHORTLIST * count, SHORTEST))
+
+
 def _candidates(graph: Any, asked: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Numbers of rows near each query, (q, count) int64, and which of them are meant, bool."""
     found = graph.search(asked, count)
@@ -225,9 +231,7 @@ def _measured(graph: Any, rows: Rows, seed: int) -> tuple[int, float, int]:
     recall, looked_at = 0.0, 0
     for looked_at in LOOKED_AT:
         graph.expansion_search = looked_at
-        numbers, are_found = _candidates(graph, asked, min(len(rows), looked_at))
-        if numbers.shape[1] < nearest:
-            continue
+        numbers, are_found = _candidates(graph, asked, _shortlist(nearest, len(rows)))
         found, _ = _ranked(asked, rows, numbers, are_found, nearest)
         # By cosines: of copies any is right. The first is the row itself, and is no merit.
         is_found = found[:, 1:] >= exact[:, -1:] - ROUNDING

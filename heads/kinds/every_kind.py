@@ -29,6 +29,7 @@ KINDS: Plugins[type[HeadKind]] = Plugins(
         "prototype": f"{HERE}.prototype:Prototype",
         "ridge": f"{HERE}.ridge:Ridge",
         "svm": f"{HERE}.svm:SVM",
+        "zeroshot": f"{HERE}.zero_shot:ZeroShot",
     },
 )
 

@@ -16,7 +16,7 @@ from headstart.heads.dense_stack import DenseStack, outputs_of, stack_of
 from headstart.heads.evaluation.by_sample import BySample
 from headstart.heads.evaluation.clusters import clusters_of
 from headstart.heads.evaluation.scores import few_trained, scores_of
-from headstart.heads.kind import HeadKind, Part, tokens_for
+from headstart.heads.kind import Fitted, HeadKind, Part, takes_class_names, tokens_for
 from headstart.heads.models.bags import fit_bags
 from headstart.heads.origins import fit_near_zero
 from headstart.heads.rows import rows_of
@@ -68,20 +68,18 @@ def train(
     """
     task = task or Classification()
     chosen: HeadKind = kind or task.default_kind()
-    parts, classes = parts_of(view, task, more)
+    is_taught = not takes_class_names(chosen)
+    parts, classes = parts_of(view, task, more, is_taught=is_taught)
     width = len(classes) or parts["train"].targets.shape[1]
     if isinstance(chosen, Bagged):
         bags = fit_bags(chosen, parts, classes, task, seed)
         stack, details = bags.ensemble, bags.details(view, parts, classes, task)
     else:
-        fitted = fit_near_zero(
-            lambda train, validation: task.fit(chosen, train, validation, width, seed),
-            parts["train"],
-            parts["validation"],
-            tokens_for(chosen, parts["train"]),
-        )
+        fitted = _fitted(chosen, parts, task, width, seed)
         stack, details = stack_of(fitted.layers, classes), fitted.details
     metrics = measure(stack, view, task, parts, classes)
+    if not is_taught:
+        metrics["few"] = []  # it learned of none
     given = chosen.describe()
     settings = {**given, **details, **task.describe(), "views": len(more), "given": given}
     if view.windows == EACH and isinstance(settings.get("judged_on"), dict):
@@ -90,6 +88,18 @@ def train(
             split: min(rows, metrics[f"n_{split}"]) for split, rows in judged.items()
         }
     return Trained(stack, chosen.kind, metrics, settings)
+
+
+def _fitted(kind: HeadKind, parts: Mapping[str, Part], task: Task, width: int, seed: int) -> Fitted:
+    """The kind's own fit; of one that is not taught, features need not be moved near zero."""
+
+    def fit(train: Part, validation: Part) -> Fitted:
+        return task.fit(kind, train, validation, width, seed)
+
+    if takes_class_names(kind):
+        return fit(parts["train"], parts["validation"])
+    tokens = tokens_for(kind, parts["train"])
+    return fit_near_zero(fit, parts["train"], parts["validation"], tokens)
 
 
 def measure(
@@ -120,11 +130,12 @@ def measure(
 
 
 def parts_of(
-    view: FeatureView, task: Task, more: Sequence[FeatureView] = ()
+    view: FeatureView, task: Task, more: Sequence[FeatureView] = (), *, is_taught: bool = True
 ) -> tuple[dict[str, Part], list[Label]]:
     """The splits with features and targets, and the label of each output.
 
-    Rows of other views stand behind those of the train split.
+    Rows of other views stand behind those of the train split, which may be empty of a head that
+    is not taught.
 
     Raises:
         HeadError: the labels or splits do not allow training; the message says which.
@@ -134,13 +145,14 @@ def parts_of(
         split: part_of([view.split(split), *(more if split == "train" else ())], task, classes)
         for split in SPLITS
     }
-    for split in ("train", "test"):
+    for split in ("train", "test") if is_taught else ("test",):
         if not len(parts[split]):
             raise HeadError(
                 f"the {split} split is empty",
                 hint="Add samples, or say which is which in a `split` column or array.",
             )
-    task.check(parts["train"], classes)
+    if is_taught:
+        task.check(parts["train"], classes)
     return parts, classes
 
 

@@ -37,6 +37,8 @@ class Exploration:
         samples: Any = None,
         *,
         ids: str | Sequence[str] | None = None,
+        texts: str | Sequence[str] | None = None,
+        text_backbone: str | Backbone | None = None,
         count: int = 10,
         precision: str = "float32",
         index: bool | None = None,
@@ -56,6 +58,10 @@ class Exploration:
             samples: what to compare with: paths, arrays, pictures, texts, as `head.predict` takes
                 them. What is not in the cache is computed and kept.
             ids: samples of the dataset itself instead; they are no matches of themselves.
+            texts: texts instead, compared with features of pictures by a backbone that gives texts
+                features in the same space.
+            text_backbone: that backbone, `NAME[@CUT]`; the one that the tag `text-backbone` of
+                `backbone` names without it.
             count: how many matches of each.
             precision: in what the features were computed.
             index: see `retriever`.
@@ -70,6 +76,7 @@ class Exploration:
         Raises:
             FeaturesMissing: the dataset's features have not been extracted.
             FeatureError: an index is wanted, and USearch is not installed.
+            BackboneError: texts are given, and no backbone shares a space with this one.
             NotFound: the dataset has no sample of an id.
             SampleError: a sample cannot be read.
         """
@@ -77,7 +84,14 @@ class Exploration:
 
         among = self._looked_at(backbone, dataset, precision, limit, seed)
         asked = retriever_of(among, index, progress, is_kept=False)
-        return asked.similar(samples, ids=ids, count=count, on_error=on_error)
+        return asked.similar(
+            samples,
+            ids=ids,
+            texts=texts,
+            text_backbone=text_backbone,
+            count=count,
+            on_error=on_error,
+        )
 
     def retriever(
         self,

@@ -1,4 +1,4 @@
-"""KerasHub models from a local folder: `kerashub:DIR?sequence_length=128`.
+"""KerasHub models from a local folder: `kerashub:DIR?sequence_length=128`, or `?tower=text`.
 
 The folder is a preset that `save_to_preset` wrote, or a model of Hugging Face transformers of a
 family that KerasHub converts (`config.json`, `model.safetensors` and a vocabulary).
@@ -23,8 +23,14 @@ from headstart.extractors.backbones.sources.files import load_model, open_made
 from headstart.extractors.backbones.sources.freeze import freeze_model
 from headstart.extractors.backbones.sources.opened import Opened
 from headstart.extractors.backbones.sources.sentence_modules import pooling_of
+from headstart.extractors.backbones.sources.towers import (
+    check_tower,
+    longest_text,
+    tower_of,
+)
 from headstart.extractors.backbones.tensorflow_graph import read_frozen
 from headstart.extractors.preprocessing.pipeline import Files, Preprocessing
+from headstart.extractors.preprocessing.steps.hub import family_of
 from headstart.extractors.runtime import keras, keras_hub
 from headstart.extractors.safety.copies import Copy, copy_folder
 from headstart.extractors.safety.first_load import FirstLoad, made
@@ -52,7 +58,8 @@ def open_kerashub(
     """Load a task (a model with its head) or a backbone from a preset folder.
 
     Args:
-        text: the folder, and maybe `?sequence_length=…`: how many tokens a text becomes.
+        text: the folder, and maybe `?sequence_length=…`, how many tokens a text becomes, and
+            `tower=image` or `text` of a model that has both.
         scratch: a folder for the model's file.
         files: where the preprocessor is stored.
         trust: load it even if it brings code.
@@ -63,7 +70,7 @@ def open_kerashub(
         UnsafeModel: it could run code when it is loaded, and `trust` is not given.
     """
     path, _, query = text.partition("?")
-    folder, length = Path(path).expanduser(), _sequence_length(query)
+    folder, (length, tower) = Path(path).expanduser(), _options(query)
     if not folder.exists():
         raise ModelFileMissing(
             f"no folder {folder}",
@@ -74,12 +81,15 @@ def open_kerashub(
             f"{folder} is not a KerasHub preset: it holds no {BACKBONE}",
             hint="Give a folder written by save_to_preset, or a Hugging Face model's.",
         )
+    check_tower(folder, tower)
     if trust or first is None:
         keras_hub()
-        return _described(folder, length, files, lambda: _loaded(folder, scratch, trust))
+        return _described(folder, length, files, lambda: _loaded(folder, scratch, trust, tower))
     copy = copy_folder(folder, scratch, "the preset")
     with copy.named():
-        return _described(copy.path, length, files, lambda: _made_apart(copy, scratch, first))
+        return _described(
+            copy.path, length, files, lambda: _made_apart(copy, scratch, first, tower)
+        )
 
 
 def _described(
@@ -89,19 +99,23 @@ def _described(
     pooling = pooling_of(folder)  # refused before a model is loaded for nothing
     opened, known = model()
     pipeline = _preprocessing(folder, known, files, length)
-    is_headless = not (folder / TASK).is_file()
+    is_headless = not (folder / TASK).is_file() or family_of(folder) is not None
     return replace(opened, preprocessing=pipeline, is_headless=is_headless, pooling=pooling)
 
 
-def _loaded(folder: Path, scratch: Path, trust: bool) -> tuple[Opened, dict[str, Any]]:
-    model = load_preset(folder)
-    return _open(model, scratch, trust), describe(model)
+def _loaded(
+    folder: Path, scratch: Path, trust: bool, tower: str | None
+) -> tuple[Opened, dict[str, Any]]:
+    model, known = read_preset(folder, tower)
+    return _open(model, scratch, trust), known
 
 
-def _made_apart(copy: Copy, scratch: Path, first: FirstLoad) -> tuple[Opened, dict[str, Any]]:
+def _made_apart(
+    copy: Copy, scratch: Path, first: FirstLoad, tower: str | None
+) -> tuple[Opened, dict[str, Any]]:
     check_preset(copy.path, max_bytes=first.max_bytes)
     keras_hub()
-    known = first.run("kerashub", copy.path, scratch, copy.source, hub=True)
+    known = first.run("kerashub", copy.path, scratch, copy.source, hub=True, tower=tower)
     return open_made(made(known)), known
 
 
@@ -125,11 +139,21 @@ def load_preset(folder: Path) -> Any:
         ) from error
 
 
-def describe(model: Any) -> dict[str, Any]:
-    """What its preprocessing goes by: names and ranks of inputs, and how many tokens at most."""
-    return {
+def read_preset(folder: Path, tower: str | None = None) -> tuple[Any, dict[str, Any]]:
+    """The model of a preset folder, or a tower of it, and what its preprocessing goes by: names and
+    ranks of inputs, and how many tokens at most.
+
+    Raises:
+        ModelFileError: KerasHub cannot load it.
+    """
+    model = load_preset(folder)
+    longest = getattr(model, "max_sequence_length", 0)
+    if tower is not None:
+        whole = getattr(model, "backbone", model)  # of a task
+        model, longest = tower_of(whole, tower), longest_text(whole)
+    return model, {
         "inputs": [[tensor.name, len(tensor.shape)] for tensor in model.inputs],
-        "longest": min(getattr(model, "max_sequence_length", 0) or 0, LONGEST),
+        "longest": min(longest or 0, LONGEST),
     }
 
 
@@ -155,19 +179,20 @@ def preset_class(file: Path) -> Any:
     return found
 
 
-def _sequence_length(query: str) -> int:
+def _options(query: str) -> tuple[int, str | None]:
+    """How many tokens a text becomes, and which tower is meant."""
     options = dict(parse_qsl(query, keep_blank_values=True))
-    length = options.pop("sequence_length", "0")
+    length, tower = options.pop("sequence_length", "0"), options.pop("tower", None)
     if options:
         raise BackboneError(
             f"kerashub: has no option {min(options)!r}",
-            hint="The option is sequence_length.",
+            hint="The options are sequence_length and tower.",
         )
     if not length.isdecimal() or int(length) > LARGEST_LENGTH:
         raise BackboneError(
             f"sequence_length is {length!r}", hint=f"Give 1 to {LARGEST_LENGTH} tokens."
         )
-    return int(length)
+    return int(length), tower
 
 
 def _preprocessing(
@@ -180,7 +205,8 @@ def _preprocessing(
     for file in given:
         _check_settings(file)
     inputs = known["inputs"]
-    own = 0 if (folder / PREPROCESSORS[0]).is_file() else int(known["longest"])
+    is_own = (folder / PREPROCESSORS[0]).is_file() and family_of(folder) is None
+    own = 0 if is_own else int(known["longest"])
     step = {
         "step": "kerashub",
         "preset": files.keep(_archive(folder)),

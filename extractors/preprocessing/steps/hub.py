@@ -16,6 +16,9 @@ from headstart.extractors.preprocessing.steps.texts import to_text
 from headstart.extractors.runtime import keras, keras_hub
 from headstart.storage.scratch import scratch_folder
 
+TOWERS = {"CLIPBackbone": "CLIPPreprocessor", "SigLIPBackbone": "SigLIPPreprocessor"}
+"""Models of KerasHub that take pictures and texts, each by a tower, with their preprocessors."""
+
 
 def _open_preprocessor(
     content: bytes, *, inputs: list[str], sequence_length: int
@@ -35,6 +38,7 @@ def _open_preprocessor(
     settings = {"sequence_length": sequence_length} if sequence_length else {}
     with scratch_folder() as folder:
         _unpack(content, folder)
+        has_towers = family_of(folder) is not None
         try:
             preprocessor = _class_of(folder, hub).from_preset(str(folder), **settings)
         except Exception as error:  # KerasHub raises whatever its layers raise
@@ -47,6 +51,8 @@ def _open_preprocessor(
         # As float, like `img_to_array`: KerasHub rounds what it resizes to the input's dtype.
         given = raw[None].astype(np.float32) if is_image else [to_text(raw)]
         try:
+            if has_towers:
+                return _of_tower(preprocessor, given, is_image=is_image)
             return _arrays(preprocessor(given), inputs)
         except Exception as error:
             raise PreprocessingError(
@@ -64,6 +70,14 @@ def _arrays(given: Any, inputs: list[str]) -> Any:
     return {k: v.astype(np.int32) if v.dtype.kind in "bi" else v for k, v in arrays.items()}
 
 
+def _of_tower(preprocessor: Any, given: Any, *, is_image: bool) -> np.ndarray:
+    """What one tower of a model of pictures and texts takes, whose preprocessor takes both."""
+    if is_image:
+        return np.asarray(preprocessor.image_converter(given))[0]
+    both = preprocessor({"prompts": given, "images": None})
+    return np.asarray(both["token_ids"])[0].astype(np.int32)
+
+
 def _unpack(content: bytes, folder: Path) -> None:
     """Unpack a stored preset, looked at even if its model was trusted: it may have come since."""
     from headstart.extractors.safety.presets import unpack_preset
@@ -78,6 +92,9 @@ def _unpack(content: bytes, folder: Path) -> None:
 
 def _class_of(preset: Path, hub: Any) -> Any:
     """The preprocessor's class: the one that is named, or the usual one for what there is."""
+    family = family_of(preset)
+    if family is not None:
+        return getattr(hub.models, TOWERS[family])
     named = preset / "preprocessor.json"
     if named.is_file():
         name = json.loads(named.read_text(encoding="utf-8"))["registered_name"]
@@ -85,6 +102,16 @@ def _class_of(preset: Path, hub: Any) -> Any:
     if (preset / "tokenizer.json").is_file():
         return hub.models.TextClassifierPreprocessor
     return hub.models.ImageClassifierPreprocessor
+
+
+def family_of(preset: Path) -> str | None:
+    """The class of the model of a preset folder if it is one of `TOWERS`; None of any other."""
+    try:
+        named = json.loads((preset / "config.json").read_bytes())["registered_name"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None  # whoever loads the preset says what is wrong with it
+    name = str(named).rpartition(">")[2]
+    return name if name in TOWERS else None
 
 
 def _is_length(value: Any) -> bool:

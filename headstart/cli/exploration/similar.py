@@ -38,6 +38,12 @@ def register(cli: click.Group) -> None:
             help="By whose features; the only backbone there is without it.",
         ),
         click.option(
+            "--text-backbone",
+            metavar="BACKBONE[@CUT]",
+            help="FILE is a text, whose features this backbone gives, in the space of --backbone. "
+            "Not needed where the tag text-backbone of --backbone names it.",
+        ),
+        click.option(
             "--n",
             "count",
             type=NUMBER,
@@ -68,6 +74,7 @@ def _similar(
     sample: str,
     dataset: str | None,
     backbone: str | None,
+    text_backbone: str | None,
     count: int,
     precision: str,
     index: bool | None,
@@ -77,7 +84,7 @@ def _similar(
 ) -> Result:
     """What in DATASET is most similar to a file, the files of a folder, a text, or one of its own
     samples (its ID), by the cosine of their features. What is missing in the cache is extracted
-    first.
+    first. Pictures can be asked about by a TEXT if a backbone of texts shares their space.
 
     DATASET and --backbone may be left out where there is only one.
     """
@@ -91,10 +98,13 @@ def _similar(
     is_own = bool(rows_named(view.samples, [sample]))
     if is_own and Path(sample).exists():
         note(f"{sample} is the sample of {among} of that name; ./{sample} is the file.")
-    given: dict[str, Any] = {"ids" if is_own else "samples": sample}
+    way = "ids" if is_own else "samples"
+    if text_backbone or (not is_own and _is_text(workspace, view, sample)):
+        way = "texts"
+    given: dict[str, Any] = {way: sample}
     how: dict[str, Any] = {"precision": precision, "index": index, "limit": limit, "seed": seed}
     with progress_bar("indexing", "samples") as progress:
-        how |= {"on_error": on_error, "progress": progress}
+        how |= {"on_error": on_error, "progress": progress, "text_backbone": text_backbone}
         found = workspace.similar(by, among, count=count, **how, **given)
 
     def show(out: Any) -> None:
@@ -107,6 +117,17 @@ def _similar(
             out.print(table(title, ("sample", "=split", "label", ">similarity"), _rows(one)))
 
     return Result(found, show)
+
+
+def _is_text(workspace: Any, view: Any, sample: str) -> bool:
+    """Whether what is asked about is no file, and may be a text by another backbone."""
+    from headstart.extractors.datasets import is_address
+    from headstart.jobs.backbones.text_tower import find_text_tower
+
+    blocks = view.origin.blocks
+    if Path(sample).exists() or is_address(sample) or len(blocks) > 1:
+        return False
+    return find_text_tower(workspace.context, blocks[0].backbone) is not None
 
 
 def _index_text(recall: float) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 
 from headstart.errors import HeadError, HeadstartError
 from headstart.extractors.datasets import window_options
-from headstart.heads.kind import HeadKind
+from headstart.heads.kind import HeadKind, takes_class_names
 from headstart.heads.kinds.every_kind import KINDS
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.labelled import groups_of, numbers_of
@@ -243,7 +243,11 @@ class Search:
 
     def _kinds(self) -> list[str]:
         """The names of those that are tried, first those that usually take the least time."""
-        known = [name for name, kind in KINDS.items() if Classification.name in kind.tasks]
+        known = [
+            name
+            for name, kind in KINDS.items()
+            if Classification.name in kind.tasks and not takes_class_names(kind)
+        ]
         chosen = [name for name in self._wanted or known if name != Linear.kind]
         return sorted(chosen, key=lambda name: FAST.index(name) if name in FAST else len(FAST))
 

@@ -14,11 +14,13 @@ from headstart.heads.dense_stack import flat
 from headstart.heads.exploration.neighbour_index import NeighbourIndex
 from headstart.heads.exploration.similarity import most_similar
 from headstart.heads.rows import Rows, check_rows, rows_of
+from headstart.jobs.backbones.text_tower import get_text_tower
 from headstart.jobs.exploration.looked_at import LookedAt, check_count
 from headstart.jobs.exploration.similar import Match, Similar
 from headstart.jobs.features.extract_raw import extract_raw
 from headstart.jobs.raw_samples import RawSample, Taker
 from headstart.notices import warn
+from headstart.registry.entities import Backbone
 from headstart.storage.columns.finder import ABSENT, IdFinder
 from headstart.values.showable import Results, Showable
 
@@ -56,16 +58,24 @@ class Retriever(Showable):
         samples: Any = None,
         *,
         ids: str | Sequence[str] | None = None,
+        texts: str | Sequence[str] | None = None,
+        text_backbone: str | Backbone | None = None,
         count: int = 10,
         on_error: str = "fail",
     ) -> Results[Similar]:
         """See `Workspace.similar`."""
         check_count(count, "count")
-        if (samples is None) == (ids is None):
+        ways = {"samples": samples, "ids": ids, "texts": texts}
+        given = [name for name, value in ways.items() if value is not None]
+        if len(given) != 1:
             raise FeatureError(
-                "samples and ids are both given" if ids is not None else "no sample is given",
-                hint="Give `samples`, files or raw content, or `ids` of samples of the dataset.",
+                f"{' and '.join(given)} are given together" if given else "no sample is given",
+                hint="Give `samples`, files or raw content, `ids` of samples of the dataset, or "
+                "`texts`.",
             )
+        if texts is not None:
+            asked = [texts] if isinstance(texts, str) else list(texts)
+            return self._to_texts(asked, text_backbone, count)
         if ids is not None:
             return self._to_own([ids] if isinstance(ids, str) else list(ids), count)
         first = self._among.origin.blocks[0].backbone
@@ -97,6 +107,22 @@ class Retriever(Showable):
             )
             for one in found
         )
+
+    def _to_texts(
+        self, texts: list[str], tower: str | Backbone | None, count: int
+    ) -> Results[Similar]:
+        """Similar to texts, by the features that a backbone of the same space gives them."""
+        blocks = self._among.origin.blocks
+        if len(blocks) > 1:
+            raise FeatureError(
+                f"texts are compared with features of one backbone, and {self.backbone} are joined",
+                hint="Name one backbone with a text backbone.",
+            )
+        if not texts:
+            raise HeadError("no texts are given", hint="Give one text at least.")
+        width = self._among.stored.shape[1]
+        found = get_text_tower(self._among.context, blocks[0].backbone, tower)
+        return self._found(texts, found.rows(texts, width), count)
 
     @cached_property
     def _finder(self) -> IdFinder:

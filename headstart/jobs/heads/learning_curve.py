@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from headstart.errors import HeadError
+from headstart.heads.kind import takes_class_names
 from headstart.heads.kinds.every_kind import kind_of
 from headstart.heads.models.learning_curves import DRAWS, CurvePoint
 from headstart.heads.models.learning_curves import learning_curve as draw
@@ -37,6 +38,12 @@ def learning_curve(
             hint="Train it on the mean of a sample's windows to draw its learning curve.",
         )
     kind = kind_of(record.kind, record.settings)
+    if takes_class_names(kind):
+        raise HeadError(
+            f"head {record.name!r} is of kind {record.kind}, which learns nothing of samples: it "
+            "has no learning curve",
+            hint="Draw that of a head of another kind.",
+        )
     return Results(draw(head.features(), kind, record.seed, task, progress, draws))
 
 

@@ -16,6 +16,7 @@ from headstart.heads.kinds.every_kind import kind_of
 from headstart.heads.models.finetune import FineTuning
 from headstart.heads.models.train import train
 from headstart.heads.tasks import MultiLabel
+from headstart.jobs.backbones.class_names import with_class_names
 from headstart.jobs.heads.combined.ensemble import again
 from headstart.jobs.heads.tuning import tune
 from headstart.notices import tell
@@ -88,10 +89,11 @@ def _train_again(head: TrainedHead) -> tuple[dict[str, Any], Iterable[np.ndarray
     if head.is_ensemble:
         found = again(head)
         return found.metrics, arrays_of(found.stack)
-    kind = kind_of(record.kind, record.settings)
+    features, kind = head.features(), kind_of(record.kind, record.settings)
+    kind = with_class_names(head.context, kind, features, head.task)
     grouped = [of_samples(one, head.windows.get("pooled")) for one in more]
     grouped = grouped if isinstance(head.task, MultiLabel) else [one.labelled() for one in grouped]
-    trained = train(head.features(), kind, record.seed, head.task, grouped)
+    trained = train(features, kind, record.seed, head.task, grouped)
     tell_of_bounds(head.stack, trained.stack)
     return trained.metrics, arrays_of(trained.stack)
 

@@ -14,7 +14,8 @@ from headstart.extractors.datasets import window_options
 from headstart.extractors.runtime import versions
 from headstart.heads.kind import HeadKind
 from headstart.heads.kinds.every_kind import one_kind
-from headstart.heads.tasks import MultiLabel, Task, one_task
+from headstart.heads.tasks import Classification, MultiLabel, Task, one_task
+from headstart.jobs.backbones.class_names import with_class_names
 from headstart.jobs.backbones.masks import refuse_lost_masks
 from headstart.jobs.heads.care.head_record import with_record
 from headstart.jobs.heads.looks import TESTED_ON, samples_key
@@ -109,6 +110,8 @@ def fit(
     features = of_samples(features, windows)
     several = isinstance(task, MultiLabel)  # of which none is an answer
     features = features if several else labelled_in(features)
+    if chosen is not None:
+        chosen = with_class_names(context, chosen, features, task or Classification())
     more = features_in_views(
         context,
         origin.blocks.reference,

@@ -1,0 +1,126 @@
+"""The backbone that gives texts features in the space of another backbone's, as CLIP's towers do.
+
+Two backbones whose cuts share a space are linked by a tag of the one, `text-backbone`, that names
+the other; or the other is named where it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from headstart.context import Context
+from headstart.errors import BackboneError
+from headstart.extractors.backbones.cuts import Cut
+from headstart.extractors.run.settings import Settings
+from headstart.heads.dense_stack import flat
+from headstart.heads.projection import of_length_one
+from headstart.heads.rows import check_rows
+from headstart.jobs.features.extract_raw import extract_raw
+from headstart.jobs.raw_samples import Taker
+from headstart.registry.entities import Backbone
+
+TAG = "text-backbone"
+"""Of a backbone: which other gives texts features in its space, `NAME[:VERSION][@CUT]`."""
+
+
+@dataclass(frozen=True)
+class TextTower:
+    """A backbone of texts at a cut whose features lie in another backbone's space.
+
+    Attributes:
+        context: where it is registered.
+        backbone: that takes texts.
+        cut: of it.
+        beside: the features that it is compared with, in words.
+    """
+
+    context: Context
+    backbone: Backbone
+    cut: Cut
+    beside: str
+
+    @property
+    def reference(self) -> str:
+        """`NAME:VERSION@CUT`."""
+        return f"{self.backbone.reference}@{self.cut.name}"
+
+    def rows(self, texts: Sequence[str], width: int) -> np.ndarray:
+        """The features of some texts, (n, width), from the cache or computed now.
+
+        Raises:
+            BackboneError: they have another width than those that they are compared with.
+        """
+        # the same text may be there twice, under its own place
+        taken = Taker.of(self.context, self.backbone, is_each=True).take(list(texts))
+        view = extract_raw(self.context, self.backbone, self.cut, list(taken), Settings())
+        found = flat(view.to_numpy()).astype(np.float32, copy=False)
+        if found.shape[1] != width:
+            raise BackboneError(
+                f"{self.reference} gives a text {found.shape[1]:,} numbers, {self.beside} has "
+                f"{width:,}: they share no space",
+                hint="Name the cuts that do: --backbone NAME@CUT, --text-backbone NAME@CUT.",
+            )
+        check_rows(found, list(texts))
+        return found
+
+    def directions(self, texts: Sequence[Sequence[str]], width: int) -> np.ndarray:
+        """A direction of length one for each of several groups of texts, (groups, width): the mean
+        of its texts' own, as CLIP takes several prompts of a class together (Radford et al. 2021,
+        section 3.1.4).
+
+        Raises:
+            BackboneError: see `rows`.
+        """
+        each = [text for group in texts for text in group]
+        units = of_length_one(self.rows(each, width))
+        ends = np.cumsum([len(group) for group in texts])[:-1]
+        return of_length_one(np.stack([part.mean(axis=0) for part in np.split(units, ends)]))
+
+
+def find_text_tower(
+    context: Context, backbone: Backbone, given: str | Backbone | None = None
+) -> TextTower | None:
+    """The text tower of a backbone; None where none is named and none is linked.
+
+    Args:
+        context: where both are registered.
+        backbone: whose space.
+        given: `NAME[:VERSION][@CUT]`; what the backbone's tag names without it.
+
+    Raises:
+        BackboneError: it takes no texts, or several cuts of it are named.
+        NotFound: there is no such backbone.
+    """
+    named = given or backbone.tags.get(TAG)
+    if not named:
+        return None
+    tower, cuts = context.resolve(named)
+    if len(cuts) > 1:
+        raise BackboneError(f"{named} names {len(cuts)} cuts", hint="Name one cut.")
+    if not Taker.of(context, tower).takes_texts:
+        raise BackboneError(
+            f"{tower.label} is to give texts features, and takes none",
+            hint="Name a backbone of texts: --text-backbone NAME[@CUT].",
+        )
+    return TextTower(context, tower, cuts[0], backbone.label)
+
+
+def get_text_tower(
+    context: Context, backbone: Backbone, given: str | Backbone | None = None
+) -> TextTower:
+    """As `find_text_tower`.
+
+    Raises:
+        BackboneError: none is named, and none is linked.
+    """
+    found = find_text_tower(context, backbone, given)
+    if found is None:
+        raise BackboneError(
+            f"no backbone gives texts features in the space of {backbone.label}",
+            hint=f"Name one, --text-backbone NAME[@CUT], or link it: headstart backbone tag "
+            f"{backbone.name} {TAG}=NAME.",
+        )
+    return found

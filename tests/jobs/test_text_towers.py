@@ -1,0 +1,156 @@
+"""Two backbones whose features share a space: samples are found, and classes said, by texts."""
+
+import json
+
+import numpy as np
+import pytest
+
+import headstart as hs
+from conftest import keras
+from headstart.errors import BackboneError, FeatureError, HeadError
+
+CUT = "flat@as_it_is"
+WORDS = ("kind", "a", "b", "c", "both")
+
+
+@pytest.fixture(scope="module")
+def tower_file(tmp_path_factory):
+    """A model of texts whose features are where the samples of `rows` of a class lie that a text
+    names; of `both` between a and b."""
+    place = tmp_path_factory.mktemp("tower")
+    table = np.zeros((2 + len(WORDS), 6), np.float32)
+    table[3], table[4], table[5] = 5 * np.eye(3, 6)
+    table[6] = table[3] + table[4]
+    words = keras.Input((4,), dtype="int32", name="words")
+    each = keras.layers.Embedding(*table.shape, name="each")(words)
+    x = keras.layers.GlobalAveragePooling1D(name="mean")(each)
+    model = keras.Model(words, keras.layers.Dense(2, name="out")(x))
+    model.get_layer("each").set_weights([table])
+    model.save(place / "texts.keras")
+    (place / "words.txt").write_text("\n".join(WORDS))
+    step = {"step": "vectorize", "file": "words.txt", "length": 4}
+    (place / "steps.json").write_text(json.dumps({"steps": [step]}))
+    return place / "texts.keras"
+
+
+@pytest.fixture
+def towers(rows, tower_file):
+    how = {"preprocess": str(tower_file.parent / "steps.json")}
+    rows.backbones.add("texts", tower_file, **how)
+    return rows
+
+
+@pytest.fixture
+def linked(towers):
+    towers.backbones.tag("flat", {"text-backbone": "texts@mean"})
+    return towers
+
+
+def nearest(ws, direction, count):
+    x = ws.features(CUT, "rows").to_numpy()
+    unit = x / np.linalg.norm(x, axis=1, keepdims=True)
+    order = np.argsort(-(unit @ (direction / np.linalg.norm(direction))), kind="stable")
+    return [ws.features(CUT, "rows").ids[row] for row in order[:count]]
+
+
+def test_samples_are_found_by_a_text_in_their_space(towers):
+    found = towers.similar(
+        CUT, "rows", texts=["kind a", "both"], text_backbone="texts@mean", count=5
+    )
+    assert [one.query for one in found] == ["kind a", "both"]
+    assert [m.sample.id for m in found[0].matches] == nearest(towers, np.eye(6)[0], 5)
+    between = np.eye(6)[0] + np.eye(6)[1]
+    assert [m.sample.id for m in found[1].matches] == nearest(towers, between, 5)
+
+
+def test_a_linked_text_backbone_need_not_be_named(linked, run):
+    out = run("similar", "kind b", "rows", "--backbone", CUT, "--n", "3", "--json").json
+    assert out[0]["query"] == "kind b"
+    assert [m["label"] for m in out[0]["matches"]] == ["b"] * 3
+    named = ("--text-backbone", "texts@mean", "--json")
+    assert run("similar", "kind b", "rows", "--backbone", CUT, "--n", "3", *named).json == out
+
+
+def test_without_a_text_backbone_it_is_said_how_to_name_one(towers):
+    with pytest.raises(BackboneError, match="no backbone gives texts features") as raised:
+        towers.similar(CUT, "rows", texts="kind a")
+    assert "text-backbone=NAME" in str(raised.value.hint)
+
+
+def test_towers_that_share_no_space_are_refused(towers):
+    with pytest.raises(BackboneError, match="gives a text 2 numbers, flat has 6"):
+        towers.similar(CUT, "rows", texts="kind a", text_backbone="texts@out")
+    with pytest.raises(BackboneError, match="is to give texts features, and takes none"):
+        towers.similar(CUT, "rows", texts="kind a", text_backbone="flat")
+
+
+def test_texts_and_ids_are_not_asked_about_together(linked):
+    with pytest.raises(FeatureError, match="ids and texts are given together"):
+        linked.similar(CUT, "rows", ids="0", texts="a")
+    with pytest.raises(HeadError, match="no texts are given"):
+        linked.similar(CUT, "rows", texts=[])
+
+
+def test_a_head_of_class_names_says_what_their_directions_say(linked):
+    head = linked.heads.train(
+        "names", linked.features(CUT, "rows"), hs.ZeroShot(prompt="kind {}", logit_scale=20.0)
+    )
+    view = linked.features(CUT, "rows")
+    x = view.to_numpy()
+    cosines = (x / np.linalg.norm(x, axis=1, keepdims=True))[:, :3]
+    expected = np.exp(20 * cosines)
+    expected /= expected.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(head.stack.predict_proba(x), expected, atol=1e-5)
+    assert head.metrics["accuracy"] > 0.9
+    assert head.record.settings["text_backbone"] == "texts:1@mean"
+    assert head.reproduce().agrees
+
+
+def test_its_scale_is_calibrated_on_labelled_samples_of_which_it_learned_none(linked):
+    view = linked.extract(CUT, "noisy")  # some labels are wrong: nothing is as sure as 100 says
+    found = linked.heads.train("names", view, hs.ZeroShot(prompt="kind {}"))
+    plain = linked.heads.train("plain", view, hs.ZeroShot(prompt="kind {}", logit_scale=100.0))
+    assert found.metrics["accuracy"] == plain.metrics["accuracy"]
+    assert found.metrics["log_loss"] < plain.metrics["log_loss"]
+    assert found.record.settings["scale"] != 100
+    assert sum(found.record.settings["judged_on"].values()) > 0
+
+
+def test_it_needs_no_training_sample(linked, tmp_path):
+    view = linked.features(CUT, "rows")
+    y = np.array(view.labels)
+    np.savez(tmp_path / "tested.npz", x=view.to_numpy(), y=y, split=np.repeat("test", len(y)))
+    linked.datasets.add("tested", tmp_path / "tested.npz")
+    tested = linked.extract(CUT, "tested")
+    head = linked.heads.train("names", tested, hs.ZeroShot(prompt="kind {}"))
+    assert head.metrics["n_train"] == 0 and head.metrics["accuracy"] > 0.9
+    assert head.record.settings["scale"] == 100 and head.metrics["few"] == []
+    with pytest.raises(HeadError, match="the train split is empty"):
+        linked.heads.train("learned", tested, "prototype")
+
+
+def test_several_prompts_are_the_mean_of_their_directions(linked):
+    view = linked.features(CUT, "rows")
+    head = linked.heads.train("names", view, hs.ZeroShot(prompt="{}|kind {}", logit_scale=1.0))
+    one = linked.heads.train("one", view, hs.ZeroShot(prompt="kind {}", logit_scale=1.0))
+    for many, single in zip(head.stack.layers, one.stack.layers, strict=True):
+        np.testing.assert_allclose(many.kernel, single.kernel, atol=1e-6)
+    with pytest.raises(HeadError, match=r"has no \{\} where the class name stands"):
+        linked.heads.train("names", view, hs.ZeroShot(prompt="a photo"))
+
+
+def test_it_attaches_like_any_other_head(linked, tmp_path):
+    view = linked.features(CUT, "rows")
+    head = linked.heads.train("names", view, hs.ZeroShot(prompt="kind {}"))
+    model = head.attach(tmp_path / "names.keras")
+    x = view.to_numpy()
+    attached = keras.models.load_model(tmp_path / "names.keras").predict(x, verbose=0)
+    np.testing.assert_allclose(attached, head.stack.predict_proba(x), atol=1e-5)
+    np.testing.assert_allclose(model.predict(x, verbose=0), attached, atol=1e-6)
+
+
+def test_on_the_command_line_it_is_trained_by_prompt(linked, run, fails):
+    asked = ("head", "train", "names", CUT, "rows", "--kind", "zeroshot")
+    told = run(*asked, "--prompt", "kind {}", "--json").json
+    assert told["metrics"]["accuracy"] > 0.9 and told["settings"]["prompt"] == "kind {}"
+    assert "learns nothing of samples" in fails("head", "sweep", "rows", CUT, "--kinds", "zeroshot")
