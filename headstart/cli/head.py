@@ -32,6 +32,7 @@ from headstart.cli.output import (
     with_options,
 )
 from headstart.cli.parameters import SEED
+from headstart.cli.workspace.detached import begun, detach_option, refuse_with_detach
 from headstart.progress import watched
 from headstart.registry.selection.words import ALL, tags_in_words
 
@@ -100,6 +101,7 @@ TRAIN_OPTIONS = (
     views_option,
     windows_option("mean", "max", "each"),
     tag_option,
+    detach_option,
 )
 
 
@@ -144,6 +146,7 @@ def _train(
     views: int,
     windows: str | None,
     tags: tuple[str, ...],
+    detach: bool,
     **options: Any,
 ) -> Result:
     """Train head NAME on the features of DATASET. Missing features are extracted first.
@@ -156,6 +159,8 @@ def _train(
     from headstart.registry.references import parts_of
 
     tagged = tags_in_words(tags)
+    if detach:
+        refuse_with_detach(ensemble=ensemble, on_error=on_error != "fail")
     given = {key: value for key, value in options.items() if value is not None}
     made = task_of(
         task or "classification",
@@ -191,8 +196,11 @@ def _train(
     )
     if len(parts_of(backbone)) == 1:
         check_one_cut(*workspace.context.resolve(backbone, precision))
-    features = extract_missing(workspace, backbone, dataset, precision, views, on_error=on_error)
     how: dict[str, Any] = {"seed": seed or 0, "task": made, "views": views, "windows": windows}
+    if detach:
+        how |= {"precision": precision, "tags": tagged}
+        return begun(workspace.jobs.train(name, backbone, dataset, settings, **how))
+    features = extract_missing(workspace, backbone, dataset, precision, views, on_error=on_error)
     with progress_bar("fitting", "steps", after=LONG) as progress, watched(progress):
         head = workspace.heads.train(name, features, settings, **how, tags=tagged)
     warn_of_untested(head)
