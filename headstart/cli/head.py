@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headstart.cli import models, plots, sweep
-from headstart.cli.heads import care, compare, travel
+from headstart.cli.heads import care, compare, predict, travel
 from headstart.cli.heads.kept import number_of_sweep, row_of_sweep
 from headstart.cli.heads.shown import VOID_LEGEND, by_class, shown
 from headstart.cli.names import tags as tag_commands
@@ -120,6 +120,7 @@ def register(cli: click.Group) -> None:
     command(group, "show")(with_options(_show, click.argument("name"), every))
     command(group, "reproduce")(click.argument("name")(_reproduce))
     models.register(group)
+    predict.register(group)
     plots.register_heads(group)
     cli.add_command(group)
 
