@@ -164,7 +164,7 @@ class DenseStack:
         x = _hold_in_keras(first.bounds, x)
         x = x if first.attention is None else first.attention.to_keras(x)
         for name, layer in zip(self.layer_names, self.layers, strict=True):
-            is_plain = layer.activation in ACTIVATIONS
+            is_plain = layer.activation in ACTIVATIONS and layer.activation != EXPONENTIAL
             activation = layer.activation if is_plain else None
             dense = layers.Dense(len(layer.bias), activation=activation, name=name)
             x = dense(x)
@@ -288,6 +288,12 @@ def _voted(x: np.ndarray, nearest: Layer, votes: Layer) -> np.ndarray:
     return activate(votes.activation, np.concatenate(found) + votes.bias)
 
 
+EXPONENTIAL = "exponential"
+HIGHEST = 80.0
+"""Exponents are taken for no more, in a fit as in what it gives: e^80 is 5.5e34, and float32 ends
+at e^88.7, beyond which a sample far from all others had an infinite mean."""
+
+
 def activate(name: str, x: np.ndarray) -> np.ndarray:
     """An activation: one of `ACTIVATIONS`; `top_K`, 1 for the K largest of a row and 0 else;
     `shares`, a row divided by its sum; `unit`, by its length."""
@@ -315,6 +321,8 @@ def _hold_in_keras(bounds: Bounds | None, x: Any) -> Any:
 def _activate_in_keras(name: str, x: Any) -> Any:
     """The same, of Keras' own operations, so that a saved model needs nothing of ours."""
     ops = keras().ops
+    if name == EXPONENTIAL:
+        return ops.exp(ops.minimum(x, HIGHEST))
     if name == "shares":
         return ops.divide(x, ops.sum(x, axis=-1, keepdims=True))
     if name == UNIT:
@@ -340,6 +348,6 @@ ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "softmax": softmax,
     "sigmoid": sigmoid,
     "linear": lambda x: x,
-    "exponential": np.exp,
+    EXPONENTIAL: lambda x: np.exp(np.minimum(x, HIGHEST)),
 }
-"""By the name that they have in Keras."""
+"""By the name that they have in Keras, whose exponential alone has no highest exponent."""

@@ -20,7 +20,7 @@ import numpy as np
 from headstart.errors import HeadError
 from headstart.heads.calibration.judge import Judge
 from headstart.heads.calibration.out_of_fold import groups_of, members, sides
-from headstart.heads.dense_stack import Layer
+from headstart.heads.dense_stack import EXPONENTIAL, HIGHEST, Layer
 from headstart.heads.kind import Fitted, Part
 from headstart.heads.kinds.grid import choose
 from headstart.heads.standardisation import Standardisation, one_thread_a_core
@@ -40,8 +40,6 @@ LEAST = {POISSON: 1e-12, QUANTILE: 1e-9}
 JUDGED = 1e-7
 """The same of fits that judge a penalty: 3e-4 above, in a fifth of the steps."""
 FOLDS = 5
-HIGHEST = 80.0
-"""Exponents are taken for no more."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ class NumberLoss:
     @property
     def activation(self) -> str:
         """Of the last layer."""
-        return "exponential" if self.name == POISSON else "linear"
+        return EXPONENTIAL if self.name == POISSON else "linear"
 
     def losses(self, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Of each row and output: half the Poisson deviance, or the pinball loss; infinite where an

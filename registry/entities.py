@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from headstart.values.quantities import range_of
 from headstart.values.showable import Showable
 
 Json = dict[str, Any]
@@ -177,8 +178,18 @@ class Dataset(Showable):
 
     def _line(self) -> str:
         same = "" if self.unique == self.samples else f", {self.unique:,} different"
-        classes = f"{len(self.classes):,} classes" if self.classes else "no labels"
-        return f"{self.name!r}, {self.samples:,} {self.counted}{same}, {classes}, {self.kind}"
+        told = self.labels_text
+        return f"{self.name!r}, {self.samples:,} {self.counted}{same}, {told}, {self.kind}"
+
+    @property
+    def labels_text(self) -> str:
+        """How many classes there are; or of numbers from where to where."""
+        if not self.classes:
+            return "no labels"
+        found = range_of(self.classes, self.samples)
+        if found is None:
+            return f"{len(self.classes):,} classes"
+        return f"numbers from {found[0]:.6g} to {found[1]:.6g}"
 
     @property
     def counted(self) -> str:

@@ -116,6 +116,9 @@ head predict h {p}/pictures/red
 head predict h {p}/pictures/red -o {p}/p.csv
 head log h --to sqlite:///{p}/flow.db
 rank pics net --folds 3
+rank pics net --folds 3 --detach
+worker
+job result 2
 auto pics net --minutes 0.01 --folds 3 --output {p}/auto.keras --page {p}/auto.html
 dataset resplit again
 dataset remove again --force
@@ -158,6 +161,9 @@ def document_of(line: str) -> str:
         return "head sweeps ID"
     more = {
         "extract": "--detach",
+        "rank": "--detach",
+        "features audit": "--detach",
+        "head train": "--detach",
         "log": "--forget-before",
         "restore": "--check",
         "head predict": "--output",

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from headstart.extractors.cache.newest import newest_of
 from headstart.registry.entities import Run
 from headstart.registry.runs import RunRepository
 from headstart.storage.artifacts import HELD_AS, Artifact, ArtifactStore
@@ -21,7 +22,6 @@ from headstart.storage.shard_store import Holds
 
 KIND = "index"
 SUFFIX = ".index"
-EVERY = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,6 @@ class IndexIdentity:
     def key(self) -> str:
         return fingerprint(self.format, asdict(self))
 
-    @property
-    def place(self) -> tuple[str, str, str]:
-        """What a newer index stands in the place of: one of the dataset as it was."""
-        return self.feature_key, self.dataset, self.choice
-
 
 @dataclass(frozen=True)
 class KeptIndex:
@@ -72,6 +67,11 @@ class KeptIndex:
     file: Artifact
     facts: Mapping[str, Any]
     seconds: float
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """What a newer index stands in the place of: one of the dataset as it was."""
+        return self.identity.feature_key, self.identity.dataset, self.identity.choice
 
 
 class KeptIndexes:
@@ -118,13 +118,9 @@ class KeptIndexes:
     def needed_files(self, feature_keys: Collection[str], datasets: Collection[str]) -> set[str]:
         """sha256 of the files of indexes whose features and dataset are still there; of a dataset
         that changed, that of the newest contents."""
-        newest: dict[tuple[str, str, str], KeptIndex] = {}
-        for run in self._runs.find_latest(KIND, limit=EVERY):
-            kept = _of_run(run)
-            newest.setdefault(kept.identity.place, kept)
         return {
             one.file.digest
-            for one in newest.values()
+            for one in newest_of(self._runs, KIND, _of_run)
             if set(one.identity.sets) <= set(feature_keys) and one.identity.dataset in datasets
         }
 

@@ -13,12 +13,12 @@ import io
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 
 from headstart.errors import NotFound
 from headstart.extractors.cache.feature_cache import FeatureCache
+from headstart.extractors.cache.newest import newest_of
 from headstart.registry.entities import Run
 from headstart.registry.runs import RunRepository
 from headstart.storage.artifacts import HELD_AS, PART, ArtifactStore
@@ -28,7 +28,6 @@ from headstart.storage.shard_store import Holds
 
 FORMAT = "headstart.map/1"
 KIND = "map"
-EVERY = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -133,11 +132,7 @@ class KeptMaps:
 
     def find_all(self) -> list[KeptMap]:
         """All of them, the newest first; of datasets that changed, that of the newest contents."""
-        newest: dict[tuple[Any, ...], KeptMap] = {}
-        for run in self._runs.find_latest(KIND, limit=EVERY):
-            kept = _of_run(run)
-            newest.setdefault(kept.place, kept)
-        return list(newest.values())
+        return newest_of(self._runs, KIND, _of_run)
 
     def keep(self, kept: KeptMap, coordinates: np.ndarray, rows: np.ndarray) -> KeptMap:
         """Keep a map: the files first, then the row.

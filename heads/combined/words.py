@@ -28,7 +28,8 @@ def out_of_bag_text(settings: Mapping[str, Any]) -> str:
     return (
         f"accuracy {score_text('accuracy', found['accuracy'])} (95 %: "
         f"{interval_text(found, 'accuracy')}), log loss "
-        f"{score_text('log_loss', found['log_loss'])} ({interval_text(found, 'log_loss')}), {found['n']:,} train and validation samples, each "
+        f"{score_text('log_loss', found['log_loss'])} ({interval_text(found, 'log_loss')}), "
+        f"{found['n']:,} train and validation samples, each "
         "judged by the heads that did not draw it"
     )
 

@@ -176,6 +176,7 @@ def mean_difference(
     other: np.ndarray,
     targets: np.ndarray,
     clusters: Clusters | None = None,
+    value_of: ValueOf | None = None,
 ) -> tuple[Interval | None, str]:
     """The interval of what the mean loss of another head is above one's, of the differences on each
     sample, and by what it was found; see `mean_interval`.
@@ -186,10 +187,15 @@ def mean_difference(
         other: likewise.
         targets: as `VALUES` takes them.
         clusters: which samples belong together.
+        value_of: the loss, where its name alone does not tell: that of numbers.
     """
-    value_of = VALUES[name]
-    apart = value_of(other, targets) - value_of(one, targets)
-    if name == "mean_absolute_error":
+    of_numbers = value_of is not None or name == "mean_absolute_error"
+    value_of = value_of or VALUES[name]
+    values = value_of(one, targets), value_of(other, targets)
+    if not np.isfinite(values).all():
+        return None, NONE
+    apart = values[1] - values[0]
+    if of_numbers:
         procedure, unseen = BY_STUDENT, None
     elif name == "steps_off":  # one step more apart than they are on any sample
         most = min(float(np.abs(apart).max(initial=0)) + 1, one.shape[1] - 1.0)

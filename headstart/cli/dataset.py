@@ -27,6 +27,7 @@ from headstart.cli.output import (
 from headstart.cli.parameters import SEED
 from headstart.cli.workspace.defaults import is_typed
 from headstart.registry.selection.words import tags_in_words
+from headstart.values.quantities import range_of
 
 if TYPE_CHECKING:
     from headstart.cli.names.tags import Tags
@@ -195,7 +196,7 @@ def _list(call: Call, filters: tuple[str, ...], sort: str | None, limit: int | N
     columns += ("?tags",) if any(row["tags"] for row in rows) else ()
     cells = [
         (
-            *(r["name"], r["kind"], _count(r), r["unique_samples"], len(r["classes"])),
+            *(r["name"], r["kind"], _count(r), r["unique_samples"], _classes(r)),
             *(r["source"], tags_text(r["tags"])),
         )[: len(columns)]
         for r in rows
@@ -208,6 +209,12 @@ def _list(call: Call, filters: tuple[str, ...], sort: str | None, limit: int | N
 def _tag(call: Call, name: str, tags: Tags) -> Result:
     datasets = call.open().datasets
     return _shown(datasets.details(datasets.tag(name, tags)))
+
+
+def _classes(row: dict[str, Any]) -> int | str:
+    """How many classes there are; numbers are none."""
+    are_numbers = range_of(row["classes"], row["samples"]) is not None
+    return "numbers" if are_numbers else len(row["classes"])
 
 
 def _count(row: dict[str, Any]) -> int | str:
@@ -357,6 +364,9 @@ def _shown(details: DatasetDetails) -> Result:
         if details.corrections:
             out.print(text(f"corrected  {details.corrections}"))
         out.print(_labels(details))
+        if details.numbers:
+            learnt = f"headstart head train NAME BACKBONE {dataset.name} --task regression"
+            out.print(text(f"learnt by  {learnt}"), soft_wrap=True)
         if skipped["count"]:
             out.print(text(f"{skipped['count']:,} samples were skipped:"))
             for why in skipped["first"]:

@@ -164,7 +164,7 @@ def _next(
     With --output they are written to a file: fill in new_label, then run `dataset correct`.
     """
     from headstart.cli.extract import extract_missing
-    from headstart.cli.models import said
+    from headstart.cli.heads.predict import said
     from headstart.heads.evaluation.intervals import share_text
     from headstart.jobs.datasets.suspects import NEXT, check_target, write_rows
 

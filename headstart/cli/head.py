@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headstart.cli import models, plots, sweep
-from headstart.cli.heads import care, compare, travel
+from headstart.cli.heads import care, compare, predict, travel
 from headstart.cli.heads.kept import number_of_sweep, row_of_sweep
 from headstart.cli.heads.shown import VOID_LEGEND, by_class, shown
 from headstart.cli.names import tags as tag_commands
@@ -32,6 +32,7 @@ from headstart.cli.output import (
     with_options,
 )
 from headstart.cli.parameters import NUMBER, SEED
+from headstart.cli.workspace.detached import begun, detach_option, refuse_with_detach
 from headstart.progress import watched
 from headstart.registry.selection.words import ALL, tags_in_words
 
@@ -106,6 +107,7 @@ TRAIN_OPTIONS = (
     views_option,
     windows_option("mean", "max", "each"),
     tag_option,
+    detach_option,
 )
 
 
@@ -124,6 +126,7 @@ def register(cli: click.Group) -> None:
     command(group, "show")(with_options(_show, click.argument("name"), every))
     command(group, "reproduce")(click.argument("name")(_reproduce))
     models.register(group)
+    predict.register(group)
     plots.register_heads(group)
     cli.add_command(group)
 
@@ -151,6 +154,7 @@ def _train(
     views: int,
     windows: str | None,
     tags: tuple[str, ...],
+    detach: bool,
     **options: Any,
 ) -> Result:
     """Train head NAME on the features of DATASET. Missing features are extracted first.
@@ -164,6 +168,8 @@ def _train(
     from headstart.registry.references import parts_of
 
     tagged = tags_in_words(tags)
+    if detach:
+        refuse_with_detach(ensemble=ensemble, on_error=on_error != "fail")
     given = {key: value for key, value in options.items() if value is not None}
     made = task_of(
         task or "classification",
@@ -200,8 +206,11 @@ def _train(
     )
     if len(parts_of(backbone)) == 1:
         check_one_cut(*workspace.context.resolve(backbone, precision))
-    features = extract_missing(workspace, backbone, dataset, precision, views, on_error=on_error)
     how: dict[str, Any] = {"seed": seed or 0, "task": made, "views": views, "windows": windows}
+    if detach:
+        how |= {"precision": precision, "tags": tagged}
+        return begun(workspace.jobs.train(name, backbone, dataset, settings, **how))
+    features = extract_missing(workspace, backbone, dataset, precision, views, on_error=on_error)
     with progress_bar("fitting", "steps", after=LONG) as progress, watched(progress):
         head = workspace.heads.train(name, features, settings, **how, tags=tagged)
     warn_of_untested(head)

@@ -23,6 +23,7 @@ from headstart.cli.output import (
     with_options,
 )
 from headstart.cli.parameters import SEED, OutputFile
+from headstart.cli.workspace.detached import begun, detach_option, refuse_with_detach
 
 SHOWN = 15
 """Suspects and pairs that are printed of each; all of them with --json."""
@@ -87,6 +88,7 @@ def register_features(group: click.Group) -> None:
             metavar="FILE.csv",
             help="Write the suspects to a CSV file for `dataset correct`.",
         ),
+        detach_option,
     )
     command(group, "audit")(audit)
 
@@ -166,6 +168,7 @@ def _audit(
     pictures: bool,
     seed: int,
     output: Path | None,
+    detach: bool,
 ) -> Result:
     """Find suspicious labels and near duplicates in DATASET from its cached features.
 
@@ -183,16 +186,14 @@ def _audit(
     if output is not None:
         check_target(output)
     workspace = call.open(backbone, dataset)
+    how: dict[str, Any] = {"precision": precision, "pictures": pictures}
+    how["trying"] = CrossValidation(folds=folds, limit=limit, seed=seed)
+    if detach:
+        refuse_with_detach(output=output, on_error=on_error != "fail")
+        return begun(workspace.jobs.audit(backbone, dataset, **how))
     extract_missing(workspace, backbone, dataset, precision, on_error=on_error)
     with progress_bar("judging", "steps") as progress:
-        found = workspace.audit(
-            backbone,
-            dataset,
-            precision=precision,
-            trying=CrossValidation(folds=folds, limit=limit, seed=seed),
-            pictures=pictures,
-            progress=progress,
-        )
+        found = workspace.audit(backbone, dataset, progress=progress, **how)
     suspects = found.suspects or []
     if output is not None:
         write_suspects(suspects, output)

@@ -30,7 +30,8 @@ from headstart.cli.output import (
     with_options,
 )
 from headstart.cli.parameters import SEED, OutputFile
-from headstart.cli.workspace.executors import Asked, options_of_trials
+from headstart.cli.workspace.detached import begun, detach_option, refuse_with_detach
+from headstart.cli.workspace.executors import LOCAL, Asked, options_of_trials
 
 
 def register(cli: click.Group) -> None:
@@ -51,6 +52,7 @@ def register(cli: click.Group) -> None:
             metavar="FILE.png|FILE.svg",
             help="Draw accuracy over cost.",
         ),
+        detach_option,
         *options_of_trials,
     )
     command(cli, "rank")(made)
@@ -91,6 +93,7 @@ def _rank(
     windows: str | None,
     seed: int,
     plot: Path | None,
+    detach: bool,
     **given: Any,
 ) -> Result:
     """Rank backbones and cuts by how well their features separate the classes of DATASET.
@@ -110,6 +113,10 @@ def _rank(
         check_target(plot)
     trying = CrossValidation(folds=folds, limit=limit, seed=seed, shots=shots, windows=windows)
     workspace = call.open(*((dataset, *backbones) if backbones else ()))
+    if detach:
+        here = {"plot": plot, "on_error": on_error != "fail", "executor": asked.executor != LOCAL}
+        refuse_with_detach(**here)
+        return begun(workspace.jobs.rank(dataset, backbones, precision=precision, trying=trying))
     by = asked.to_extract(workspace.context)
     for backbone in backbones:
         extract_missing(workspace, backbone, dataset, precision, on_error=on_error, executor=by)

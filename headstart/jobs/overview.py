@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from headstart.context import Context
 from headstart.jobs.doctor import Check, examine_workspace
-from headstart.jobs.features.job_progress import JobProgress
+from headstart.jobs.features.job_progress import JobProgress, lost_text
 from headstart.jobs.features.jobs import find_jobs
 from headstart.registry import listing
 from headstart.registry.jobs import FAILED, RUNNING
@@ -94,14 +94,16 @@ def _wrong(context: Context) -> list[Check]:
 
 
 def _failed(jobs: Results[JobProgress]) -> list[Check]:
-    """Jobs that failed, and samples of others that did."""
-    found = []
+    """Jobs that failed or were lost, and samples of others that failed."""
+    found = list[Check]()
     for one in jobs:
         if one.state == FAILED:
             found.append(Check(f"job {one.job.id}", one.job.error or "it failed", False))
         elif one.failed:
             said = f"{one.failed:,} samples could not be computed"
             found.append(Check(f"job {one.job.id}", said, False))
+        if one.is_lost:
+            found.append(Check(f"job {one.job.id}", lost_text(one), False))
     return found
 
 

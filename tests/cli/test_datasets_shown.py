@@ -125,6 +125,6 @@ def test_whole_numbers_that_look_like_quantities_are_pointed_out(ws, run, tmp_pa
     x = rng.random((200, 4), np.float32)
     np.savez(tmp_path / "age.npz", x=x, y=rng.integers(18, 90, 200))
     ran = run("dataset", "add", "age", tmp_path / "age.npz")
-    assert "different whole numbers: if they are quantities, and no classes" in ran.err
+    assert "whole numbers from 18 to 89: if they are quantities, and no classes" in ran.err
     np.savez(tmp_path / "digit.npz", x=x, y=np.arange(200) % 10)
     assert "whole numbers" not in run("dataset", "add", "digit", tmp_path / "digit.npz").err

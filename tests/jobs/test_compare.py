@@ -89,6 +89,15 @@ def test_numbers_are_compared_and_tasks_are_not_mixed(ready, run, tmp_path):
     said = run("head", "compare", "good", "high").err
     assert "different things, good:1 the mean and high:1 the quantile 0.9" in said
 
+    for loss in ("quantile", "poisson"):
+        aim = hs.Regression(loss, 0.9 if loss == "quantile" else 0.5)
+        for name, penalty in (("flat", 1e3), ("near", 0.01)):
+            ready.heads.train(f"{name}-{loss}", view, hs.Ridge((penalty,)), task=aim)
+        first = ready.heads.compare(f"flat-{loss}", f"near-{loss}").differences[0]
+        assert first.name == {"quantile": "pinball_loss", "poisson": "poisson_deviance"}[loss]
+        low, high = first.interval
+        assert low < first.difference < high < 0 and "studentised" in first.procedure
+
     for one in ready.heads.compare("good", "good").differences:
         assert (one.difference, one.interval) == (0, (0, 0)) and "the same number" in one.procedure
         assert "nan" not in repr(one)

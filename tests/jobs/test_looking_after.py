@@ -10,7 +10,7 @@ from rich.console import Console
 from sklearn.metrics import accuracy_score, log_loss
 
 import headstart as hs
-from headstart.cli.models import a_row_each, likeliest
+from headstart.cli.heads.predict import a_row_each, likeliest
 from headstart.cli.output import table
 from headstart.errors import HeadError, HeadstartError, NotFound, StillInUse
 from headstart.extractors.cache.gc import Choice

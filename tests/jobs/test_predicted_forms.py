@@ -114,7 +114,7 @@ def test_labels_that_depend_on_each_other_have_no_product():
 
 
 def test_the_screen_says_the_probability_of_each_label():
-    from headstart.cli.models import SHOWN
+    from headstart.cli.heads.predict import SHOWN
 
     columns, cells = SHOWN["labels"]
     assert columns == ("labels", "probability of each")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 WORDS = {
     "added": "added",
     "removed": "removed",
+    "moved": "moved",
     "contents": "other content",
     "labels": "other label",
     "splits": "other split",
@@ -47,9 +48,16 @@ def _changes(call: Call, name: str, before: str | None, after: str | None) -> Re
 
 
 def _first(changed: Changed) -> tuple[str, ...]:
-    lines = [
-        f"{one['id']}: {one['before']} -> {one['after']}" if "after" in one else one["id"]
-        for one in changed.first
-    ]
+    lines = [_line(one) for one in changed.first]
     more = changed.count - len(lines)
     return (*lines, *([f"… and {more:,} more"] if more else []))
+
+
+def _line(one: dict[str, Any]) -> str:
+    if "after" not in one:
+        return one["id"]
+    change = f"{one['before']} -> {one['after']}"
+    if "now" not in one:
+        return f"{one['id']}: {change}"
+    told = "" if one["before"] == one["after"] else f", label {change}"
+    return f"{one['id']} -> {one['now']}{told}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,6 +22,7 @@ def register(cli: click.Group) -> None:
     )
     command(group, "list")(with_options(_list, limit))
     command(group, "show")(number(_show))
+    command(group, "result")(number(_result))
     command(group, "cancel")(number(_cancel))
     command(group, "retry")(number(_retry))
     command(group, "remove")(number(_remove))
@@ -36,9 +38,7 @@ def _list(call: Call, limit: int) -> Result:
             one.job.subject,
             one.job.dataset,
             one.state,
-            one.committed,
-            one.failed,
-            one.missing,
+            *_counts(one),
             tuple(f"{one.job.created_at:%Y-%m-%d %H:%M}".split()),
             f"{one.job.user}@{one.job.host}",
         )
@@ -59,10 +59,26 @@ def _list(call: Call, limit: int) -> Result:
     return Result(found, lambda out: out.print(table(None, columns, rows) if rows else empty))
 
 
+def _counts(one: JobProgress) -> tuple[int | None, ...]:
+    """Committed, failed and missing; nothing is counted of a task that nobody has begun."""
+    if one.job.is_task and not one.samples:
+        return None, None, None
+    return one.committed, one.failed, one.missing
+
+
 def _show(call: Call, number: int) -> Result:
     """Show the progress of a job and the workers that work on it."""
     found = call.open().jobs.get(number)
     return Result(found, _shown(found))
+
+
+def _result(call: Call, number: int) -> Result:
+    """Show what a job gave that is no extraction: the head or map that it made; of a ranking or an
+    audit, what its command prints with --json.
+    """
+    found = call.open().jobs.result(number)
+    lines = json.dumps(found.to_json()["given"], indent=2, ensure_ascii=False)
+    return Result(found, lambda out: out.print(text(lines), soft_wrap=True))
 
 
 def _cancel(call: Call, number: int) -> Result:
@@ -99,6 +115,8 @@ def _shown(found: JobProgress) -> Print:
         rows.append(("error", job.error))
     if found.state == "queued":
         rows.append(("next", _next(found)))
+    if found.state == "done" and "document" in (job.result or {}):
+        rows.append(("next", f"`headstart job result {job.id}` shows what it gave"))
     workers = [_cells(worker) for worker in found.workers]
     columns = ("worker", ">claimed", ">committed", ">samples/s", ">seconds", ">heard of")
 
@@ -146,22 +164,17 @@ def _samples(found: JobProgress) -> list[tuple[str, Any]]:
 
 def _next(found: JobProgress) -> str:
     """Of a job that nobody works at, what to do."""
-    todo = f"`headstart worker {found.job.id}` works at it"
+    from headstart.jobs.features.job_progress import lost_text
+
     if not found.lost_workers:
-        return f"nobody works at it now; {todo}"
-    last = min(found.lost_workers, key=lambda one: one.heard)
-    names = ", ".join(_name(one) for one in found.lost_workers)
-    return f"no worker seen for {last.heard:,.0f} s ({names}); {todo}"
-
-
-def _name(worker: Worker) -> str:
-    return worker.host if worker.process is None else f"{worker.host}:{worker.process}"
+        return f"nobody works at it now; `headstart worker {found.job.id}` works at it"
+    return lost_text(found)
 
 
 def _cells(worker: Worker) -> tuple[Any, ...]:
     heard = f"{worker.heard:.0f} s ago"
     seconds = f"{worker.seconds:,.0f}"
-    return _name(worker), worker.claimed, worker.committed, f"{worker.rate:,.1f}", seconds, heard
+    return worker.name, worker.claimed, worker.committed, f"{worker.rate:,.1f}", seconds, heard
 
 
 def describe(found: JobProgress) -> str:

@@ -30,6 +30,7 @@ from headstart.storage.contents import Contents
 from headstart.storage.manifest import SPLITS, Label, Manifest
 from headstart.storage.samples import BETWEEN
 from headstart.storage.windowed.wholes import wholes_of
+from headstart.values.quantities import range_of
 
 TRACKED = 200
 """Things that are not used, of which a refresh says when there are new ones."""
@@ -255,6 +256,8 @@ def _tell_of_labels(place: str, labels: Sequence[Label | None], split: str) -> N
     elif sources.are_numbers(known):
         several = any(isinstance(label, str) and BETWEEN in label for label in known)
         what = "several numbers per sample" if several else "numbers"
+        ends = range_of(known - {None}, len(labels))
+        what += "" if ends is None else f" from {ends[0]:.6g} to {ends[1]:.6g}"
         tell(f"{place}: labels are {what}: `head train --task regression` learns them")
     elif split in ("", "stratified") and sources.are_hardly_shared(labels):
         warn(
@@ -271,8 +274,9 @@ def _tell_of_whole_numbers(place: str, labels: Sequence[Label | None]) -> None:
     known = {label for label in labels if label is not None}
     if look_like_numbers(known, len(labels)):
         tell(
-            f"{place}: labels are {len(known):,} different whole numbers: if they are quantities, "
-            "and no classes, `head train --task regression` learns them"
+            f"{place}: labels are {len(known):,} different whole numbers from {min(known):,} to "
+            f"{max(known):,}: if they are quantities, and no classes, "
+            "`head train --task regression` learns them"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -56,7 +57,8 @@ class Changed(Showable):
 
 @dataclass(frozen=True)
 class Changes(Showable):
-    """What differs between two versions; a sample is known by its id.
+    """What differs between two versions; a sample is known by its id, and by its content where its
+    id is another one now.
 
     Attributes:
         dataset: its name.
@@ -65,6 +67,7 @@ class Changes(Showable):
         samples: how many each has.
         added: ids that only the newer has.
         removed: ids that only the older has.
+        moved: ids whose content stands under another one `now`, with the label before and after.
         contents: ids with another content.
         labels: ids with another label.
         splits: ids in another split.
@@ -76,12 +79,13 @@ class Changes(Showable):
     samples: tuple[int, int]
     added: Changed
     removed: Changed
+    moved: Changed
     contents: Changed
     labels: Changed
     splits: Changed
 
     def _line(self) -> str:
-        names = ("added", "removed", "contents", "labels", "splits")
+        names = ("added", "removed", "moved", "contents", "labels", "splits")
         counts = ", ".join(f"{getattr(self, name).count:,} {name}" for name in names)
         return f"{self.dataset!r}, {self.before[:12]} to {self.after[:12]}: {counts}"
 
@@ -180,17 +184,39 @@ def _compared(
 
     gone = np.ones(len(before), bool)
     gone[old] = False
+    lost, come = np.flatnonzero(gone), np.flatnonzero(places == ABSENT)
+    left, arrived = _moved(before.take(lost).digests, after.take(come).digests)
+    pairs = [(lost[row], come[to]) for row, to in zip(left[:FIRST], arrived[:FIRST], strict=True)]
+    moved = [
+        {"id": was[row], "now": ids[to], "before": labels[0][row], "after": labels[1][to]}
+        for row, to in pairs
+    ]
     is_other = (before.digests[old] != after.digests[new]).any(axis=-1)
     return Changes(
         name,
         *digests,
         samples=(len(before), len(after)),
-        added=told(np.flatnonzero(places == ABSENT), ids),
-        removed=told(np.flatnonzero(gone), was),
+        added=told(np.delete(come, arrived), ids),
+        removed=told(np.delete(lost, left), was),
+        moved=Changed(len(left), tuple(moved)),
         contents=named(np.flatnonzero(is_other)),
         labels=named(np.flatnonzero(_differ(labels[0][old], labels[1][new])), _lists(*labels)),
         splits=named(np.flatnonzero(splits[0] != splits[1]), (before.splits, after.splits)),
     )
+
+
+def _moved(gone: np.ndarray, new: np.ndarray) -> tuple[list[int], list[int]]:
+    """Which of the contents that are gone, (n, 32), are which of those that are new, (m, 32): each
+    of one content is one other, in order."""
+    there: dict[bytes, deque[int]] = {}
+    for place, digest in enumerate(new):
+        there.setdefault(digest.tobytes(), deque()).append(place)
+    pairs = [
+        (place, known.popleft())
+        for place, digest in enumerate(gone)
+        if (known := there.get(digest.tobytes()))
+    ]
+    return [one for one, _ in pairs], [other for _, other in pairs]
 
 
 def _differ(one: np.ndarray, other: np.ndarray) -> np.ndarray:

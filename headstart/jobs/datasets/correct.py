@@ -16,7 +16,7 @@ from headstart.extractors import datasets as sources
 from headstart.extractors.datasets.corrections import NAMED, Change, Corrections, Wholes, some
 from headstart.extractors.datasets.labels import FEW
 from headstart.extractors.runtime import versions
-from headstart.jobs.datasets.add import described
+from headstart.jobs.datasets.add import described, warn_of_differing_copies
 from headstart.jobs.datasets.corrections_file import (
     PERHAPS,
     Wanted,
@@ -25,10 +25,9 @@ from headstart.jobs.datasets.corrections_file import (
     wanted_of,
 )
 from headstart.jobs.datasets.refresh import look_again
-from headstart.notices import DifferingCopies, FewSamples, HeadstartWarning, tell, warn
+from headstart.notices import FewSamples, HeadstartWarning, tell, warn
 from headstart.registry.entities import Dataset, Run
 from headstart.storage.columns.finder import ABSENT
-from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.manifest import Label, Manifest
 from headstart.values.showable import Showable
 from headstart.visible import in_number
@@ -95,7 +94,7 @@ def correct(
     _tell_of_new(name, told, manifest)
     left = {id_: wholes.samples[numbers[id_]].digest for id_ in out}
     made = wholes.changed(changes, [numbers[id_] for id_ in out])
-    _warn_of_copies(name, made.columns)
+    warn_of_differing_copies(name, made)
     now = replace(known, labels=labels, excluded={**known.excluded, **left})
     done = Corrected(dataset, told, tuple(left), untouched=wanted.untouched)
     return _stored(context, done, made, now, closing)
@@ -252,14 +251,6 @@ def _few(new: str, count: int, known: Mapping[str, Label]) -> str:
     near = find_alike(new, known, PERHAPS)
     meant = "" if near is None else f" (did you mean {str(near)!r}?)"
     return in_number(f"{new!r} with {count:,} samples{meant}")
-
-
-def _warn_of_copies(name: str, samples: SampleColumns) -> None:
-    count, first = sources.differing_copies(samples)
-    if count:
-        warn(
-            f"{name}: copies with different labels: {count:,}, such as {first[0]}", DifferingCopies
-        )
 
 
 def _stored(

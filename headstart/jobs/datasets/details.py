@@ -17,6 +17,7 @@ from headstart.registry.entities import Dataset
 from headstart.storage.manifest import SPLITS, Manifest
 from headstart.storage.samples import BETWEEN
 from headstart.storage.windowed.wholes import wholes_of
+from headstart.values.quantities import range_of
 from headstart.values.showable import Showable
 
 WITHOUT = "without label"
@@ -59,7 +60,8 @@ class DatasetDetails(Showable):
         columns = self.manifest.columns
         known = set(columns.labels) - {None}
         labels = {label: numbers for label in known if (numbers := _numbers_in(label))}
-        if not are_numbers(known) or len(labels) < len(known):
+        are_told = are_numbers(known) or range_of(self.dataset.classes, self.dataset.samples)
+        if not are_told or len(labels) < len(known):
             return {}
         found: dict[str, tuple[int, float, float, float]] = {}
         for split in SPLITS:

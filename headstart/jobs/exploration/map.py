@@ -20,8 +20,10 @@ from headstart.heads.exploration.coordinates import (
     shown_of,
 )
 from headstart.heads.rows import rows_of
+from headstart.jobs.exploration.interruption import broken_off_by
 from headstart.jobs.heads.cross_validation import ROOM
 from headstart.jobs.named import both_named
+from headstart.progress import watching
 from headstart.registry.entities import Backbone, Dataset
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.views import FeatureView
@@ -138,7 +140,8 @@ def _make(
     started = time.perf_counter()
     rows = shown_of(np.arange(len(view)), identity.method, identity.seed)
     features = rows_of(view, chosen=rows, room=ROOM)
-    found, words = coordinates_of(features, identity.method, identity.seed)
+    with broken_off_by(watching()):
+        found, words = coordinates_of(features, identity.method, identity.seed)
     origin = view.origin
     kept = KeptMap(
         identity,

@@ -57,6 +57,11 @@ class Worker(Showable):
         return cls(**{one.name: getattr(holder, one.name) for one in fields(cls)})
 
     @property
+    def name(self) -> str:
+        """Its machine, and which process there."""
+        return self.host if self.process is None else f"{self.host}:{self.process}"
+
+    @property
     def rate(self) -> float:
         """Samples a second that it has committed, the time to load its engine included."""
         return self.committed / self.seconds if self.seconds > 0 else 0.0
@@ -107,6 +112,20 @@ class JobProgress(Showable):
         return self.missing / self.rate if self.missing and self.rate else None
 
     @property
+    def done_text(self) -> str:
+        """How far it is, in words; of a task that nobody has begun nothing is counted yet."""
+        if self.job.is_task and not self.samples:
+            return "no step yet"
+        failed = f", {self.failed:,} failed" if self.failed else ""
+        steps = " steps" if self.job.is_task else ""
+        return f"{self.committed:,} of {self.samples:,}{steps}{failed}"
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether nobody works at a job of which somebody has died."""
+        return self.state == QUEUED and bool(self.lost_workers) and not self.workers
+
+    @property
     def counts(self) -> dict[str, int]:
         """Of the samples, as a job keeps them."""
         names = ("samples", "committed", "failed", "missing")
@@ -130,8 +149,11 @@ class JobProgress(Showable):
         }
 
     def _line(self) -> str:
+        named = f"{self.job.id}, {self.job.subject!r} on {self.job.dataset!r}, {self.state}"
+        if self.job.is_task:
+            return f"{named}, {self.done_text}"
         done = f"{self.committed:,} of {self.samples:,} committed, {self.failed:,} failed"
-        return f"{self.job.id}, {self.job.subject!r} on {self.job.dataset!r}, {self.state}, {done}"
+        return f"{named}, {done}"
 
 
 def progress_of(context: Context, job: Job, *, reads_rows: bool = False) -> JobProgress:
@@ -209,6 +231,14 @@ def _of_task(context: Context, job: Job) -> JobProgress:
         workers=tuple(replace(one, committed=written.committed) for one in workers),
         lost_workers=lost,
     )
+
+
+def lost_text(found: JobProgress) -> str:
+    """Of a job that is lost: since when, by whom, and what to do."""
+    last = min(found.lost_workers, key=lambda one: one.heard)
+    names = ", ".join(one.name for one in found.lost_workers)
+    todo = f"`headstart worker {found.job.id}` works at it"
+    return f"no worker seen for {last.heard:,.0f} s ({names}); {todo}"
 
 
 def _workers(context: Context, keys: list[str]) -> tuple[tuple[Worker, ...], tuple[Worker, ...]]:

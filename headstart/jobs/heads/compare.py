@@ -21,7 +21,7 @@ from headstart.heads.evaluation.paired import (
     right_of,
 )
 from headstart.heads.evaluation.scores import OF_DECISIONS, decided, scores_of
-from headstart.heads.regression import Regression
+from headstart.heads.regression import SCORES, Regression
 from headstart.heads.tasks import Classification, Task
 from headstart.storage.manifest import Label, Sample
 from headstart.trained_head import Judged, TrainedHead
@@ -276,6 +276,9 @@ def _interval(
         return found.interval, found.procedure
     if name in AREAS:
         return area_difference(name, outputs[0], outputs[1], targets, clusters)
+    if isinstance(task, Regression) and name == SCORES.get(task.loss):
+        of = task.losses_of
+        return mean_difference(name, outputs[0], outputs[1], targets, clusters, of)
     if name in VALUES:
         return mean_difference(name, outputs[0], outputs[1], targets, clusters)
     if name not in PAIRED:  # a calibration error: a distance, of which drawn samples have more

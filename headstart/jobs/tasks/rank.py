@@ -2,30 +2,53 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
+from headstart.cached import features_of_blocks
 from headstart.context import Context
-from headstart.jobs.datasets.rank import rank
-from headstart.jobs.heads.cross_validation import Features
+from headstart.jobs.datasets.rank import rank, with_each
+from headstart.jobs.heads.cross_validation import CrossValidation, Features, choose
 from headstart.jobs.tasks.task import Outcome
 from headstart.progress import Progress
+from headstart.registry.references import label_of
 
 
 @dataclass(frozen=True)
 class RankTask:
-    """Of all features that are cached of a dataset; the document is what `rank --json` prints."""
+    """The document is what `rank --json` prints.
+
+    Attributes:
+        dataset: its name.
+        backbones: those that are ranked; all features that are cached of it without them.
+        precision: in what they were computed.
+        trying: of a `CrossValidation` what is not as it is without being named.
+    """
 
     kind: ClassVar[str] = "rank"
     dataset: str
+    backbones: Sequence[str] = ()
+    precision: str = "float32"
+    trying: dict[str, Any] = field(default_factory=dict)
 
     @property
     def subject(self) -> str:
-        return "rank all cached features"
+        return f"rank {', '.join(map(label_of, self.backbones)) or 'all cached features'}"
 
     def check(self, context: Context) -> None:
-        pass  # the dataset is looked up by who begins it
+        """What is cached is looked for when it is done, what was named also now."""
+        if not self.backbones:
+            return  # the dataset is looked up by who begins it
+        dataset = context.datasets.get(self.dataset)
+        for blocks in with_each(choose(context, self._features)):
+            features_of_blocks(context, blocks, dataset)
+
+    @property
+    def _features(self) -> Features:
+        return Features.of(self.dataset, tuple(self.backbones), self.precision)
 
     def run(self, context: Context, progress: Progress) -> Outcome:
-        found = rank(context, Features.of(self.dataset, (), "float32"), progress=progress)
+        trying = CrossValidation(**self.trying)
+        found = rank(context, self._features, trying=trying, progress=progress)
         return Outcome({}, found.to_json())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, Field, asdict, dataclass, fields
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from headstart.context import Context
@@ -57,8 +57,17 @@ class Task(Protocol):
 
 
 def plan_of(task: Task) -> dict[str, Any]:
-    """The plan of its job."""
-    return asdict(task)  # type: ignore[call-overload]
+    """The plan of its job, as JSON has it; without what is as it would be without a word, so that
+    an option that is new changes no plan of before."""
+    usual = {one.name: _usual(one) for one in fields(task)}  # type: ignore[arg-type]
+    told = asdict(task)  # type: ignore[call-overload]
+    return {
+        name: json.loads(json.dumps(value)) for name, value in told.items() if value != usual[name]
+    }
+
+
+def _usual(field: Field[Any]) -> Any:
+    return field.default if field.default_factory is MISSING else field.default_factory()
 
 
 def packed(document: Any) -> bytes:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 from headstart.cached import features_of
 from headstart.context import Context
+from headstart.heads.kind import HeadKind
+from headstart.heads.kinds.every_kind import kind_of
+from headstart.heads.tasks import Task, task_of
 from headstart.jobs.heads.train import fit
+from headstart.jobs.tasks.planned import pinned
 from headstart.jobs.tasks.task import Outcome
 from headstart.progress import Progress
 from headstart.registry.names import check_name
@@ -16,33 +20,74 @@ from headstart.registry.references import label_of
 
 @dataclass(frozen=True)
 class TrainTask:
-    """In the usual way, on some features of a dataset; gives the `head`."""
+    """On some features of a dataset, in the usual way or as it says; gives the `head`.
+
+    Attributes:
+        name: of the head.
+        features: `BACKBONE:VERSION@CUT`, which stays whatever is added while the job waits.
+        dataset: its name.
+        head: the kind and its settings, as `HeadKind.describe` gives them; empty for the usual.
+        task: as `Task.describe` gives it; empty for a classification.
+        seed: of everything that chance decides.
+        precision: in what the features were computed.
+        views: augmented views that it is trained on as well.
+        windows: what a sample is of its windows.
+        tags: of the head.
+    """
 
     kind: ClassVar[str] = "train"
     name: str
     features: str
     dataset: str
+    head: dict[str, Any] = field(default_factory=dict)
+    task: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    precision: str = "float32"
+    views: int = 0
+    windows: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)
 
     @property
     def subject(self) -> str:
         return f"train {self.name} on {label_of(self.features)}"
 
     @classmethod
-    def of(cls, context: Context, name: str, features: str, dataset: str) -> TrainTask:
-        """With the version of the backbone that the features mean now, whatever is added while the
-        job waits."""
-        backbone, _ = context.resolve(features)
-        _, at, cuts = features.partition("@")
-        return cls(name, f"{backbone.reference}{at}{cuts}", dataset)
+    def of(
+        cls,
+        context: Context,
+        name: str,
+        features: str,
+        dataset: str,
+        head: HeadKind | None = None,
+        task: Task | None = None,
+        **more: Any,
+    ) -> TrainTask:
+        """With the version of each backbone that the features mean now."""
+        how = {} if head is None else {"kind": head.kind, **head.describe()}
+        what = {} if task is None else task.describe()
+        return cls(name, pinned(context, features), dataset, how, what, **more)
 
     def check(self, context: Context) -> None:
         check_name(self.name, "head")
-        context.resolve(self.features)
+        for view in range(self.views + 1):
+            features_of(context, self.features, self.dataset, self.precision, view)
 
     def run(self, context: Context, progress: Progress) -> Outcome:
-        view = features_of(context, self.features, self.dataset, "float32")
+        view = features_of(context, self.features, self.dataset, self.precision)
         progress(0, 1)
-        fitted = fit(context, self.name, view)
+        fitted = fit(
+            context,
+            self.name,
+            view,
+            kind_of(self.head["kind"], self.head) if self.head else None,
+            seed=self.seed,
+            task=task_of(self.task) if self.task else None,
+            views=self.views,
+            windows=self.windows,
+        )
         progress(1, 1)
         record = fitted.register().record
-        return Outcome({"head": f"{record.name}:{record.version}"})
+        named = f"{record.name}:{record.version}"
+        if self.tags:
+            context.heads.set_tags(named, self.tags)
+        return Outcome({"head": named})

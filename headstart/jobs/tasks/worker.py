@@ -21,7 +21,7 @@ from headstart.errors import (
 from headstart.extractors.run.suspects import TRIES
 from headstart.jobs.tasks.kinds import task_of
 from headstart.jobs.tasks.task import Outcome, packed
-from headstart.progress import Progress
+from headstart.progress import Progress, watched
 from headstart.registry.jobs import DONE, FAILED, QUEUED, Job, key_of_task
 from headstart.registry.leases import Lease
 from headstart.storage.artifacts import HELD_AS
@@ -85,7 +85,8 @@ class TaskWorker:
     def _outcome(self) -> Outcome:
         task = task_of(self._job)
         self._need_same_dataset()
-        outcome = task.run(self._context, self._look)
+        with watched(self._look_meanwhile):
+            outcome = task.run(self._context, self._look)
         self._need_same_dataset()
         return outcome
 
@@ -111,18 +112,37 @@ class TaskWorker:
             DatasetError: it is another version by now, where all is done but to register it.
         """
         self._progress(done, total)
-        if self._is_stopped():
-            raise Cancelled("the worker was stopped")
+        self._need_not_stop()
         is_between = 0 < done < total
-        if is_between and time.monotonic() - self._looked < LOOK_SECONDS:
+        if is_between and not self._is_time():
             return
-        self._looked = time.monotonic()
-        if self._context.jobs.get(self._job.id).updated_at != self._job.updated_at:
-            raise Cancelled("the job was closed")
+        self._need_open()
         if done == total:
             self._need_same_dataset()
         counts = {"samples": total, "committed": done, "failed": 0, "missing": total - done}
         self._context.jobs.note(self._job.id, None, counts)
+
+    def _look_meanwhile(self, _done: int, _total: int) -> None:
+        """Within a step, as a fit has steps of its own.
+
+        Raises:
+            Cancelled: see `_look`.
+        """
+        self._need_not_stop()
+        if self._is_time():
+            self._need_open()
+
+    def _is_time(self) -> bool:
+        return time.monotonic() - self._looked >= LOOK_SECONDS
+
+    def _need_not_stop(self) -> None:
+        if self._is_stopped():
+            raise Cancelled("the worker was stopped")
+
+    def _need_open(self) -> None:
+        self._looked = time.monotonic()
+        if self._context.jobs.get(self._job.id).updated_at != self._job.updated_at:
+            raise Cancelled("the job was closed")
 
     def _keep(self, outcome: Outcome) -> None:
         """Keep what it gave: the file first, then the row."""

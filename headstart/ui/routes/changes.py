@@ -17,6 +17,7 @@ from headstart.ui.site import Same, Site, site_of
 KINDS = {
     "added": "Added",
     "removed": "Removed",
+    "moved": "Moved: the same content under another id",
     "contents": "With another content",
     "labels": "With another label",
     "splits": "In another split",

@@ -19,6 +19,7 @@ from headstart.storage.manifest import SPLITS
 from headstart.ui.asked import whole, word
 from headstart.ui.cards import cards_of
 from headstart.ui.site import Same, Screen, site_of
+from headstart.values.quantities import range_of
 
 SCREEN = Screen("Datasets", "/datasets")
 SHOWN = 48
@@ -35,7 +36,8 @@ def list_datasets(request: Request) -> Response:
     site = site_of(request)
     rows = listing.datasets(site.workspace.config)
     same = (Same("headstart dataset list", "ws.datasets.list()"),)
-    return site.show(request, "datasets", "Datasets", rows, same=same)
+    numbers = {one["name"] for one in rows if range_of(one["classes"], one["samples"])}
+    return site.show(request, "datasets", "Datasets", rows, numbers=numbers, same=same)
 
 
 def show_dataset(request: Request) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from typing import Any
 from urllib.parse import urlencode
 
 from starlette.concurrency import run_in_threadpool
@@ -67,13 +68,7 @@ def show_queue(request: Request) -> Response:
     queue = _queue(site, dataset, choice, job)
     pending = find_pending(context, dataset.name)
     offered = features_for(site, dataset)
-    place = whole(request, "place", 0)
-    suspect = None if queue is None else queue.at(place)
-    card = None if suspect is None else cards_of(dataset, [(suspect.sample, "")])[0]
     audit = _audit(site, dataset, job)
-    every = listing.heads(context.config)
-    heads = [row for row in every if row["dataset"] == dataset.name]
-    of_heads = _of_heads(site, dataset, heads, every)
     return site.show(
         request,
         "queue",
@@ -83,25 +78,38 @@ def show_queue(request: Request) -> Response:
         choice=choice,
         fields={} if choice is None else choice.fields,
         offered=offered,
-        of_heads=of_heads,
-        judges=every if UNLABELLED in of_heads else heads,
         problem=_problem(job, queue),
         job=job,
         audit=audit,
         queue=queue,
-        place=place,
         changed=_done(request, "changed"),
         excluded=_done(request, "excluded"),
-        suspect=suspect,
-        card=card,
         classes=dataset.classes[:MOST_CLASSES],
         twins=_twins(dataset, audit),
         pending=pending,
         doubts=doubts_of(dataset, site.memory.manifest_of(dataset), pending) if pending else (),
         journal=context.corrections.find(dataset.name, limit=JOURNAL),
-        heads=heads,
         same=_same(dataset, choice or Choice(next(iter(offered), "BACKBONE"))),
+        **_shown_first(request, dataset, queue),
+        **_judges(site, dataset),
     )
+
+
+def _shown_first(request: Request, dataset: Dataset, queue: Queue | None) -> dict[str, Any]:
+    """The sample of the queue that is asked about, and where it stands."""
+    place = whole(request, "place", 0)
+    suspect = None if queue is None else queue.at(place)
+    card = None if suspect is None else cards_of(dataset, [(suspect.sample, "")])[0]
+    return {"place": place, "suspect": suspect, "card": card}
+
+
+def _judges(site: Site, dataset: Dataset) -> dict[str, Any]:
+    """The heads of a dataset, those that can choose samples of it, and which samples."""
+    every = listing.heads(site.workspace.config)
+    heads = [row for row in every if row["dataset"] == dataset.name]
+    of_heads = _of_heads(site, dataset, heads, every)
+    judges = every if UNLABELLED in of_heads else heads
+    return {"heads": heads, "of_heads": of_heads, "judges": judges}
 
 
 async def begin(request: Request) -> Response:

@@ -34,8 +34,7 @@ function cells(worker, isLost) {
 function show(row, job) {
   const state = put(row, "state", job.state);
   if (state) state.className = `state ${job.state}`;
-  const failed = job.failed ? `, ${number(job.failed)} failed` : "";
-  put(row, "done", `${number(job.committed)} of ${number(job.total)}${failed}`);
+  put(row, "done", job.done);
   put(row, "rate", job.rate ? number(job.rate, 1) : "-");
   put(row, "left", job.seconds_left ? `${number(job.seconds_left)} s` : "-");
   const lost = job.lost_workers.length ? ` (${job.lost_workers.length} lost)` : "";

@@ -11,8 +11,9 @@ from task_rows import part
 
 import headstart as hs
 from headstart.errors import HeadError
+from headstart.extractors.runtime import keras
 from headstart.heads import generalised
-from headstart.heads.dense_stack import DenseStack
+from headstart.heads.dense_stack import DenseStack, Layer
 from headstart.heads.evaluation.scores import scores_of
 from headstart.heads.generalised import NumberLoss
 from headstart.heads.regression import Regression
@@ -86,6 +87,17 @@ def test_a_loss_of_what_overflowed_is_infinite_and_is_not_chosen():
     outputs, targets = np.array([[np.inf], [np.nan], [2.0]], np.float32), np.array([[2.0]] * 3)
     for loss in (NumberLoss("poisson"), NumberLoss("quantile", 0.3)):
         assert loss.losses(outputs, targets)[:, 0].tolist() == [np.inf, np.inf, 0.0]
+
+
+def test_a_mean_of_counts_far_from_all_others_is_a_number_in_the_attached_model_too():
+    layer = Layer(np.ones((1, 1), np.float32), np.zeros(1, np.float32), "exponential")
+    x = np.array([[0.5], [79.0], [100.0], [1e30]], np.float32)
+    said = layer.run(x)
+    np.testing.assert_allclose(said[:2], np.exp(x[:2]), rtol=1e-6)
+    assert np.isfinite(said).all() and said[2] == said[3] == np.exp(np.float32(80))
+    tensor = keras().Input((1,))
+    model = keras().Model(tensor, DenseStack((layer,), ()).to_keras(tensor))
+    np.testing.assert_allclose(model(x), said, rtol=1e-5)
 
 
 def test_the_scores_are_scikit_learns(diabetes, counts):
