@@ -17,10 +17,10 @@ from headstart.storage.samples import is_fraction
 from headstart.values.showable import brief
 
 SEVERAL = (
-    "Samples have several labels, and each combination counts as a class here: head train "
-    "--task multi-label, or hs.MultiLabel(), learns the labels one by one."
+    "Samples have several labels, and each combination counts as a class here: --task multi-label, "
+    "or hs.MultiLabel(), takes the labels one by one."
 )
-REGRESSION = "If these are numbers: head train --task regression, or hs.Regression()."
+REGRESSION = "If these are numbers: --task regression, or hs.Regression()."
 
 
 class ReadsLabels(Protocol):
