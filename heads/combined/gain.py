@@ -12,9 +12,9 @@ from headstart.heads.evaluation.bootstrap import Interval
 from headstart.heads.evaluation.intervals import CONFIDENCE
 from headstart.heads.evaluation.outcomes import Outcomes
 from headstart.heads.evaluation.paired import grouped_difference, share_difference
-from headstart.heads.trials.by_task import Tried
 from headstart.heads.trials.crossed import Crossed
 from headstart.heads.trials.objective import ACCURACY, OBJECTIVES, objectives_of
+from headstart.heads.trials.out_of_fold import OutOfFold
 from headstart.values.showable import Showable
 
 
@@ -49,7 +49,7 @@ class Gain(Showable):
         return f"{self.objective} better by {self.difference:.3f} than {self.over}"
 
 
-def difference(joined: Tried, alone: Tried) -> tuple[float, Interval | None]:
+def difference(joined: OutOfFold, alone: OutOfFold) -> tuple[float, Interval | None]:
     """By how much heads on some features are better than heads on others, on the same samples and
     folds, by the first score of the task, and the 95 % interval of that, over pairs; None of a
     single group. Of numbers that is of the differences of what each sample adds to the score, such
@@ -89,7 +89,7 @@ def accuracy_difference(joined: Crossed, alone: Crossed) -> Interval | None:
     return max(middle - reach, -1.0), min(middle + reach, 1.0)
 
 
-def shown_to_help(joins: Sequence[tuple[Tried, Interval | None]]) -> list[bool]:
+def shown_to_help(joins: Sequence[tuple[OutOfFold, Interval | None]]) -> list[bool]:
     """Which of several joins are better beyond chance: the chance to say so of any that is not is
     that of an interval alone, however many there are.
 
@@ -118,12 +118,12 @@ def _middle(interval: Interval) -> tuple[float, float]:
     return (low + high) / 2, max((high - low) / 2, 1e-12)
 
 
-def _quantile(one: Tried, confidence: float) -> float:
+def _quantile(one: OutOfFold, confidence: float) -> float:
     own = one.outcomes(objectives_of(one.task)[0])
     groups = 0.0 if own.clusters is None else own.clusters.t(confidence)
     return max(own.quantile(confidence), groups)
 
 
-def best_of(found: Sequence[Tried]) -> int:
+def best_of(found: Sequence[OutOfFold]) -> int:
     """The number of the best one by the first score of the task; of equal ones the first."""
     return int(np.argmin([one.order(objectives_of(one.task)[0])[0] for one in found]))

@@ -67,7 +67,7 @@ def cross(
     rows = _near_zero(kinds, rows)
     classes = outputs_of(made, rows.targets)
     strengths = sorted({s for kind in kinds if isinstance(kind, Linear) for s in kind.strengths})
-    each = {s: Linear((s,)) for s in strengths}
+    each: dict[Any, Any] = {s: Linear((s,)) for s in strengths}
     settings: dict[Any, dict[str, Any]] = {s: {"kind": "linear", "strength": s} for s in strengths}
     plain = list(dict.fromkeys(kind for kind in kinds if not isinstance(kind, Linear)))
     settings |= {kind: {"kind": kind.kind, **kind.describe()} for kind in plain}
@@ -83,7 +83,7 @@ def cross(
         else _others(alone, given, rows, folds, made, seed, progress, jobs),
     )
     for one, number, outputs in said:
-        key = one.strengths[0] if isinstance(one, Linear) else one
+        key: Any = one.strengths[0] if isinstance(one, Linear) else one
         if gathered[key].add(number, outputs):
             done[key] = gathered.pop(key).result(settings[key], each.get(key, key))
             watch(done[key])

@@ -20,9 +20,9 @@ from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.neighbours import Neighbours
 from headstart.heads.nearest import nearest_by_cells
 from headstart.heads.origins import near_zero
-from headstart.heads.trials.by_task import Tried
 from headstart.heads.trials.crossed import Crossed, Gathered, draws_of
 from headstart.heads.trials.objective import ACCURACY, OBJECTIVES, columns_of, objectives_of
+from headstart.heads.trials.out_of_fold import OutOfFold
 from headstart.registry.references import exact
 from headstart.values.showable import Results, Showable
 
@@ -62,8 +62,8 @@ class Rank(Showable):
     width: int
     size: int
     seconds: float | None
-    linear: Tried
-    neighbours: Tried | None
+    linear: OutOfFold
+    neighbours: OutOfFold | None
     log_me: float
     h_score: float | None
     is_worse: bool = False
@@ -243,7 +243,7 @@ def in_order(ranks: Sequence[Rank]) -> Results[Rank]:
 
 def _gains(ranks: Sequence[Rank]) -> list[Gain | None]:
     """What each is worth beside the best of those that it joins."""
-    joins, tested = dict[int, Rank](), list[tuple[Tried, Interval | None]]()
+    joins, tested = dict[int, Rank](), list[tuple[OutOfFold, Interval | None]]()
     better = dict[int, tuple[float, Interval | None]]()
     for number, rank in enumerate(ranks):
         if alone := [other for other in ranks if other.name in rank.joins]:

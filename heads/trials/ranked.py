@@ -10,6 +10,7 @@ import numpy as np
 from headstart.heads.evaluation.cross_validation import cross
 from headstart.heads.evaluation.folds import Fold
 from headstart.heads.evaluation.transferability import log_me
+from headstart.heads.generalised import QUANTILE
 from headstart.heads.kind import Part
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.neighbours import Neighbours
@@ -17,9 +18,10 @@ from headstart.heads.origins import near_zero
 from headstart.heads.regression import Regression
 from headstart.heads.rows import Rows
 from headstart.heads.tasks import Classification, Task
-from headstart.heads.trials.by_task import Tried, gathering_of
+from headstart.heads.trials.by_task import gathering_of
 from headstart.heads.trials.crossed import draws_of
 from headstart.heads.trials.objective import objectives_of
+from headstart.heads.trials.out_of_fold import OutOfFold
 
 AT_ONCE = 1 << 24
 """Similarities that are in memory at a time."""
@@ -35,8 +37,8 @@ class Quick:
         log_me: see there; of numbers of mean 0 and variance 1, so that their unit does not count.
     """
 
-    linear: Tried
-    neighbours: Tried | None
+    linear: OutOfFold
+    neighbours: OutOfFold | None
     log_me: float
 
 
@@ -71,7 +73,7 @@ def _is_class(task: Task) -> bool:
     return isinstance(task, Classification)
 
 
-def cross_neighbours(rows: Part, folds: Sequence[Fold], task: Task, count: int) -> Tried:
+def cross_neighbours(rows: Part, folds: Sequence[Fold], task: Task, count: int) -> OutOfFold:
     """What the nearest training rows by the angle have on average, or as the quantile that is asked
     for: scikit-learn's `KNeighborsRegressor(metric="cosine")`.
 
@@ -89,11 +91,16 @@ def cross_neighbours(rows: Part, folds: Sequence[Fold], task: Task, count: int) 
     for number, fold in enumerate(folds):
         near = _nearest(rows.features, fold, count)
         own = targets[near]
-        is_quantile = isinstance(task, Regression) and task.loss == "quantile"
-        said = np.quantile(own, task.quantile, axis=1) if is_quantile else own.mean(axis=1)
-        gathered.add(number, said)
+        gathered.add(number, _said(own, task))
     kind = Neighbours(count, calibrated=False)
     return gathered.result({"kind": kind.kind, "neighbours": count}, kind)
+
+
+def _said(own: np.ndarray, task: Task) -> np.ndarray:
+    """Of what neighbours have, (rows, neighbours, outputs)."""
+    if isinstance(task, Regression) and task.loss == QUANTILE:
+        return np.quantile(own, task.quantile, axis=1)
+    return own.mean(axis=1)
 
 
 def _nearest(features: Rows, fold: Fold, count: int) -> np.ndarray:
