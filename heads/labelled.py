@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -16,14 +16,23 @@ from headstart.storage.manifest import SPLITS, Label, Sample, sorted_labels
 from headstart.storage.samples import is_fraction
 from headstart.values.showable import brief
 
-if TYPE_CHECKING:  # a task reads labels by what is here
-    from headstart.heads.tasks import Task
-
 SEVERAL = (
-    "Samples have several labels, and each combination counts as a class here: head train "
-    "--task multi-label, or hs.MultiLabel(), learns the labels one by one."
+    "Samples have several labels, and each combination counts as a class here: --task multi-label, "
+    "or hs.MultiLabel(), takes the labels one by one."
 )
-REGRESSION = "If these are numbers: head train --task regression, or hs.Regression()."
+REGRESSION = "If these are numbers: --task regression, or hs.Regression()."
+
+
+class ReadsLabels(Protocol):
+    """What a task knows of labels."""
+
+    def find_classes(self, samples: Sequence[Sample]) -> list[Label]:
+        """The label of each output; none of numbers."""
+        ...
+
+    def read(self, labels: Sequence[Label | None], classes: Sequence[Label]) -> np.ndarray:
+        """The targets: class numbers (n,), or (n, outputs)."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -53,7 +62,7 @@ def labelled_rows(
     limit: int,
     seed: int,
     splits: Sequence[str] = ("train", "validation"),
-    task: Task | None = None,
+    task: ReadsLabels | None = None,
 ) -> Labelled:
     """The samples of some splits, without the test split; of more than `limit`, some by seed.
 

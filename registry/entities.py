@@ -29,8 +29,7 @@ class CutPoint(Showable):
         is_default: whether this is the penultimate cut.
         is_bottleneck: whether every path from the inputs to the output passes through it, so that
             the rest of the model (the tail) can start here.
-        compute_below: share of the model's multiply-adds at and below it; None where sizes are
-            open.
+        compute_below: share of the model's multiply-adds up to it; None where sizes are open.
         reason: why this is a default; None for the others.
         warning: what is doubtful about features from here, or None.
         default_of: in a model with several outputs, those whose default cut this is.
@@ -332,27 +331,20 @@ class TrialRecord(Showable):
 
     @property
     def scores(self) -> dict[str, float]:
-        """What settings were compared by, the most important first: accuracy and log loss, or those
-        of another task, which has no accuracy."""
-        known = self.settings.get("behind", {}).get("scores")
+        """What settings were compared by, the most important first."""
         own = {"accuracy": self.accuracy, "log_loss": self.log_loss}
-        return known or {name: value for name, value in own.items() if value is not None}
+        return self.settings.get("behind", {}).get("scores", own)
 
     @property
     def intervals(self) -> dict[str, Any]:
-        """Of the scores, [low, high], as far as they are known."""
-        behind = self.settings.get("behind", {})
-        if "intervals" in behind:
-            return behind["intervals"]
-        ends = {"accuracy": [self.accuracy_low, self.accuracy_high]}
-        loss = behind.get("log_loss_interval")
-        return ends if loss is None else {**ends, "log_loss": loss}
+        """Of the scores, [low, high]."""
+        behind, ends = self.settings.get("behind", {}), (self.accuracy_low, self.accuracy_high)
+        own = {"accuracy": ends, "log_loss": behind.get("log_loss_interval")}
+        return behind.get("intervals", own)
 
     def _line(self) -> str:
-        name, value = next(iter(self.scores.items()))
-        ends = self.intervals.get(name)
-        told = "" if ends is None else f" [{ends[0]:.2f}, {ends[1]:.2f}]"
-        return f"{self.kind} on {self.features}, {name} {value:.2f}{told}"
+        name, metrics = next(iter(self.scores)), {**self.scores, "intervals": self.intervals}
+        return f"{self.kind} on {self.features}, {name} {_score(metrics, name)}"
 
 
 class _Kept(NamedTuple):

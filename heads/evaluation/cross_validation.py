@@ -34,8 +34,7 @@ def cross(
     seed: int = 0,
     progress: Callable[[int], None] = lambda _: None,
     watch: Callable[[Any], None] = lambda _: None,
-    jobs: int | None = None,
-    elsewhere: Elsewhere | None = None,
+    jobs: int | Elsewhere | None = None,
 ) -> list[Any]:
     """Try heads of each kind on each fold; there is no validation part.
 
@@ -53,8 +52,8 @@ def cross(
         progress: called with the number of heads that were just fitted.
         watch: called with what came of a setting when its last fold is done.
         jobs: processes for heads that are not linear; as many as there are cores without it, and
-            none but this one for 1, or where each would have many rows of its own in memory.
-        elsewhere: who tries those heads in the place of processes of this one; see `try_fold`.
+            none but this one for 1, or where each would have many rows of its own in memory. Or
+            who tries those heads in their place; see `try_fold`.
 
     Returns:
         In the order of the kinds, their strengths from the smallest.
@@ -68,7 +67,7 @@ def cross(
     rows = _near_zero(kinds, rows)
     classes = outputs_of(made, rows.targets)
     strengths = sorted({s for kind in kinds if isinstance(kind, Linear) for s in kind.strengths})
-    each = {s: Linear((s,)) for s in strengths}
+    each: dict[Any, Any] = {s: Linear((s,)) for s in strengths}
     settings: dict[Any, dict[str, Any]] = {s: {"kind": "linear", "strength": s} for s in strengths}
     plain = list(dict.fromkeys(kind for kind in kinds if not isinstance(kind, Linear)))
     settings |= {kind: {"kind": kind.kind, **kind.describe()} for kind in plain}
@@ -79,12 +78,12 @@ def cross(
     done: dict[Any, Any] = {}
     said = chain(
         _linear(along, rows, folds, classes, seed, progress),
-        _others(alone, given, rows, folds, made, seed, progress, jobs)
-        if elsewhere is None
-        else _told(elsewhere([(kind, n) for kind in alone for n in range(len(folds))]), progress),
+        _told(jobs([(kind, n) for kind in alone for n in range(len(folds))]), progress)
+        if callable(jobs)
+        else _others(alone, given, rows, folds, made, seed, progress, jobs),
     )
     for one, number, outputs in said:
-        key = one.strengths[0] if isinstance(one, Linear) else one
+        key: Any = one.strengths[0] if isinstance(one, Linear) else one
         if gathered[key].add(number, outputs):
             done[key] = gathered.pop(key).result(settings[key], each.get(key, key))
             watch(done[key])

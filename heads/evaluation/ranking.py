@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from headstart.heads.combined.gain import Gain, accuracy_difference, best_of, shown_to_help
+from headstart.heads.combined.gain import Gain, best_of, difference, shown_to_help
 from headstart.heads.evaluation.best import worse_than_best
 from headstart.heads.evaluation.bootstrap import Interval
 from headstart.heads.evaluation.cross_validation import cross
@@ -20,6 +21,8 @@ from headstart.heads.kinds.neighbours import Neighbours
 from headstart.heads.nearest import nearest_by_cells
 from headstart.heads.origins import near_zero
 from headstart.heads.trials.crossed import Crossed, Gathered, draws_of
+from headstart.heads.trials.objective import ACCURACY, OBJECTIVES, columns_of, objectives_of
+from headstart.heads.trials.out_of_fold import OutOfFold
 from headstart.registry.references import exact
 from headstart.values.showable import Results, Showable
 
@@ -42,13 +45,14 @@ class Rank(Showable):
         width: numbers a sample.
         size: bytes a sample, as it is stored.
         seconds: extraction time per sample; None where it was never measured.
-        linear: the best linear head, on rows that it was not trained on.
-        neighbours: the nearest neighbours, likewise; see `needs_cells`.
+        linear: the best linear head, of numbers a ridge one, on rows that it was not trained on.
+        neighbours: the nearest neighbours, likewise; see `needs_cells`. None where there are too
+            many rows to compare all, and labels are no classes.
         log_me: see `transferability.log_me`.
-        h_score: see `transferability.h_score`.
-        is_worse: whether the linear head is significantly less accurate than the best one of the
-            ranking; see `worse_than_best`.
-        is_on_front: whether no other features are both cheaper and more accurate.
+        h_score: see `transferability.h_score`; None where labels are no classes.
+        is_worse: whether the linear head is significantly worse than the best one of the ranking,
+            by the first score of the task; see `worse_than_best`.
+        is_on_front: whether no other features are both cheaper and better.
         joins: the names of the features that stand side by side; empty of those of one cut.
         gain: of joined ones, what they are worth beside the best of them alone.
     """
@@ -58,10 +62,10 @@ class Rank(Showable):
     width: int
     size: int
     seconds: float | None
-    linear: Crossed
-    neighbours: Crossed
+    linear: OutOfFold
+    neighbours: OutOfFold | None
     log_me: float
-    h_score: float
+    h_score: float | None
     is_worse: bool = False
     is_on_front: bool = False
     joins: tuple[str, ...] = ()
@@ -76,22 +80,48 @@ class Rank(Showable):
         """The name, with the version of each backbone: what always means these features."""
         return exact(self.name)
 
+    @property
+    def objective(self) -> str:
+        """The name of the score by which features are ranked."""
+        return objectives_of(self.linear.task)[0]
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """Of the linear head; see `OutOfFold.metrics`."""
+        return self.linear.metrics()
+
+    @property
+    def score(self) -> float:
+        return self.metrics[self.objective]
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        ends = self.metrics["intervals"].get(self.objective)
+        return None if ends is None else (ends[0], ends[1])
+
     def _line(self) -> str:
-        low, high = self.linear.interval
-        return f"{self.name}, accuracy {self.linear.accuracy:.2f} [{low:.2f}, {high:.2f}]"
+        ends = "" if self.interval is None else " [{:.2f}, {:.2f}]".format(*self.interval)
+        return f"{self.name}, {self.objective} {self.score:.2f}{ends}"
 
     def _facts(self) -> dict[str, Any]:
+        near = {} if self.neighbours is None else self.neighbours.metrics()
+        names = columns_of(self.linear.task)
         return {
             "backbone": self.backbone,
             "cut": self.cut,
             "width": self.width,
             "bytes_per_sample": self.size,
             "ms_per_sample": None if self.seconds is None else 1000 * self.seconds,
-            "linear_accuracy": self.linear.accuracy,
-            "linear_interval": list(self.linear.interval),
-            "linear_strength": self.linear.settings["strength"],
-            "neighbours_accuracy": self.neighbours.accuracy,
-            "neighbours_interval": list(self.neighbours.interval),
+            "objective": self.objective,
+            "linear_accuracy": self.metrics.get(ACCURACY),
+            "linear_interval": self.metrics["intervals"].get(ACCURACY),
+            "linear_strength": self.linear.settings.get("strength"),
+            "linear_scores": {name: self.metrics[name] for name in names},
+            "linear_intervals": self.metrics["intervals"],
+            "neighbours_accuracy": near.get(ACCURACY),
+            "neighbours_interval": near.get("intervals", {}).get(ACCURACY),
+            "neighbours_scores": {name: near[name] for name in names if near},
+            "neighbours_intervals": near.get("intervals", {}),
             "samples": len(self.linear.targets),
             "repeats": self.linear.repeats,
             "spread_between_draws": self.linear.spread,
@@ -195,8 +225,10 @@ def _votes(targets: np.ndarray, without: np.ndarray) -> np.ndarray:
 
 
 def in_order(ranks: Sequence[Rank]) -> Results[Rank]:
-    """From the most accurate down, with what can only be said of all together."""
-    worse = worse_than_best([rank.linear.accuracies for rank in ranks]).tolist()
+    """From the best down, with what can only be said of all together."""
+    name = ranks[0].objective
+    outcomes = [rank.linear.outcomes(name) for rank in ranks]
+    worse = worse_than_best(outcomes, is_loss=OBJECTIVES[name].is_loss).tolist()
     marked = [
         replace(
             rank,
@@ -206,41 +238,47 @@ def in_order(ranks: Sequence[Rank]) -> Results[Rank]:
         )
         for rank, is_worse, gain in zip(ranks, worse, _gains(ranks), strict=True)
     ]
-    return Results(sorted(marked, key=lambda rank: -rank.linear.accuracy))
+    return Results(sorted(marked, key=_order))
 
 
 def _gains(ranks: Sequence[Rank]) -> list[Gain | None]:
     """What each is worth beside the best of those that it joins."""
-    joins, tested = dict[int, Rank](), list[tuple[Crossed, Interval | None]]()
+    joins, tested = dict[int, Rank](), list[tuple[OutOfFold, Interval | None]]()
+    better = dict[int, tuple[float, Interval | None]]()
     for number, rank in enumerate(ranks):
         if alone := [other for other in ranks if other.name in rank.joins]:
             joins[number] = best = alone[best_of([one.linear for one in alone])]
-            tested.append((rank.linear, accuracy_difference(rank.linear, best.linear)))
+            better[number] = difference(rank.linear, best.linear)
+            tested.append((rank.linear, better[number][1]))
     found: list[Gain | None] = [None] * len(ranks)
-    each = zip(joins.items(), tested, shown_to_help(tested), strict=True)
-    for (number, best), (_, interval), helps in each:
-        found[number] = _gain(ranks[number], best, interval, helps=helps)
+    for (number, best), helps in zip(joins.items(), shown_to_help(tested), strict=True):
+        found[number] = _gain(ranks[number], best, better[number], helps=helps)
     return found
 
 
-def _gain(rank: Rank, best: Rank, interval: Interval | None, *, helps: bool) -> Gain:
+def _gain(rank: Rank, best: Rank, better: tuple[float, Interval | None], *, helps: bool) -> Gain:
     return Gain(
         best.name,
-        rank.linear.accuracy - best.linear.accuracy,
-        interval,
+        *better,
         helps,
         None if rank.seconds is None or best.seconds is None else rank.seconds - best.seconds,
         rank.size - best.size,
+        rank.objective,
     )
 
 
 def _beats(one: Rank, other: Rank) -> bool:
-    """Whether one is more accurate at no more cost, or as accurate at less."""
+    """Whether one is better at no more cost, or as good at less."""
     costs = _cost(one), _cost(other)
-    scores = one.linear.accuracy, other.linear.accuracy
-    return (scores[0] > scores[1] and costs[0] <= costs[1]) or (
-        scores[0] == scores[1] and costs[0] < costs[1]
+    places = _order(one), _order(other)
+    return (places[0] < places[1] and costs[0] <= costs[1]) or (
+        places[0] == places[1] and costs[0] < costs[1]
     )
+
+
+def _order(rank: Rank) -> float:
+    """The less, the better."""
+    return rank.linear.order(rank.objective)[0]
 
 
 def _cost(rank: Rank) -> float:

@@ -86,7 +86,8 @@ def log_me(features: Rows, targets: np.ndarray, moments: Moments | None = None) 
     Args:
         features: (n, width); copied to float64 block by block, and read for the moments, and once
             more where the Gram matrix has lost digits.
-        targets: class numbers, (n,).
+        targets: class numbers, (n,); or what stands in the place of 0 and 1, (n, outputs), float64:
+            numbers, or several labels.
         moments: of both, where they are known.
 
     Returns:
@@ -96,14 +97,26 @@ def log_me(features: Rows, targets: np.ndarray, moments: Moments | None = None) 
     if features.shape[1] < rows:
         values, squares, beyond = _by_columns(features, targets, moments)
     else:
-        values, squares, beyond = _by_rows(features, targets, np.unique(targets))
+        values, squares, beyond = _by_rows(features, targets)
     each = zip(squares.T, beyond, strict=True)
     return float(np.mean([_evidence(values, own, float(out), rows) for own, out in each]))
 
 
 def _of_classes(targets: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """1 where a row is of a class, 0 elsewhere, (n, classes), float64."""
+    """1 where a row is of a class, 0 elsewhere, (n, classes), float64; others as they are."""
+    if targets.ndim == 2:
+        return targets
     return (targets[:, None] == classes).astype(np.float64)
+
+
+def _gram_of(x: Rows, targets: np.ndarray) -> np.ndarray:
+    """Of [F, Y], Y targets (n, outputs)."""
+    width = x.shape[1] + targets.shape[1]
+    gram = np.zeros((width, width))
+    for span in _spans(len(x)):
+        block = np.hstack([x[span], targets[span]], dtype=np.float64)
+        gram += block.T @ block
+    return gram
 
 
 def _by_columns(
@@ -114,8 +127,11 @@ def _by_columns(
     Of [F, Y] = Q R only the triangle is kept, block by block: R of F has the singular values of F,
     and what stands to its right is Q^T Y.
     """
-    moments = moments or Moments.of(x, targets)
-    gram, classes = moments.gram, moments.classes
+    if targets.ndim == 2:
+        gram, classes = _gram_of(x, targets), np.arange(targets.shape[1])
+    else:
+        moments = moments or Moments.of(x, targets)
+        gram, classes = moments.gram, moments.classes
 
     def blocks(columns: np.ndarray) -> Iterator[np.ndarray]:
         for rows in _spans(len(x)):
@@ -136,11 +152,9 @@ def _by_columns(
     return _by_singular_values(singular, squares, beyond, len(x))
 
 
-def _by_rows(
-    features: Rows, targets: np.ndarray, classes: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _by_rows(features: Rows, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The same of features with as many columns as rows, or more: of the triangle of F^T = Q R."""
-    x, y = features[:], _of_classes(targets, classes)
+    x, y = features[:], _of_classes(targets, np.unique(targets))
 
     def blocks() -> Iterator[np.ndarray]:
         for start in range(0, x.shape[1], BLOCK_ROWS):

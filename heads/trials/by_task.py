@@ -15,11 +15,8 @@ from headstart.heads.kinds.mlp import MLP
 from headstart.heads.labelled import Labelled
 from headstart.heads.regression import Regression
 from headstart.heads.tasks import Classification, Task
-from headstart.heads.trials.crossed import Crossed, Gathered
-from headstart.heads.trials.numbers import CrossedNumbers, GatheredNumbers
-
-Tried = Crossed | CrossedNumbers
-"""What came of a setting; see `OutOfFold`."""
+from headstart.heads.trials.crossed import Gathered
+from headstart.heads.trials.numbers import GatheredNumbers
 
 
 def is_plain(task: Task | None) -> bool:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from headstart.heads.evaluation.bootstrap import Interval, Unseen
-from headstart.heads.evaluation.clusters import Clusters, assumption_of
+from headstart.heads.evaluation.bootstrap import Unseen
 from headstart.heads.evaluation.folds import Fold
 from headstart.heads.evaluation.outcomes import Outcomes
 from headstart.heads.evaluation.paired import right_of
@@ -21,13 +20,12 @@ from headstart.heads.evaluation.simplicity import complexity_of
 from headstart.heads.kind import Complexity, HeadKind, Part
 from headstart.heads.kinds.losses import log_losses_of
 from headstart.heads.tasks import Classification, Task
-from headstart.heads.trials.objective import LOG_LOSS, OBJECTIVES, objectives_of
+from headstart.heads.trials.objective import LOG_LOSS, objectives_of
 from headstart.heads.trials.out_of_fold import OutOfFold
-from headstart.values.showable import Showable
 
 
 @dataclass(frozen=True)
-class Crossed(Showable):
+class Crossed(OutOfFold):
     """What heads of one setting said of the rows that they were not trained on: one class, or
     several labels. Of numbers see `CrossedNumbers`, which has the same methods.
 
@@ -64,11 +62,6 @@ class Crossed(Showable):
     task: Task = field(default_factory=Classification)
 
     @cached_property
-    def clusters(self) -> Clusters | None:
-        """Which rows belong together."""
-        return Clusters.of(self.groups)
-
-    @cached_property
     def accuracies(self) -> Outcomes:
         """Where it was right, in each repeat."""
         return Outcomes(self.hits, self.draws, self.taken, self.clusters)
@@ -82,10 +75,6 @@ class Crossed(Showable):
         """What is compared where heads are chosen by an objective."""
         return self.log_losses if objective == LOG_LOSS else self.accuracies
 
-    def order(self, objective: str) -> tuple[float, float]:
-        """The less, the better: by the objective, and where that is equal by the other score."""
-        return order_by(self, objective)
-
     @property
     def outputs(self) -> np.ndarray:
         """What was said, the mean over the repeats, (rows, classes)."""
@@ -95,13 +84,7 @@ class Crossed(Showable):
         """The scores that heads are compared by, with their intervals, as a head's metrics."""
         share, loss = self.interval, self.log_losses.interval
         ends = {name: loss if name == LOG_LOSS else share for name in objectives_of(self.task)}
-        return metrics_of(
-            self, {name: self.outcomes(name).mean for name in objectives_of(self.task)}, ends
-        )
-
-    @property
-    def repeats(self) -> int:
-        return len(self.hits)
+        return self._metrics({name: self.outcomes(name).mean for name in ends}, ends)
 
     @property
     def right(self) -> np.ndarray:
@@ -119,12 +102,6 @@ class Crossed(Showable):
         return self.accuracies.share_interval
 
     @property
-    def spread(self) -> float | None:
-        """Standard deviation of a head's accuracy between draws of its training rows; None where
-        nothing was repeated."""
-        return self.accuracies.spread
-
-    @property
     def log_loss(self) -> float:
         """The mean of the repeats' log losses."""
         return self.log_losses.mean
@@ -139,30 +116,6 @@ class Crossed(Showable):
     def _line(self) -> str:
         low, high = self.interval
         return f"{self.settings['kind']}, accuracy {self.accuracy:.2f} [{low:.2f}, {high:.2f}]"
-
-
-def order_by(crossed: OutOfFold, objective: str) -> tuple[float, float]:
-    """See `OutOfFold.order`."""
-    names = [objective, *(one for one in objectives_of(crossed.task) if one != objective)][:2]
-    first, second = (
-        crossed.outcomes(name).mean * (1 if OBJECTIVES[name].is_loss else -1) for name in names
-    )
-    return first, second
-
-
-def metrics_of(
-    crossed: OutOfFold, scores: Mapping[str, float], ends: Mapping[str, Interval | None]
-) -> dict[str, Any]:
-    """Scores with their intervals and the number of samples, as a head's metrics."""
-    clusters = crossed.clusters
-    return {
-        **scores,
-        "intervals": {name: list(one) for name, one in ends.items() if one is not None},
-        "interval_assumes": assumption_of(clusters),
-        **({} if clusters is None else {"groups": len(clusters)}),
-        "n_test": len(crossed.targets),
-        "spread": crossed.spread,
-    }
 
 
 class Gathered:

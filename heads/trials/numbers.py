@@ -18,13 +18,13 @@ from headstart.heads.evaluation.scores import widened
 from headstart.heads.evaluation.simplicity import complexity_of
 from headstart.heads.kind import Complexity, HeadKind, Part
 from headstart.heads.regression import Regression
-from headstart.heads.trials.crossed import metrics_of, order_by
+from headstart.heads.tasks import Task
 from headstart.heads.trials.objective import ABSOLUTE, OBJECTIVES, R2, ROOT, objectives_of
-from headstart.values.showable import Showable
+from headstart.heads.trials.out_of_fold import OutOfFold
 
 
 @dataclass(frozen=True)
-class CrossedNumbers(Showable):
+class CrossedNumbers(OutOfFold):
     """See `OutOfFold`. Scores are those of single heads: each repeat is scored by itself, then the
     scores are averaged.
 
@@ -39,7 +39,7 @@ class CrossedNumbers(Showable):
         complexity: of the heads, see `complexity_of`.
     """
 
-    task: Regression
+    task: Task
     settings: dict[str, Any]
     said: np.ndarray
     targets: np.ndarray
@@ -48,17 +48,9 @@ class CrossedNumbers(Showable):
     groups: np.ndarray | None = None
     complexity: Complexity = (math.inf, math.inf)
 
-    @cached_property
-    def clusters(self) -> Clusters | None:
-        return Clusters.of(self.groups)
-
     @property
     def outputs(self) -> np.ndarray:
         return self.said.mean(axis=0)
-
-    @property
-    def repeats(self) -> int:
-        return len(self.said)
 
     def outcomes(self, objective: str) -> Outcomes:
         """Of each sample in each repeat: its part of R2, which is 1 less its squared error over the
@@ -79,25 +71,19 @@ class CrossedNumbers(Showable):
             return 1 - (self._squares / self.targets.var(axis=0)).mean(axis=2)
         if objective == ABSOLUTE:
             return np.abs(self.said - self.targets).mean(axis=2)
+        assert isinstance(self.task, Regression)
         return np.stack([self.task.losses_of(one, self.targets) for one in self.said])
 
     @property
     def _squares(self) -> np.ndarray:
         return (self.said - self.targets) ** 2
 
-    def order(self, objective: str) -> tuple[float, float]:
-        return order_by(self, objective)
-
-    @property
-    def spread(self) -> float | None:
-        return self.outcomes(objectives_of(self.task)[0]).spread
-
     def metrics(self) -> dict[str, Any]:
         """The task's own score, R2, mean absolute error and root mean squared error, with their
         intervals; see `_interval`."""
         scores = {name: self.outcomes(name).mean for name in objectives_of(self.task)}
         scores[ROOT] = float(np.sqrt(self._squares.mean(axis=1)).mean())
-        return metrics_of(self, scores, {name: self._interval(name, scores) for name in scores})
+        return self._metrics(scores, {name: self._interval(name, scores) for name in scores})
 
     def _interval(self, name: str, scores: dict[str, float]) -> Interval | None:
         """As of a head's score, as much wider as folds are alike. Of repeats that of the mean of

@@ -6,67 +6,90 @@ is of classes and labels, `CrossedNumbers` of numbers.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from headstart.heads.evaluation.clusters import Clusters
+from headstart.heads.evaluation.bootstrap import Interval
+from headstart.heads.evaluation.clusters import Clusters, assumption_of
 from headstart.heads.evaluation.outcomes import Outcomes
 from headstart.heads.kind import Complexity
 from headstart.heads.tasks import Task
+from headstart.heads.trials.objective import OBJECTIVES, objectives_of
+from headstart.values.showable import Showable
 
 
-class OutOfFold(Protocol):
-    """What came of a setting.
+class OutOfFold(Showable, ABC):
+    """What came of a setting. Names of objectives are those of `objectives_of(task)`.
 
-    Names of objectives are those of `objectives_of(task)`.
+    Attributes:
+        task: what the labels mean.
+        settings: of the heads, as `HeadKind.describe` gives them, with `kind`.
+        targets: as the task reads them, a row each.
+        draws: by which fold's heads each row was tried, numbered through all repeats, (repeats,
+            rows).
+        groups: of each row, (rows,), rows of which are no evidence of their own; None without.
+        complexity: of the heads, see `complexity_of`.
     """
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """Of the heads, as `HeadKind.describe` gives them, with `kind`."""
-        ...
+    task: Task
+    settings: dict[str, Any]
+    targets: np.ndarray
+    draws: np.ndarray
+    groups: np.ndarray | None
+    complexity: Complexity
+
+    @cached_property
+    def clusters(self) -> Clusters | None:
+        """Which rows belong together."""
+        return Clusters.of(self.groups)
 
     @property
-    def task(self) -> Task: ...
+    def repeats(self) -> int:
+        return len(self.draws)
 
     @property
-    def targets(self) -> np.ndarray:
-        """As the task reads them, a row each."""
-        ...
-
-    @property
+    @abstractmethod
     def outputs(self) -> np.ndarray:
         """What was said, the mean over the repeats, (rows, outputs)."""
-        ...
 
-    @property
-    def groups(self) -> np.ndarray | None: ...
+    @abstractmethod
+    def outcomes(self, objective: str) -> Outcomes:
+        """What is compared where heads are chosen by an objective."""
 
-    @property
-    def clusters(self) -> Clusters | None: ...
-
-    @property
-    def complexity(self) -> Complexity: ...
-
-    @property
-    def repeats(self) -> int: ...
+    @abstractmethod
+    def metrics(self) -> dict[str, Any]:
+        """The scores of single heads with their intervals, as a head's metrics."""
 
     @property
     def spread(self) -> float | None:
         """Standard deviation of a head's first score between draws of its training rows; None
         where nothing was repeated."""
-        ...
-
-    def outcomes(self, objective: str) -> Outcomes:
-        """What is compared where heads are chosen by an objective."""
-        ...
+        return self.outcomes(objectives_of(self.task)[0]).spread
 
     def order(self, objective: str) -> tuple[float, float]:
         """The less, the better: by the objective, and where that is equal by the first of the
         task's others."""
-        ...
+        others = (one for one in objectives_of(self.task) if one != objective)
+        first, second = (
+            self.outcomes(name).mean * (1 if OBJECTIVES[name].is_loss else -1)
+            for name in [objective, *others][:2]
+        )
+        return first, second
 
-    def metrics(self) -> dict[str, Any]:
-        """The scores of single heads with their intervals, as a head's metrics."""
-        ...
+    def _metrics(
+        self, scores: Mapping[str, float], ends: Mapping[str, Interval | None]
+    ) -> dict[str, Any]:
+        """Scores with their intervals and the number of samples, as a head's metrics."""
+        clusters = self.clusters
+        return {
+            **scores,
+            "intervals": {name: list(one) for name, one in ends.items() if one is not None},
+            "interval_assumes": assumption_of(clusters),
+            **({} if clusters is None else {"groups": len(clusters)}),
+            "n_test": len(self.targets),
+            "spread": self.spread,
+        }

@@ -11,6 +11,7 @@ from headstart.cli import models, plots, sweep
 from headstart.cli.heads import care, compare, predict, travel
 from headstart.cli.heads.kept import number_of_sweep, row_of_sweep
 from headstart.cli.heads.shown import VOID_LEGEND, by_class, shown
+from headstart.cli.heads.task_options import task_of
 from headstart.cli.names import tags as tag_commands
 from headstart.cli.names.called import names_in
 from headstart.cli.names.chosen import empty_text, list_options, selection_of
@@ -282,26 +283,6 @@ def weights_in(given: Sequence[str]) -> dict[str, float]:
         if not label:
             raise click.UsageError(f"--class-weight takes LABEL=WEIGHT, received {one!r}.")
     return found
-
-
-def task_of(name: str, *, order: str | None, **given: Any) -> Any:
-    """A task with the options that were given, those that are not None.
-
-    Raises:
-        click.UsageError: one of them is not for this task.
-    """
-    from headstart.heads.tasks import TASKS as MADE
-
-    known = MADE[name]().describe()
-    given["order"] = order and tuple(part.strip() for part in order.split(",") if part.strip())
-    for option, value in given.items():
-        if value is not None and option not in known:
-            named = (
-                option.removesuffix("s").replace("_", "-") if option == "class_weights" else option
-            )
-            able = [f"--task {task}" for task, made in MADE.items() if option in made().describe()]
-            raise click.UsageError(f"--{named} is not for {name}: it needs {' or '.join(able)}.")
-    return MADE[name](**{key: value for key, value in given.items() if value is not None})
 
 
 def _list(call: Call, filters: tuple[str, ...], sort: str | None, limit: int | None) -> Result:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from headstart.cli.heads.task_options import taken_task, task_options
 from headstart.cli.output import (
     Call,
     Result,
@@ -30,6 +31,10 @@ SHOWN = 15
 MARGIN = (
     "margin: the probability of the label minus that of the class it looks like, by heads that "
     "were not trained on the sample. Look at the lowest first; some are right, but rare."
+)
+OFF = (
+    "margin: by how many robust standard deviations the number is off from what heads predict that "
+    "were not trained on the sample, below 0. Look at the lowest first; some are right, but rare."
 )
 PICTURES = ("confusion", "curve", "mistakes")
 
@@ -79,6 +84,7 @@ def register_features(group: click.Group) -> None:
         on_error_option,
         folds_option,
         limit_option,
+        task_options,
         _pictures,
         _seed,
         click.option(
@@ -169,10 +175,13 @@ def _audit(
     seed: int,
     output: Path | None,
     detach: bool,
+    **given: Any,
 ) -> Result:
     """Find suspicious labels and near duplicates in DATASET from its cached features.
 
-    Labels are judged by heads that were not trained on the sample (confident learning). Near
+    Labels are judged by heads that were not trained on the sample (confident learning). Numbers
+    (--task regression) are suspicious if they are far from what a ridge head predicts (3.5
+    robust standard deviations), and the nearest neighbours agree. Near
     duplicates are much closer to each other than to what is around them. If they are in both
     train and test split, scores look better than they are; a group column keeps them together.
 
@@ -185,16 +194,17 @@ def _audit(
 
     if output is not None:
         check_target(output)
+    task = taken_task(given)
     workspace = call.open(backbone, dataset)
     how: dict[str, Any] = {"precision": precision, "pictures": pictures}
-    how["trying"] = CrossValidation(folds=folds, limit=limit, seed=seed)
+    how["trying"] = CrossValidation(folds=folds, limit=limit, seed=seed, task=task)
     if detach:
         refuse_with_detach(output=output, on_error=on_error != "fail")
         return begun(workspace.jobs.audit(backbone, dataset, **how))
     extract_missing(workspace, backbone, dataset, precision, on_error=on_error)
     with progress_bar("judging", "steps") as progress:
         found = workspace.audit(backbone, dataset, progress=progress, **how)
-    suspects = found.suspects or []
+    suspects, are_numbers = found.suspects or [], task.name == "regression"
     if output is not None:
         write_suspects(suspects, output)
     wrong = [
@@ -209,6 +219,7 @@ def _audit(
             f"{pair.first.split}, {pair.second.split}",
             f"{pair.distance:.3f}",
             pair.evidence,
+            *([f"{pair.first.label}, {pair.second.label}"] if are_numbers else []),
         )
         for pair in pairs[:SHOWN]
     ]
@@ -217,13 +228,15 @@ def _audit(
         if found.suspects is None:
             out.print("No labels to judge.")
         else:
-            columns = ("sample", "=split", "label", "looks like", ">margin")
+            guess = "predicted" if are_numbers else "looks like"
+            columns = ("sample", "=split", "label", guess, ">margin")
             line = f"{len(suspects):,} of {found.samples:,} labels are worth a look"
             more = f", the first {len(wrong)} shown" if len(wrong) < len(suspects) else ""
             _print(out, f"{line}{more}", columns, wrong)
             if wrong:
-                out.print(MARGIN)
+                out.print(OFF if are_numbers else MARGIN)
         columns = ("sample", "near duplicate", "=splits", ">distance", "by")
+        columns += ("labels",) if are_numbers else ()
         leaks = f"; {len(found.leaks):,} across the border of the test split, first"
         _print(out, f"{len(pairs):,} near duplicates{leaks if pairs else ''}", columns, near)
         if output is not None:

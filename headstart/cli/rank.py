@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from headstart.cli.heads.task_options import taken_task, task_options
 from headstart.cli.output import (
     STAR,
     Call,
@@ -42,6 +43,7 @@ def register(cli: click.Group) -> None:
         precision_option,
         on_error_option,
         folds_option,
+        task_options,
         limit_option,
         shots_option,
         windows_option("mean", "max"),
@@ -50,7 +52,7 @@ def register(cli: click.Group) -> None:
             "--plot",
             type=OutputFile(),
             metavar="FILE.png|FILE.svg",
-            help="Draw accuracy over cost.",
+            help="Draw accuracy, or the score that ranks, over cost.",
         ),
         detach_option,
         *options_of_trials,
@@ -58,26 +60,39 @@ def register(cli: click.Group) -> None:
     command(cli, "rank")(made)
 
 
-def _cell(crossed: Any) -> tuple[str, ...]:
-    """An accuracy, its interval, and between draws of few samples the standard deviation."""
-    metrics = {"accuracy": crossed.accuracy, "intervals": {"accuracy": crossed.interval}}
-    lines = score_cell(metrics, "accuracy") or ()
+_NO_H = "H is for classes alone."
+_OF_OTHERS = f"linear: a ridge head. kNN: the mean, or the quantile, of 10 neighbours. {_NO_H}"
+
+
+def _cell(crossed: Any, objective: str) -> tuple[str, ...]:
+    """A score, its interval, and between draws of few samples the standard deviation."""
+    if crossed is None:
+        return ()
+    lines = score_cell(crossed.metrics(), objective) or ()
     return lines if crossed.spread is None else (*lines, f"± {crossed.spread:.3f}")
 
 
 def gain_text(rank: Any) -> str:
     """Whether joining features helps, and what it costs, in a line."""
+    from headstart.heads.evaluation.provenance import words_of
+
     gain = rank.gain
-    within = "no interval of a single group"
+    within, is_share = "no interval of a single group", gain.objective == "accuracy"
+    times, digits = (100, 1) if is_share else (1, 3)
     if gain.interval is not None:
-        low, high = (100 * end for end in gain.interval)
-        within = f"95 %: {low:+.1f} to {high:+.1f}"
+        low, high = (times * end for end in gain.interval)
+        within = f"95 %: {low:+.{digits}f} to {high:+.{digits}f}"
+    by = f"{times * gain.difference:+.{digits}f}"
+    has = (
+        f"has {by} points of accuracy compared with"
+        if is_share
+        else (f"is better by {by} in {words_of(gain.objective)} than")
+    )
     time = "" if gain.seconds is None else f"{1000 * gain.seconds:.1f} ms and "
     says = "helps" if gain.helps else "is not shown to help"
     return (
-        f"Joining {says}: {rank.name} has {100 * gain.difference:+.1f} points of accuracy compared "
-        f"with {gain.over} alone ({within}, paired), for {time}{size_text(gain.size)} more per "
-        "sample."
+        f"Joining {says}: {rank.name} {has} {gain.over} alone ({within}, paired), for "
+        f"{time}{size_text(gain.size)} more per sample."
     )
 
 
@@ -96,7 +111,7 @@ def _rank(
     detach: bool,
     **given: Any,
 ) -> Result:
-    """Rank backbones and cuts by how well their features separate the classes of DATASET.
+    """Rank backbones and cuts by how well their features tell the labels of DATASET.
 
     Backbones that you name are extracted first. Without BACKBONE, all cached features are
     ranked, except unpooled maps. The test split is not used.
@@ -104,14 +119,17 @@ def _rank(
     'BACKBONE@CUT + BACKBONE' in quotes joins features; it is ranked with each of them alone.
     """
     from headstart.cli.extract import check_extracts, extract_missing
+    from headstart.heads.evaluation.provenance import words_of
+    from headstart.heads.trials.by_task import is_plain
     from headstart.jobs.heads.cross_validation import CrossValidation
     from headstart.plots.figures import check_target
 
-    asked = Asked.of(given)
+    asked, task = Asked.of(given), taken_task(given)
     check_extracts(backbones, on_error)
     if plot is not None:
         check_target(plot)
-    trying = CrossValidation(folds=folds, limit=limit, seed=seed, shots=shots, windows=windows)
+    how: dict[str, Any] = {"shots": shots, "windows": windows, "task": task}
+    trying = CrossValidation(folds=folds, limit=limit, seed=seed, **how)
     workspace = call.open(*((dataset, *backbones) if backbones else ()))
     if detach:
         here = {"plot": plot, "on_error": on_error != "fail", "executor": asked.executor != LOCAL}
@@ -148,9 +166,9 @@ def _rank(
         (
             "" if rank.is_worse else "*",
             f"{rank.backbone}@{rank.cut}",
-            *(_cell(one) for one in (rank.linear, rank.neighbours)),
+            *(_cell(one, rank.objective) for one in (rank.linear, rank.neighbours)),
             f"{rank.log_me:.3f}",
-            f"{rank.h_score:.2f}",
+            "-" if rank.h_score is None else f"{rank.h_score:.2f}",
             None if rank.seconds is None else f"{1000 * rank.seconds:.1f}",
             size_text(rank.size),
         )
@@ -159,9 +177,11 @@ def _rank(
     count = len(ranks[0].linear.targets)
     legend = (
         f"{folds}-fold cross-validation on {count:,} samples of the train and validation splits. "
-        "Below each accuracy its 95 % interval; LogME and H have no interval. "
+        f"Below each {words_of(trying.objective)} its 95 % interval; LogME and H have no interval. "
         f"{STAR}. ms: extraction time per sample.{majority_text(ranks[0].linear.targets)}"
     )
+    if not is_plain(task):
+        legend += f" {_OF_OTHERS if task.name == 'regression' else _NO_H}"
     if shots is not None:
         legend += draws_text(trying.times, trying.times * folds)
     gains = [gain_text(rank) for rank in ranks if rank.gain is not None]

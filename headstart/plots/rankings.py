@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from headstart.errors import HeadError
+from headstart.heads.evaluation.provenance import words_of
 from headstart.heads.evaluation.ranking import Rank
 from headstart.plots.figures import figure, plain_axes
 
 
 def draw_ranking(ranks: Sequence[Rank], dataset: str) -> Any:
-    """Accuracy with its interval over the cost of extraction, and the front of what is worth it.
+    """The score that ranks with its interval over the cost of extraction, and the front of what is
+    worth it.
 
     Features whose cost was never measured are left out.
 
@@ -29,11 +31,12 @@ def draw_ranking(ranks: Sequence[Rank], dataset: str) -> Any:
     backbones = sorted({rank.backbone for rank in drawn})
     for number, backbone in enumerate(backbones):
         own = [rank for rank in drawn if rank.backbone == backbone]
-        low = [rank.linear.accuracy - rank.linear.interval[0] for rank in own]
-        high = [rank.linear.interval[1] - rank.linear.accuracy for rank in own]
+        ends = [rank.interval or (rank.score, rank.score) for rank in own]
+        low = [rank.score - low for rank, (low, _) in zip(own, ends, strict=True)]
+        high = [high - rank.score for rank, (_, high) in zip(own, ends, strict=True)]
         axes.errorbar(
             [1000 * (rank.seconds or 0) for rank in own],
-            [rank.linear.accuracy for rank in own],
+            [rank.score for rank in own],
             yerr=[low, high],
             fmt="o",
             capsize=3,
@@ -43,7 +46,7 @@ def draw_ranking(ranks: Sequence[Rank], dataset: str) -> Any:
     front = sorted((r for r in drawn if r.is_on_front), key=lambda rank: rank.seconds or 0)
     axes.plot(
         [1000 * (rank.seconds or 0) for rank in front],
-        [rank.linear.accuracy for rank in front],
+        [rank.score for rank in front],
         color="0.6",
         linewidth=1,
         zorder=0,
@@ -52,14 +55,14 @@ def draw_ranking(ranks: Sequence[Rank], dataset: str) -> Any:
     for rank in drawn:
         axes.annotate(
             rank.cut,
-            (1000 * (rank.seconds or 0), rank.linear.accuracy),
+            (1000 * (rank.seconds or 0), rank.score),
             xytext=(7, -3),
             textcoords="offset points",
             fontsize=8,
         )
     rows = len(drawn[0].linear.targets)
     axes.set_xlabel("extraction, ms a sample")
-    axes.set_ylabel("accuracy of a linear head")
+    axes.set_ylabel(f"{words_of(drawn[0].objective)} of a linear head")
     axes.set_title(f"{dataset}: features by what they cost", loc="left")
     dearest = max(1000 * (rank.seconds or 0) for rank in drawn)
     axes.set_xlim(0, 1.25 * dearest)  # room for the last name

@@ -21,6 +21,8 @@ from sklearn.preprocessing import StandardScaler
 import headstart as hs
 from headstart.errors import HeadError
 from headstart.heads.evaluation.provenance import trust_text
+from headstart.heads.trials.objective import columns_of, objectives_of
+from headstart.jobs.datasets.suspects import write_suspects
 from headstart.jobs.heads.care.described import lines_of
 from headstart.notices import HeadstartWarning
 from headstart.plots.reports import write_report
@@ -196,7 +198,7 @@ FOLDS = {
     "audit": lambda ws, name: ws.audit("flat@as_it_is", name, trying=TRYING),
     "auto": lambda ws, name: ws.auto(name, "flat@as_it_is", minutes=1e-4, name="found"),
 }
-"""Verbs that try heads on folds, which is done for classes."""
+"""Verbs that try heads on folds: of classes, where nobody says otherwise."""
 OF_HEADS = {
     "finetune": lambda head, _place: head.finetune("as_it_is"),
     "report": lambda head, place: write_report(head, place / "h.html"),
@@ -207,15 +209,78 @@ CLASSES = ("classification", "ordinal")
 
 @pytest.mark.parametrize("verb", list(FOLDS))
 @pytest.mark.parametrize("name", ["ordinal", "multi-label", "one number", "two numbers"])
-def test_heads_on_folds_are_of_classes_and_of_others_that_is_said(tasks, verb, name):
+def test_heads_on_folds_are_of_classes_and_for_others_the_task_is_named(tasks, verb, name):
     if name == "ordinal":  # an order is no hindrance: its classes are classes
         assert FOLDS[verb](tasks, name)
         return
     way = "multi-label" if name == "multi-label" else "regression"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", HeadstartWarning)  # that combinations are tried as classes
-        with pytest.raises(HeadError, match=f"head train --task {way}"):
+        with pytest.raises(HeadError, match=f"--task {way}"):
             FOLDS[verb](tasks, called(name))
+
+
+def trying(name):
+    return hs.CrossValidation(folds=3, task=TASKS[name][0])
+
+
+@pytest.mark.parametrize("name", [name for name in TASKS if name != "classification"])
+def test_a_sweep_of_every_task_is_kept_and_its_best_head_is_trained(tasks, name):
+    task, kind = TASKS[name]
+    sweep = tasks.sweep(called(name), "flat@as_it_is", kind, trying=trying(name), jobs=1)
+    (trial,), (record,) = sweep.trials, tasks.sweeps.get(sweep.id).trials
+    assert record.scores == {one: trial.metrics[one] for one in columns_of(task)}
+    assert record.intervals == trial.metrics["intervals"]
+    assert (record.accuracy is None) == (name != "ordinal")
+    head = tasks.heads.train_from_sweep(f"swept-{called(name)}", sweep.id)
+    assert head.task == task and head.record.kind == kind.kind
+    # on folds and on the test split the same is measured
+    first = objectives_of(task)[0]
+    low, high = head.metrics["intervals"][first]
+    assert low < sweep.winner.raw < high
+    with pytest.raises(HeadError, match=f"the sweep is of the task {task.name}"):
+        tasks.heads.train_ensemble("several", sweep)
+
+
+def test_sweeps_of_numbers_are_listed_without_an_accuracy(tasks):
+    sweep = tasks.sweep("counts", "flat@as_it_is", "ridge", trying=trying("counts"), jobs=1)
+    (row,) = [one for one in listing.sweeps(tasks.config) if one["id"] == sweep.id]
+    assert row["accuracy"] is None and row["log_loss"] is None
+    assert sweep.id not in [one.sweep.id for one in tasks.sweeps.list("accuracy<2")]
+
+
+@pytest.mark.parametrize("name", [name for name in TASKS if name != "classification"])
+def test_a_ranking_of_every_task_is_by_its_score(tasks, name):
+    (rank,) = tasks.rank(called(name), "flat@as_it_is", trying=trying(name))
+    assert rank.objective == objectives_of(TASKS[name][0])[0]
+    assert rank.h_score is None and np.isfinite(rank.log_me)
+    told = rank.to_json()
+    assert told["linear_scores"][rank.objective] == rank.score
+    assert set(told["neighbours_scores"]) == set(columns_of(TASKS[name][0]))
+
+
+def test_wrong_numbers_are_found_and_taken_back_as_corrections(tasks, tmp_path):
+    given = np.load(tasks.config.root.parent / "one-number.npz")
+    y, wrong = given["y"].copy(), [20, 100, 180]
+    y[wrong] += (8, -8, 8)
+    np.savez(tmp_path / "wrong.npz", x=given["x"], y=y)
+    tasks.datasets.add("wrong-numbers", tmp_path / "wrong.npz")
+    tasks.extract("flat@as_it_is", "wrong-numbers", engine="tensorflow")
+    found = tasks.audit("flat@as_it_is", "wrong-numbers", trying=trying("one number"))
+    assert {int(one.sample.id) for one in found.suspects[:3]} == set(wrong)
+    assert [one.margin for one in found.suspects] == sorted(one.margin for one in found.suspects)
+    for one in found.suspects[:3]:
+        assert abs(float(one.guess) - given["y"][int(one.sample.id)]) < 2
+    write_suspects(found.suspects, tmp_path / "suspects.csv")
+    text = (tmp_path / "suspects.csv").read_text().splitlines()
+    first = text[1].split(",")
+    first[text[0].split(",").index("new_label")] = first[text[0].split(",").index("guess")]
+    text[1] = ",".join(first)
+    (tmp_path / "suspects.csv").write_text("\n".join(text))
+    done = tasks.datasets.correct("wrong-numbers", tmp_path / "suspects.csv")
+    assert list(done.labels) == [found.suspects[0].sample.id]
+    with pytest.raises(HeadError, match="judges classes, and numbers by their squared error"):
+        tasks.audit("flat@as_it_is", "counts", trying=trying("counts"))
 
 
 @pytest.mark.parametrize(

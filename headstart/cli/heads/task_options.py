@@ -56,7 +56,25 @@ def taken_task(given: dict[str, Any]) -> Any:
     Raises:
         click.UsageError: one of them is not for this task.
     """
-    from headstart.cli.head import task_of
-
     own = {name: given.pop(name) for name in NAMES}
     return task_of(own.pop("task") or "classification", **own)
+
+
+def task_of(name: str, *, order: str | None, **given: Any) -> Any:
+    """A task with the options that were given, those that are not None.
+
+    Raises:
+        click.UsageError: one of them is not for this task.
+    """
+    from headstart.heads.tasks import TASKS as MADE
+
+    known = MADE[name]().describe()
+    given["order"] = order and tuple(part.strip() for part in order.split(",") if part.strip())
+    for option, value in given.items():
+        if value is not None and option not in known:
+            named = (
+                option.removesuffix("s").replace("_", "-") if option == "class_weights" else option
+            )
+            able = [f"--task {task}" for task, made in MADE.items() if option in made().describe()]
+            raise click.UsageError(f"--{named} is not for {name}: it needs {' or '.join(able)}.")
+    return MADE[name](**{key: value for key, value in given.items() if value is not None})

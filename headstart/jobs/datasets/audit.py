@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +16,16 @@ from headstart.heads.copied_rows import copied
 from headstart.heads.evaluation.cross_validation import cross
 from headstart.heads.evaluation.label_errors import find_wrong_labels
 from headstart.heads.evaluation.near_duplicates import compares_all
+from headstart.heads.generalised import SQUARED
 from headstart.heads.kind import Part
 from headstart.heads.kinds.linear import Linear
+from headstart.heads.kinds.ridge import Ridge
 from headstart.heads.labelled import labelled_rows, some_rows
+from headstart.heads.regression import Regression
 from headstart.heads.rows import Rows, rows_of, some_of
+from headstart.heads.tasks import Classification
+from headstart.heads.trials.ranked import cross_neighbours
+from headstart.heads.trials.wrong_numbers import NEAREST, find_wrong_numbers
 from headstart.jobs.datasets.twins import (
     Twins,
     find_twins,
@@ -33,6 +40,7 @@ from headstart.registry.entities import Backbone, Dataset
 from headstart.registry.references import reference_of
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.manifest import SPLITS, Label, Sample
+from headstart.storage.samples import BETWEEN
 from headstart.values.showable import Showable
 
 STRENGTHS = (1e-3, 1e-2, 1e-1)
@@ -45,8 +53,10 @@ class Suspect(Showable):
 
     Attributes:
         sample: which.
-        guess: the class that it looks like.
-        margin: probability of its label less that of the guess, from heads not trained on it.
+        guess: the class that it looks like; of numbers, what is predicted.
+        margin: probability of its label less that of the guess, from heads not trained on it; of
+            numbers, by how many robust standard deviations it is off, below 0: see
+            `find_wrong_numbers`.
     """
 
     sample: Sample
@@ -137,7 +147,8 @@ def audit(
     seen = None if looks is None else len(looks)
     if not samples.different_labels:
         return Audit(len(rows), None, twins, seen, all_pairs)
-    suspects = _suspects(features, samples, trying, progress)
+    find = _suspects if isinstance(trying.task, Classification) else _suspect_numbers
+    suspects = find(features, samples, trying, progress)
     return Audit(len(rows), suspects, twins, seen, all_pairs)
 
 
@@ -149,32 +160,68 @@ def _looked_at(samples: SampleColumns, limit: int, seed: int) -> np.ndarray:
     return np.sort(np.concatenate([told, others]))
 
 
-def _suspects(
-    features: Rows, samples: SampleColumns, trying: CrossValidation, progress: Progress
-) -> list[Suspect]:
+def _told(features: Rows, samples: SampleColumns) -> tuple[Rows, SampleColumns]:
+    """The samples that have a label."""
     told = np.flatnonzero([label is not None for label in samples.labels])
     if len(told) < len(samples):
         warn(
             f"{len(samples) - len(told):,} of {len(samples):,} samples have no label: they are no "
             "suspects, and are looked at for near duplicates alone"
         )
-        features, samples = some_of(features, told), samples.take(told)
-    labelled = labelled_rows(samples, len(samples), trying.seed, SPLITS)
-    folds = folds_of(labelled, trying)
-    total, fitted = len(STRENGTHS) * len(folds), 0
+        return some_of(features, told), samples.take(told)
+    return features, samples
+
+
+def _advanced(progress: Progress, total: int) -> Callable[[int], None]:
+    fitted = 0
 
     def advance(count: int) -> None:
         nonlocal fitted
         fitted += count
         progress(fitted, total)
 
-    tried = cross(
-        [Linear(STRENGTHS)],
-        Part(features, labelled.targets),
-        folds,
-        seed=trying.seed,
-        progress=advance,
-    )
+    return advance
+
+
+def _suspect_numbers(
+    features: Rows, samples: SampleColumns, trying: CrossValidation, progress: Progress
+) -> list[Suspect]:
+    """Numbers that are far from what a ridge head and the nearest neighbours say."""
+    if not isinstance(task := trying.task, Regression) or task.loss != SQUARED:
+        raise HeadError(
+            "an audit judges classes, and numbers by their squared error",
+            hint="Give no task, or --task regression without --loss; hs.Regression().",
+        )
+    features, samples = _told(features, samples)
+    labelled = labelled_rows(samples, len(samples), trying.seed, SPLITS, task)
+    part = Part(features, labelled.targets, None, labelled.group_numbers)
+    task.check(part, [])
+    folds = folds_of(labelled, trying)
+    how: dict[str, Any] = {"seed": trying.seed, "progress": _advanced(progress, len(folds))}
+    (ridge,) = cross([Ridge()], part, folds, task=task, **how)
+    near = cross_neighbours(part, folds, task, NEAREST)
+    wrong = find_wrong_numbers(ridge.outputs, near.outputs, labelled.targets)
+    known = samples_by_number(samples, (found.row for found in wrong))
+    return [
+        Suspect(known[found.row], text_of_numbers(ridge.outputs[found.row]), -found.off)
+        for found in wrong
+    ]
+
+
+def text_of_numbers(numbers: np.ndarray) -> str:
+    """Predicted numbers as a label has them."""
+    return BETWEEN.join(f"{one:.4g}" for one in numbers.tolist())
+
+
+def _suspects(
+    features: Rows, samples: SampleColumns, trying: CrossValidation, progress: Progress
+) -> list[Suspect]:
+    features, samples = _told(features, samples)
+    labelled = labelled_rows(samples, len(samples), trying.seed, SPLITS)
+    folds = folds_of(labelled, trying)
+    advance = _advanced(progress, len(STRENGTHS) * len(folds))
+    part = Part(features, labelled.targets)
+    tried = cross([Linear(STRENGTHS)], part, folds, seed=trying.seed, progress=advance)
     best = min(tried, key=lambda one: one.log_loss)
     wrong = find_wrong_labels(best.probabilities, labelled.targets)
     known = samples_by_number(samples, (found.row for found in wrong))

@@ -6,11 +6,23 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from math import prod
+from typing import Any
 
 from headstart.context import Context
 from headstart.errors import HeadError, LayerNotFound, NotFound
 from headstart.extractors.backbones.cuts import Cut
-from headstart.heads.evaluation.ranking import Rank, in_order, needs_cells, rank_features
+from headstart.heads.evaluation.ranking import (
+    NEAREST,
+    STRENGTHS,
+    Rank,
+    in_order,
+    needs_cells,
+    rank_features,
+)
+from headstart.heads.tasks import Task
+from headstart.heads.trials.by_task import is_plain
+from headstart.heads.trials.objective import objectives_of
+from headstart.heads.trials.ranked import quick_heads
 from headstart.jobs.heads.cross_validation import (
     Candidate,
     CrossValidation,
@@ -46,9 +58,10 @@ def rank(
 ) -> Results[Rank]:
     """See `Workspace.rank`."""
     trying = trying or CrossValidation()
-    if trying.is_loss:
+    first = objectives_of(trying.task)[0]
+    if trying.objective != first:
         raise HeadError(
-            f"the objective is {trying.objective}, and features are ranked by accuracy",
+            f"the objective is {trying.objective}, and features are ranked by {first}",
             hint="Leave it out, or compare features by `headstart head sweep`.",
         )
     chosen = with_each(choose(context, features))
@@ -57,13 +70,16 @@ def rank(
     found = find(context, features, chosen, trying)
     for one in found:
         _foretell(one)
-    if needs_cells(len(found[0].rows), found[0].folds):
+    if not is_plain(trying.task):
+        if needs_cells(len(found[0].rows), found[0].folds):
+            tell(f"neighbours of {len(found[0].rows):,} samples are left out; --limit has them")
+    elif needs_cells(len(found[0].rows), found[0].folds):
         tell(
             f"neighbours of {len(found[0].rows):,} samples are looked for around each, not "
             "among all: a few of them may be others"
         )
     attempts = [
-        (place, partial(_rank_one, seconds=_seconds_of(runs, one.blocks)))
+        (place, partial(_rank_one, task=trying.task, seconds=_seconds_of(runs, one.blocks)))
         for place, one in enumerate(found)
     ]
     ranks: dict[int, Rank] = {}
@@ -108,16 +124,26 @@ def _foretell(one: Found) -> None:
     )
 
 
-def _rank_one(one: Candidate, seconds: float | None) -> Rank:
+def _rank_one(one: Candidate, task: Task, seconds: float | None) -> Rank:
     label = one.blocks[0].backbone.label
-    return rank_features(
-        one.rows,
-        one.folds,
-        backbone=label,
-        cut=one.name.removeprefix(f"{label}@"),
-        size=one.size,
-        seconds=seconds,
-        joins=tuple(block.name for block in one.blocks) if len(one.blocks) > 1 else (),
+    told: dict[str, Any] = {
+        "backbone": label,
+        "cut": one.name.removeprefix(f"{label}@"),
+        "size": one.size,
+        "seconds": seconds,
+        "joins": tuple(block.name for block in one.blocks) if len(one.blocks) > 1 else (),
+    }
+    if is_plain(task):
+        return rank_features(one.rows, one.folds, **told)
+    near = None if needs_cells(len(one.rows), one.folds) else NEAREST
+    found = quick_heads(one.rows, one.folds, task, STRENGTHS, near)
+    return Rank(
+        **told,
+        width=one.features.shape[1],
+        linear=found.linear,
+        neighbours=found.neighbours,
+        log_me=found.log_me,
+        h_score=None,
     )
 
 

@@ -12,7 +12,8 @@ from headstart.errors import HeadError
 from headstart.heads.evaluation.cross_validation import Said, cross, try_fold
 from headstart.heads.kind import HeadKind
 from headstart.heads.kinds.every_kind import KINDS
-from headstart.heads.trials.by_task import Tried, check_kinds, usual_kinds
+from headstart.heads.trials.by_task import check_kinds, usual_kinds
+from headstart.heads.trials.out_of_fold import OutOfFold
 from headstart.jobs.backbones.masks import refuse_lost_masks
 from headstart.jobs.heads.cross_validation import (
     Candidate,
@@ -58,7 +59,7 @@ def search(
     refuse_lost_masks(context, [KINDS[kind]() for kind in kinds], chosen)
     by_name = {one.name: one for one in load(context, features, chosen, trying)}
     field, places = Field(features, tuple(chosen), trying), list(by_name)
-    found: list[tuple[Blocks, Tried]] = []
+    found: list[tuple[Blocks, OutOfFold]] = []
 
     def objective(trial: Any) -> float:
         name = trial.suggest_categorical("features", list(by_name))
@@ -70,7 +71,7 @@ def search(
             "jobs": processes_of(by),
         }
         if isinstance(by, TrialExecutor):
-            how["elsewhere"] = partial(_elsewhere, by, field, places.index(name))
+            how["jobs"] = partial(_elsewhere, by, field, places.index(name))
         (crossed,) = cross([kind], one.rows, one.folds, **how)
         found.append((one.blocks, crossed))
         watch(name, crossed)

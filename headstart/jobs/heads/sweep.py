@@ -23,8 +23,9 @@ from headstart.heads.kind import HeadKind
 from headstart.heads.kinds.every_kind import Kinds, every_kind, kind_of
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.tasks import Task
-from headstart.heads.trials.by_task import Tried, check_kinds
+from headstart.heads.trials.by_task import check_kinds
 from headstart.heads.trials.objective import LOG_LOSS, columns_of, objectives_of
+from headstart.heads.trials.out_of_fold import OutOfFold
 from headstart.jobs.backbones.masks import refuse_lost_masks
 from headstart.jobs.heads.cross_validation import (
     Candidate,
@@ -50,11 +51,11 @@ BEHIND = "behind"
 ALIKE = "alike"
 """Behind a trial: `Outcomes.alike` of its log losses; of sweeps of before it is not there."""
 
-Watch = Callable[[str, Tried], None]
+Watch = Callable[[str, OutOfFold], None]
 """Called with `BACKBONE@CUT` and what came of a setting there."""
 
 
-def unwatched(_name: str, _crossed: Tried) -> None:
+def unwatched(_name: str, _crossed: OutOfFold) -> None:
     """Of callers who wait for the end."""
 
 
@@ -71,13 +72,14 @@ class Trial(Showable):
 
     Attributes:
         blocks: the features.
-        crossed: what its heads said of the rows that they were not trained on.
+        crossed: what its heads said of the rows that they were not trained on, an `OutOfFold`:
+            `Crossed` of classes and labels, `CrossedNumbers` of numbers.
         is_worse: whether it is significantly worse than the best, by the sweep's objective; see
             `worse_than_best`.
     """
 
     blocks: Blocks
-    crossed: Tried
+    crossed: Any
     is_worse: bool
 
     @property
@@ -149,7 +151,7 @@ class Trial(Showable):
         """As it is kept; with the best of a sweep is kept what that is worth."""
         settings, names = dict(self.crossed.settings), columns_of(self.crossed.task)
         metrics, intervals = self.metrics, self.metrics["intervals"]
-        accuracy = intervals.get("accuracy") or (None, None)
+        low, high = intervals.get("accuracy") or (None, None)
         settings[BEHIND] = {
             "samples": len(self.crossed.targets),
             "log_loss_interval": intervals.get("log_loss"),
@@ -166,7 +168,8 @@ class Trial(Showable):
             settings.pop("kind"),
             settings,
             metrics.get("accuracy"),
-            *accuracy,
+            low,
+            high,
             metrics.get("log_loss"),
             self.is_worse,
         )
@@ -268,7 +271,7 @@ def sweep(
         fitted += count
         progress(fitted, total)
 
-    found: list[tuple[Blocks, Tried]] = []
+    found: list[tuple[Blocks, OutOfFold]] = []
     if isinstance(by, TrialExecutor):
         places = find(context, features, chosen, trying)
         field = Field(features, tuple(chosen), trying)
@@ -296,7 +299,7 @@ def _elsewhere(
     kinds: Sequence[HeadKind],
     watch: Watch,
     advance: Callable[[int], None],
-) -> list[tuple[Blocks, Tried]]:
+) -> list[tuple[Blocks, OutOfFold]]:
     """Of each candidate all linear heads together, which are fitted side by side, and those of each
     other kind alone; in the order that `cross` gives."""
     linear = tuple(kind for kind in kinds if isinstance(kind, Linear))
@@ -307,7 +310,7 @@ def _elsewhere(
         for part in parts
         for place in range(len(places))
     ]
-    done: list[dict[Any, Tried]] = [{} for _ in places]
+    done: list[dict[Any, OutOfFold]] = [{} for _ in places]
     for number, crossed in executor.run(field, attempts):
         place, _ = attempts[number]
         settings = {one.settings.get("strength"): one for one in crossed}
@@ -323,14 +326,16 @@ def _elsewhere(
     ]
 
 
-def _cross_some(one: Candidate, kinds: Sequence[HeadKind], trying: CrossValidation) -> list[Tried]:
+def _cross_some(
+    one: Candidate, kinds: Sequence[HeadKind], trying: CrossValidation
+) -> list[OutOfFold]:
     return cross(kinds, one.rows, one.folds, task=trying.task, seed=trying.seed, jobs=1)
 
 
 def keep(
     context: Context,
     dataset: str,
-    found: list[tuple[Blocks, Tried]],
+    found: list[tuple[Blocks, OutOfFold]],
     fitted: int,
     started: float,
     trying: CrossValidation,

@@ -14,6 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from headstart.heads.evaluation.intervals import interval_text, score_text
+from headstart.heads.evaluation.provenance import words_of
 from headstart.heads.kinds.words import setting_words
 from headstart.jobs.tasks.begin import find_begun
 from headstart.jobs.tasks.rank import RankTask
@@ -118,6 +119,7 @@ def show_sweep(request: Request) -> Response:
         f"Sweep {number}",
         tried,
         sweep=tried.sweep,
+        columns=[words_of(name) for one in tried.trials[:1] for name in one.scores],
         rows=rows,
         chart=_parallel(tried),
         same=same,
@@ -127,15 +129,15 @@ def show_sweep(request: Request) -> Response:
 def _trial(number: int, place: int, one: TrialRecord) -> dict[str, object]:
     """A setting that was tried, in words, and the command that trains a head with it."""
     settings = {name: value for name, value in one.settings.items() if name != "behind"}
-    ends = {"accuracy": (one.accuracy_low, one.accuracy_high)}
-    metrics = {"accuracy": one.accuracy, "intervals": ends}
+    first, *others = one.scores
+    metrics = {**one.scores, "intervals": one.intervals}
     return {
         "place": place,
         "features": one.features,
         "words": setting_words({"kind": one.kind, **settings}),
-        "accuracy": score_text("accuracy", one.accuracy),
-        "interval": interval_text(metrics, "accuracy"),
-        "log_loss": score_text("log_loss", one.log_loss),
+        "score": score_text(first, one.scores[first]),
+        "interval": interval_text(metrics, first),
+        "others": [score_text(name, one.scores[name]) for name in others],
         "is_worse": one.is_worse,
         "command": f"headstart head train NAME --from-sweep {number}:{place}",
     }
@@ -156,7 +158,8 @@ def _parallel(tried: TriedSweep) -> Markup:
         **{name: [one.settings.get(name) for one in trials] for name in names},
     }
     axes = [Axis(name, tuple(values)) for name, values in columns.items() if len(set(values)) > 1]
-    last = Axis("accuracy", tuple(one.accuracy for one in trials))
+    first = next((name for one in trials[:1] for name in one.scores), "accuracy")
+    last = Axis(words_of(first), tuple(one.scores[first] for one in trials))
     return draw_parallel([*axes, last], [not one.is_worse for one in trials])
 
 

@@ -3,6 +3,8 @@ folds."""
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
+from scipy.stats import multivariate_normal
 from sklearn.linear_model import (
     LogisticRegression,
     PoissonRegressor,
@@ -20,18 +22,23 @@ from sklearn.metrics import (
 )
 from sklearn.model_selection import GroupKFold, KFold, cross_val_predict
 from sklearn.multioutput import MultiOutputClassifier
+from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import headstart as hs
 from headstart.errors import HeadError, InvalidHeadSetting
+from headstart.heads.combined.gain import difference, shown_to_help
 from headstart.heads.evaluation.best import worse_than_best
 from headstart.heads.evaluation.cross_validation import cross
 from headstart.heads.evaluation.folds import split_into_folds
+from headstart.heads.evaluation.transferability import log_me
 from headstart.heads.evaluation.winner import winner_of
 from headstart.heads.kind import Part
 from headstart.heads.trials.by_task import mixed_folds, usual_kinds
 from headstart.heads.trials.objective import OBJECTIVES, columns_of, objectives_of
+from headstart.heads.trials.ranked import cross_neighbours, quick_heads
+from headstart.heads.trials.wrong_numbers import find_wrong_numbers
 
 ROWS = 120
 FOLDS = KFold(4, shuffle=True, random_state=0)
@@ -193,3 +200,71 @@ def test_how_heads_are_tried_is_by_the_score_of_the_task():
         hs.CrossValidation(task="regression", shots=3)
     with pytest.raises(InvalidHeadSetting, match="gives classes weights"):
         hs.CrossValidation(task=hs.Classification(balanced=True))
+
+
+def test_neighbours_are_scikit_learns_and_a_quantile_is_that_of_theirs(x):
+    y = numbers_of(x, 2)
+    folds = mixed_folds(ROWS, 4)
+    found = cross_neighbours(Part(x, y), folds, hs.Regression(), 7)
+    model = KNeighborsRegressor(7, metric="cosine")
+    theirs = cross_val_predict(model, x - np.float32(0), y, cv=FOLDS)
+    same = np.isclose(found.outputs, theirs, rtol=1e-5).all(axis=1)
+    assert same.mean() > 0.98  # where two are equally near in float32, either counts
+    upper = cross_neighbours(Part(x, y), folds, hs.Regression("quantile", 0.9), 7)
+    assert (upper.outputs >= found.outputs).mean() > 0.99
+
+
+@pytest.mark.parametrize("width", [3, 200])
+def test_log_me_of_numbers_is_the_maximum_of_the_evidence(width):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, width)).astype(np.float32)
+    y = x[:, :2].astype(np.float64) + rng.normal(size=(60, 2))
+    each = []
+    for one in y.T:
+
+        def negative(logs, one=one):
+            alpha, beta = np.exp(logs)
+            covariance = np.eye(60) / beta + x.astype(np.float64) @ x.T / alpha
+            return -multivariate_normal.logpdf(one, np.zeros(60), covariance) / 60
+
+        each.append(-minimize(negative, [0.0, 0.0], method="Nelder-Mead").fun)
+    assert log_me(x, y) == pytest.approx(np.mean(each), abs=1e-4)
+
+
+def test_numbers_in_another_unit_have_the_same_log_me(x):
+    folds, y = mixed_folds(ROWS, 4), numbers_of(x)
+    plain, scaled = (
+        quick_heads(Part(x, own), folds, hs.Regression(), (), None).log_me for own in (y, 1e3 * y)
+    )
+    assert plain == pytest.approx(scaled, abs=1e-9)
+
+
+def test_joined_features_are_compared_by_the_errors_of_each_sample(x):
+    y = numbers_of(x)
+    folds = mixed_folds(ROWS, 4)
+    joined, alone = (
+        cross([hs.Ridge((1.0,))], Part(own, y), folds, task=hs.Regression(), jobs=1)[0]
+        for own in (x, x[:, 2:])
+    )
+    found, interval = difference(joined, alone)
+    assert found == pytest.approx(joined.metrics()["r2"] - alone.metrics()["r2"])
+    assert interval[0] < found < interval[1]
+    assert difference(alone, joined)[0] == pytest.approx(-found)
+    assert shown_to_help([(joined, interval), (joined, (-0.1, 0.1))]) == [interval[0] > 0, False]
+
+
+def test_a_wrong_number_is_far_from_the_head_and_from_its_neighbours():
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=(200, 2)) * (1, 100)
+    said, near = truth + rng.normal(size=(200, 2)) * (0.1, 10), truth + rng.normal(size=(200, 2))
+    given = truth.copy()
+    given[7, 0] += 2
+    given[11, 1] -= 300
+    given[13, 0] += 2
+    near[13, 0] = given[13, 0]  # its neighbours have such numbers, too
+    found = find_wrong_numbers(said, near, given)
+    assert {7, 11} <= {one.row for one in found} and 13 not in {one.row for one in found}
+    assert len(found) < 8 and [one.off for one in found] == sorted(
+        (one.off for one in found), reverse=True
+    )
+    assert find_wrong_numbers(given, given, given) == []
