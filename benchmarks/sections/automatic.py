@@ -20,7 +20,7 @@ from headstart.heads.evaluation.intervals import interval_text
 from headstart.heads.kinds.every_kind import KINDS
 from headstart.jobs.auto.entrants import cuts_of
 from headstart.jobs.auto.opened import of_numbers, open_entrant
-from headstart.jobs.auto.search import FAST
+from headstart.jobs.auto.search import BESIDE_LINES
 from headstart.notices import HeadstartWarning
 from sections.precisions import digits, news
 
@@ -156,7 +156,9 @@ def _full_sweep(ws: hs.Workspace, dataset: str, backbones: list[str]) -> int:
         cuts = [cut] if cut else [one.name for one in cuts_of(ws.backbones.get(name))]
         ws.extract(f"{name}@{','.join(cuts)}", dataset)
         features += [f"{name}@{one}" for one in cuts]
-    kinds = [one for name in ("linear", *FAST) for one in KINDS[name].grid({})]  # of vectors
+    kinds = [
+        one for name in ("linear", *BESIDE_LINES) for one in KINDS[name].grid({})
+    ]  # of vectors
     sweep = ws.sweep(dataset, features, kinds)
     assert sweep.id is not None
     return sweep.id

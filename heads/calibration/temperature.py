@@ -78,14 +78,16 @@ def penalty_of(kernel: np.ndarray, rows: float) -> float:
 
 def _loss(centred: np.ndarray, verdict: Verdict, doubt: float) -> Callable[[float], float]:
     """The mean log loss by the sharpness, 1 / temperature."""
-    from scipy.special import logsumexp
-
     own = centred[np.arange(len(centred)), verdict.targets]
     others = -own / (centred.shape[1] - 1)  # their mean, as a row's sum is 0
-    wanted = (1 - doubt) * own + doubt * others
+    # SciPy's own logsumexp looks at much more, for each of the points that are tried: ten times as
+    # long of 1,000 rows
+    highest = centred.max(axis=1)
+    below = centred - highest[:, None]
+    short = highest - ((1 - doubt) * own + doubt * others)
 
     def loss(sharp: float) -> float:
-        losses = logsumexp(centred * sharp, axis=1) - wanted * sharp
+        losses = np.log(np.exp(below * sharp).sum(axis=1)) + short * sharp
         return float(np.average(losses, weights=verdict.weights))
 
     return loss

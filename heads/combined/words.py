@@ -25,12 +25,13 @@ def out_of_bag_text(settings: Mapping[str, Any]) -> str:
     found = settings.get("out_of_bag")
     if found is None:
         return ""
+    said = [
+        f"{words} {score_text(name, found[name])} (95 %: {interval_text(found, name)})"
+        for name, words in (("accuracy", "accuracy"), ("log_loss", "log loss"))
+    ]
     return (
-        f"accuracy {score_text('accuracy', found['accuracy'])} (95 %: "
-        f"{interval_text(found, 'accuracy')}), log loss "
-        f"{score_text('log_loss', found['log_loss'])} ({interval_text(found, 'log_loss')}), "
-        f"{found['n']:,} train and validation samples, each "
-        "judged by the heads that did not draw it"
+        f"{', '.join(said)}, {found['n']:,} train and validation samples, each judged by the heads "
+        "that did not draw it"
     )
 
 

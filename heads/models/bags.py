@@ -87,7 +87,7 @@ class Bags:
             mean = of.mean(out.said[:rows] / np.maximum(out.times[:rows], 1)[:, None])
             said.append(mean[times > 0])
             targets.append(of.first(parts[split].targets[:rows])[times > 0])
-            samples += [of.samples[place] for place in np.flatnonzero(times)]
+            samples += [of.samples[place] for place in np.flatnonzero(times).tolist()]
         if len(samples) < 2:
             return told
         outputs = np.concatenate(said).astype(np.float32)

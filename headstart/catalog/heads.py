@@ -19,6 +19,7 @@ from headstart.values.arguments import checks_arguments
 
 if TYPE_CHECKING:  # what trains and runs heads is imported by who has one
     from headstart.catalog.head import Head
+    from headstart.heads.combined.bagged import Bagged
     from headstart.heads.kind import HeadKind
     from headstart.heads.tasks import Task
     from headstart.jobs.heads.care.remove import RemovedHeads
@@ -36,7 +37,7 @@ class Heads(Collection["Head", HeadRecord]):
         self,
         name: str,
         features: FeatureView,
-        kind: HeadKind | str | None = None,
+        kind: HeadKind | Bagged | str | None = None,
         *,
         seed: int = 0,
         task: Task | str | None = None,
@@ -50,7 +51,7 @@ class Heads(Collection["Head", HeadRecord]):
             name: letters, digits, `.`, `_`, `-`.
             features: a view from `ws.extract` or `ws.features`.
             kind: `hs.Linear(…)` (the default), `hs.MLP(…)`, `hs.Ridge(…)` (the default for
-                numbers)…, or its name: `"mlp"`.
+                numbers)…, or its name: `"mlp"`; or `hs.Bagged(hs.MLP(), bags=10)`, ten of a kind.
             seed: of everything that chance decides.
             task: `hs.Classification(…)` (the default), `hs.MultiLabel(…)`, `hs.Ordinal(…)`,
                 `hs.Regression()`, or its name: `"regression"`.

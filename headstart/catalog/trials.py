@@ -178,6 +178,7 @@ class Trials:
         limit: int = 20_000,
         seed: int = 0,
         on_error: str = "fail",
+        overwrite: bool = False,
         progress: Progress = silent,
         watch: Callable[[str], None] | None = None,
     ) -> Auto:
@@ -192,7 +193,8 @@ class Trials:
         Ctrl-C ends the search, and what was best so far is trained.
 
         Args:
-            dataset: name of a dataset, or a source, such as a folder.
+            dataset: name of a dataset, or a source, such as a folder, which is registered; where
+                nothing comes of it, it is so no longer.
             backbones: `NAME[@CUT[,CUT…]]`, one or several; without them those that are registered
                 and take such samples, then those of the zoo whose weights are here.
             minutes: that it may take in all.
@@ -206,27 +208,31 @@ class Trials:
             limit: of so many samples at most.
             seed: of all random choices.
             on_error: what to do about a sample that cannot be read, `fail` or `skip`.
+            overwrite: write `output` over what is there.
             progress: called with (seconds spent, seconds in all).
             watch: told what is done now.
 
         Raises:
             HeadError: the labels or splits do not allow it, or no backbone takes the samples.
+            AlreadyExists: `output` is there.
         """
-        from headstart.jobs.auto.auto import auto, unwatched
+        from headstart.jobs.auto.auto import auto, registered_for, unwatched
         from headstart.jobs.auto.found import Wanted
 
+        before = {one.name for one in self.context.datasets.find_all()}
         features = self._features(dataset, backbones, precision)
         target = None if output is None else Path(output)
         how: dict[str, Any] = {"folds": folds, "limit": limit, "seed": seed, "on_error": on_error}
         how |= {"precision": precision, "download": download, "output": target, "kinds": kinds}
-        return auto(
-            self.context,
-            features.dataset,
-            features.backbones,
-            Wanted(minutes, name, **how),
-            progress=progress,
-            watch=watch or unwatched,
-        )
+        with registered_for(self.context, features.dataset, is_new=features.dataset not in before):
+            return auto(
+                self.context,
+                features.dataset,
+                features.backbones,
+                Wanted(minutes, name, overwrite=overwrite, **how),
+                progress=progress,
+                watch=watch or unwatched,
+            )
 
     def audit(
         self,

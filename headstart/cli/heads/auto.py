@@ -113,6 +113,7 @@ def _auto(
 
     with progress_bar("searching", SECONDS, lambda: text(doing)) as progress:
         how = {**given, "kinds": names_of(kinds), "progress": progress, "watch": watch}
+        how["overwrite"] = True  # or somebody said no to `--force`
         found = workspace.auto(dataset, backbones, **how)
     if page is not None:
         from headstart.plots.auto_pages import write_page

@@ -18,11 +18,21 @@ from headstart.heads.kinds.words import setting_words
 from headstart.heads.trials.crossed import Crossed
 from headstart.jobs.auto.budget import FIT, Budget
 from headstart.jobs.auto.found import Attempt, Dropped
+from headstart.jobs.auto.on_a_part import Partial
 from headstart.jobs.auto.pool import Pool, Told
 from headstart.jobs.heads.cross_validation import Candidate
 from headstart.jobs.heads.sweep import Trial
 from headstart.origins.blocks import Blocks
 
+SPAWNED = 4.0
+"""Seconds of fits from which processes are begun for them: until those are there, with all that
+they import, it takes one to three seconds."""
+UNKNOWN = 4_000_000
+"""Numbers of the features from which that is done, too, where nothing was measured yet."""
+LOADED = 3
+"""Features that are kept in memory for what is tried on them next."""
+ROOM = 64 * 2**20
+"""Bytes of such features at most, each."""
 GROWING = 1.2
 """A fit of more rows takes longer than in proportion: neighbours of each are looked for among all,
 and linear ones take more steps."""
@@ -42,6 +52,7 @@ class Attempts:
         found: features and results of every setting that was tried on all samples.
         fitted: heads behind those.
         seconds: that these took.
+        partials: what was tried on parts of the samples.
     """
 
     def __init__(self, pool: Pool, budget: Budget, tell: Told) -> None:
@@ -51,9 +62,11 @@ class Attempts:
         self.found = list[tuple[Blocks, Crossed]]()
         self.fitted = 0
         self.seconds = 0.0
+        self.partials = list[Partial]()
         self._paces = dict[str, tuple[int, float]]()
         self._widths = dict[str, int]()
         self._lasts = dict[tuple[str, str], float]()
+        self._loaded = dict[tuple[str, int], Candidate]()
 
     def drop(self, what: str, why: str) -> None:
         """Take note of something that is left out."""
@@ -64,13 +77,24 @@ class Attempts:
         self.tried[number] = replace(self.tried[number], verdict=verdict)
 
     def forecast(self, kind: str, blocks: Blocks, rows: int) -> float | None:
-        """Seconds that heads of a kind take on so many rows; None where none was tried yet, or
-        nobody knows how wide the features are."""
+        """Seconds that heads of a kind take on so many rows, by this process alone where that is
+        not long; None where none was tried yet, or nobody knows how wide the features are."""
+        alone = self._alone(kind, blocks, rows)
+        return alone if alone is None or alone < SPAWNED else alone / self._lanes(kind)
+
+    def _lanes(self, kind: str) -> int:
+        """Cores that fits of a kind share by processes of their own; linear ones share rows."""
+        return 1 if kind == Linear.kind else cores()
+
+    def _alone(self, kind: str, blocks: Blocks, rows: int) -> float | None:
+        """As `forecast`, of this process alone."""
         width = self._width(blocks)
         if kind not in self._paces or width is None:
             return None
         known, seconds = self._paces[kind]
-        return seconds * width * rows * max(rows / known, 1.0) ** (GROWING - 1)
+        trained = (self._pool.trying.folds - 1) * rows
+        each = trained / self._pool.trying.folds
+        return seconds * width * trained * max(each / known, 1.0) ** (GROWING - 1)
 
     def _width(self, blocks: Blocks) -> int | None:
         """Numbers of a sample; of a cut that is open, as of texts of any length, they are known
@@ -113,7 +137,7 @@ class Attempts:
             HeadError: the kind is not for such features.
         """
         self._pool.check(kinds, blocks)
-        one = self._pool.load(blocks, rows)
+        one = self._candidate(blocks, rows)
         check = None if seconds is None else self._budget.until(seconds)
         started, fitted = time.monotonic(), 0
         name = f"{kinds[0].kind} heads on {blocks.name}"
@@ -127,7 +151,8 @@ class Attempts:
 
         trying = self._pool.trying
         self._tell(f"fitting {name}, {len(one.rows):,} samples")
-        results = cross(kinds, one.rows, one.folds, seed=trying.seed, progress=advance)
+        jobs = self._jobs(kinds[0].kind, blocks, one)
+        results = cross(kinds, one.rows, one.folds, seed=trying.seed, progress=advance, jobs=jobs)
         if not all(math.isfinite(result.log_loss) for result in results):
             raise HeadError(
                 f"{name} give probabilities that are not numbers: numbers of the features are too "
@@ -136,27 +161,61 @@ class Attempts:
             )
         took = time.monotonic() - started
         width = self._widths[blocks.name] = one.features.shape[1]
-        self._paces[kinds[0].kind] = (len(one.rows), took / width / len(one.rows))
-        if rows is None:
-            last = _last_fit(kinds[0].kind, took, len(results), one, self._pool.learnt)
+        lanes = 1 if jobs == 1 else min(self._lanes(kinds[0].kind), len(results) * len(one.folds))
+        trained = [len(fold.train) for fold in one.folds]
+        self._paces[kinds[0].kind] = (max(trained), took * lanes / width / sum(trained))
+        last = _last_fit(kinds[0].kind, took * lanes, len(results), one, self._pool.learnt)
+        best = min(results, key=lambda result: result.order(trying.objective))
+        if rows is not None:
+            self.partials.append(Partial(blocks, best, last))
+        else:
             self._lasts[blocks.name, kinds[0].kind] = last
             self._budget.keep_back(FIT, last)
             self.found += [(blocks, result) for result in results]
             self.fitted += fitted
             self.seconds += took
-        best = min(results, key=lambda result: result.order(trying.objective))
         self.tried.append(_told(blocks, best, fitted, took))
         return len(self.tried) - 1
 
+    def keep_back_leader(self) -> None:
+        """Keep time back for the fit of what is best on the part that was tried last, if there is
+        so much: it may be chosen by that part alone."""
+        size = self.partials[-1].rows if self.partials else 0
+        own = [one for one in self.partials if one.rows == size]
+        if own:
+            leader = max(own, key=lambda one: one.crossed.accuracy)
+            if leader.seconds < self._budget.left_for(FIT):
+                self._budget.keep_back(FIT, leader.seconds)
+
+    def _candidate(self, blocks: Blocks, rows: np.ndarray | None) -> Candidate:
+        """Features with labels and folds; those that were looked at last are kept."""
+        key = blocks.name, -1 if rows is None else len(rows)  # of one size there is one part
+        if key not in self._loaded:
+            one = self._pool.load(blocks, rows)
+            if not isinstance(one.features, np.ndarray) or one.features.nbytes > ROOM:
+                return one
+            while len(self._loaded) >= LOADED:
+                self._loaded.pop(next(iter(self._loaded)))
+            self._loaded[key] = one
+        return self._loaded[key]
+
+    def _jobs(self, kind: str, blocks: Blocks, one: Candidate) -> int | None:
+        """1 where this process alone fits faster than others that have to be begun; None where all
+        cores do."""
+        alone = self._alone(kind, blocks, len(one.rows))
+        if alone is None:
+            return None if len(one.rows) * one.features.shape[1] > UNKNOWN else 1
+        return 1 if alone < SPAWNED else None
+
 
 def _last_fit(kind: str, took: float, settings: int, one: Candidate, rows: int) -> float:
-    """Seconds of one fit to so many rows, by what those on folds took together: linear ones share
-    all cores, others had a core each."""
+    """Seconds of one fit to so many rows, by what those on folds took one after the other: linear
+    ones are fitted together, once the way to all strengths is gone."""
     grown = rows / max(len(fold.train) for fold in one.folds)
     if kind == Linear.kind:
         return took / len(one.folds) * grown
     heads = settings * len(one.folds)
-    return took / heads * min(cores(), heads) * grown**GROWING
+    return took / heads * grown**GROWING
 
 
 def _told(blocks: Blocks, best: Crossed, heads: int, seconds: float) -> Attempt:

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from headstart.cached import features_of
 from headstart.context import Context
-from headstart.errors import HeadError, HeadstartError, SourceGone
+from headstart.errors import (
+    AlreadyExists,
+    HeadError,
+    HeadstartError,
+    NotFound,
+    SourceGone,
+    StillInUse,
+)
 from headstart.extractors.datasets import reader_of
 from headstart.heads.labelled import check_labels
 from headstart.heads.models.export import format_of
@@ -27,10 +35,12 @@ from headstart.jobs.auto.entrants import (
     what_it_is,
 )
 from headstart.jobs.auto.found import DEFAULT, ENSEMBLE, Auto, Wanted
+from headstart.jobs.auto.on_a_part import decide_on_parts
 from headstart.jobs.auto.opened import of_numbers
 from headstart.jobs.auto.pool import Pool
 from headstart.jobs.auto.search import Search
 from headstart.jobs.datasets.refresh import look_again
+from headstart.jobs.datasets.remove import remove
 from headstart.jobs.heads.attach import Attached, attach
 from headstart.jobs.heads.combined.ensemble import train_ensemble
 from headstart.jobs.heads.looks import looks_of
@@ -81,7 +91,7 @@ def auto(
     budget = Budget(60 * wanted.minutes)
     check_name(wanted.name or dataset, "head")
     if wanted.output is not None:
-        format_of(wanted.output)  # before minutes are spent
+        _check_output(wanted.output, overwrite=wanted.overwrite)  # before minutes are spent
 
     def now(what: str) -> None:
         progress(min(int(budget.spent), int(budget.seconds)), max(int(budget.seconds), 1))
@@ -95,6 +105,31 @@ def auto(
         now(f"attaching it, into {wanted.output}")
         attached = attach(head, wanted.output)
     return _told(context, ended, head, attached, budget)
+
+
+@contextmanager
+def registered_for(context: Context, dataset: str, *, is_new: bool) -> Iterator[None]:
+    """A block that a dataset is registered for; where it fails, one that is new, and that no head
+    was trained on, is so no longer: the next try begins with the source as it is then."""
+    try:
+        yield
+    except HeadstartError:
+        if is_new:
+            with suppress(StillInUse, NotFound):
+                remove(context, dataset)
+        raise
+
+
+def _check_output(output: Path, *, overwrite: bool) -> None:
+    """See that the model can be written.
+
+    Raises:
+        HeadError: its name is none of a format.
+        AlreadyExists: it is there.
+    """
+    format_of(output)
+    if not overwrite and output.expanduser().exists():
+        raise AlreadyExists(f"{output} is there", hint="Give another name, or overwrite=True.")
 
 
 def _looked_at(context: Context, dataset: str) -> Dataset:
@@ -131,6 +166,7 @@ def _searched(
     sweep = keep(context, dataset.name, list(attempts.found), attempts.fitted, started, pool.trying)
     room = Room(attempts.last_fit_of, budget.left_for(FIT))
     decision = decide(sweep.trials, _default(sweep, search), room)
+    decision = decide_on_parts(decision, attempts.partials, sweep.trials, room.left)
     for what, why in decision.late:
         attempts.drop(what, why)
     return Ended(dataset, pool, attempts, sweep, decision, is_interrupted)
@@ -147,8 +183,9 @@ def _check_samples(dataset: Dataset, samples: SampleColumns) -> None:
     if not labels.any():
         raise HeadError(
             f"dataset {dataset.name!r} has no labels",
-            hint=f"`headstart dataset remove {dataset.name}`, then `headstart dataset add "
-            f"{dataset.name} SOURCE --labels FILE`; or give a folder of class folders, or a table.",
+            hint=f"`headstart dataset add {dataset.name} SOURCE --labels FILE`, after `headstart "
+            f"dataset remove {dataset.name}` if it is registered; or give a folder of class "
+            "folders, or a table.",
         )
     check_labels(samples.where(labels))
     if not (tested & labels).any():

@@ -24,6 +24,8 @@ from headstart.heads.trials.crossed import Crossed
 from headstart.jobs.auto.found import DEFAULT, ENSEMBLE, SINGLE, Side
 from headstart.jobs.heads.sweep import Trial
 
+INSTANT = 0.5
+"""Seconds of a fit that counts as none: to score the head on the test split takes as long."""
 SELECTED_FROM = 30
 """The best settings, from which an ensemble is selected."""
 
@@ -69,9 +71,9 @@ def decide(trials: Sequence[Trial], default: Trial, room: Room) -> Decision:
     best, crossed = trials[0], [one.crossed for one in trials]
     among = Candidates(crossed, [room.seconds(one) for one in trials], room.left)
     several = selected_across(among)
-    sides = [_side(DEFAULT, default)]
+    sides = [side(DEFAULT, default)]
     if best is not default:
-        sides.append(_side(SINGLE, best))
+        sides.append(side(SINGLE, best))
     candidates = [trials[place] for place in among.best(np.ones(len(crossed[0].targets), bool))]
     if several is not None:
         ends = several.share_interval
@@ -94,8 +96,9 @@ def decide(trials: Sequence[Trial], default: Trial, room: Room) -> Decision:
 
 
 def _is_in_time(trial: Trial, default: Trial, room: Room) -> bool:
-    """Other strengths of the default take no longer than it does, which chooses one."""
-    return _is_like(trial, default) or room.seconds(trial) <= room.left
+    """Whether a head can be trained in the time that is left; other strengths of the default take
+    no longer than it does, which chooses one."""
+    return _is_like(trial, default) or room.seconds(trial) <= max(room.left, INSTANT)
 
 
 def _is_like(trial: Trial, default: Trial) -> bool:
@@ -105,10 +108,10 @@ def _is_like(trial: Trial, default: Trial) -> bool:
 def _late(trials: Sequence[Trial], default: Trial, room: Room) -> list[tuple[str, str]]:
     """Kinds on features that would take too long, each once."""
     late = [one for one in trials if not _is_in_time(one, default, room)]
-    left = f"{max(room.left, 0):,.0f} s are left for that"
+    left = f"{max(room.left, 0):,.1f} s are left for that"
     each = {
         f"{one.crossed.settings['kind']} on {one.features} as what is chosen": (
-            f"the fit to all samples takes about {room.seconds(one):,.0f} s, {left}"
+            f"the fit to all samples takes about {room.seconds(one):,.1f} s, {left}"
         )
         for one in late
     }
@@ -129,7 +132,7 @@ def _why_kept(every: Sequence[Trial], trials: Sequence[Trial], default: Trial) -
     )
 
 
-def _side(what: str, trial: Trial) -> Side:
+def side(what: str, trial: Trial) -> Side:
     words = setting_words(trial.crossed.settings)
     return Side(what, trial.features, words, trial.crossed.accuracy, trial.crossed.interval)
 

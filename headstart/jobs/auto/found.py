@@ -36,6 +36,7 @@ class Wanted(Options, error=InvalidHeadSetting):
         on_error: what to do about a sample that cannot be read, `fail` or `skip`.
         output: where the chosen head is saved, attached to its backbone; see `Head.attach`.
         kinds: names of the kinds of heads that are tried behind the default; all without them.
+        overwrite: whether `output` may be there.
     """
 
     minutes: float = MINUTES
@@ -48,6 +49,7 @@ class Wanted(Options, error=InvalidHeadSetting):
     on_error: str = "fail"
     output: Path | None = None
     kinds: tuple[str, ...] = ()
+    overwrite: bool = False
 
     def __post_init__(self) -> None:
         is_number = isinstance(self.minutes, float | int)  # of nan `super` says another thing

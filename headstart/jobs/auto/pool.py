@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 
@@ -28,6 +29,8 @@ from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.manifest import SPLITS
 from headstart.storage.views import FeatureView
 
+FEW_FOLDS = 2
+"""Folds of fewer samples, where only the best third is looked for: a third of the work of five."""
 LOOKED_AT = 4
 """Samples that a backbone is tried on one by one, to see whether it takes any."""
 Told = Callable[[str], None]
@@ -192,7 +195,8 @@ class Pool:
         else:
             view = view_of_part(self._context, blocks[0], self._dataset, self._of(rows))
         view = self._of_common(blocks, labelled_in(of_samples(view, None)), rows)
-        (found,) = found_among(self._dataset.name, [blocks], [view], self.trying)
+        trying = self.trying if rows is None else replace(self.trying, folds=FEW_FOLDS)
+        (found,) = found_among(self._dataset.name, [blocks], [view], trying)
         return found.load()
 
     def _of_common(self, blocks: Blocks, view: FeatureView, rows: np.ndarray | None) -> FeatureView:

@@ -3,7 +3,8 @@ backbones first, and what is not among the best third is left out before more sa
 
 Jamieson and Talwalkar: Non-stochastic best arm identification and hyperparameter optimization,
 2016. What is counted here are seconds: of a backbone those of its samples by its measured rate, of
-a kind of heads those of its fits on fewer samples.
+a kind of heads those of its fits on fewer samples. No kind is left out by a forecast alone while
+there are seconds left.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -33,10 +35,9 @@ from headstart.storage.manifest import SPLITS, sorted_labels
 
 LEAST_KEPT = 2
 """Features, or kinds of heads, that go on to more samples at least."""
-FAST = ("prototype", "neighbours", "ridge", "svm", "mlp")
-"""Kinds as they come where nothing was measured yet; others come last."""
-FEW_ROWS = 1000
-"""Samples that kinds of heads are tried on before they are on all."""
+BESIDE_LINES = ("neighbours", "mlp", "svm", "ridge", "prototype")
+"""Kinds as they come where nothing was measured yet: first those that see what no linear head does,
+then linear ones of other losses; others come last."""
 ON_FEATURES = 2
 """The best features, on which other kinds than linear ones are tried."""
 NO_TIME = "no time was left for trials"
@@ -98,13 +99,15 @@ class Search:
         has_label = np.array([label is not None for label in columns.labels], bool)
         rows = np.flatnonzero((columns.split_codes != SPLITS.index("test")) & has_label)
         if window_options(self._dataset.options)[0] or not len(rows):
-            return rows, [len(rows)]
+            self._kind_sizes = [len(rows)]
+            return rows, self._kind_sizes
         part = columns.take(rows)
         targets = numbers_of(part.labels, sorted_labels(part.labels))
         trying = self._pool.trying
         least = trying.folds + 1
         order = in_nested_order(targets, groups_of(part), least, trying.seed)
         fewest = max(FEWEST, 2 * least * (int(targets.max()) + 1))
+        self._kind_sizes = sizes_of(len(rows), max(FEWEST // GROWTH, fewest // GROWTH))
         return rows[order], sizes_of(len(rows), fewest)
 
     def _rows(self, size: int) -> np.ndarray | None:
@@ -196,20 +199,22 @@ class Search:
         self, blocks: Blocks, kinds: Sequence[HeadKind], rows: np.ndarray | None, size: int
     ) -> int | None:
         """Try heads, if there is time for them; gives the number of the attempt."""
-        name, left = kinds[0].kind, self._budget.left
-        what = f"{name} on {blocks.name}"
-        need = self._attempts.forecast(name, blocks, min(size, self._pool.trying.limit)) or 0.0
-        if need > left or left <= 0:
-            why = f"its fits take about {need:,.0f} s, {max(left, 0):,.0f} s are left for trials"
-            self._attempts.drop(what, why if left > 0 else self._no_time)
+        what, left = f"{kinds[0].kind} on {blocks.name}", self._budget.left
+        if left <= 0:
+            self._attempts.drop(what, self._no_time)
             return None
         try:
             return self._attempts.make(blocks, kinds, rows, left)
         except OutOfTime:
-            self._attempts.drop(what, f"its fits took longer than the {left:,.0f} s that were left")
+            self._attempts.drop(what, f"its fits took longer than the {left:,.1f} s that were left")
         except HeadstartError as error:
             self._attempts.drop(what, str(error))
         return None
+
+    def _need(self, blocks: Blocks, kinds: Sequence[HeadKind], size: int) -> float:
+        """Seconds that heads take by what was measured on fewer samples; 0 where nothing was."""
+        rows = min(size, self._pool.trying.limit)
+        return self._attempts.forecast(kinds[0].kind, blocks, rows) or 0.0
 
     def _kept(self, done: Sequence[tuple[Runner, int]], more: int) -> list[Runner]:
         """The best third, in the order in which they came."""
@@ -231,44 +236,70 @@ class Search:
         return sorted(range(len(tried)), key=lambda n: (-tried[n].accuracy, tried[n].log_loss))
 
     def kinds(self) -> None:
-        """Heads of the other kinds on the best features: on few samples, then the best of them on
-        all, those first that take the least time."""
+        """Heads of the other kinds on the best features, all of them on few samples, then from the
+        most promising down on all: first those that are known to be done in time, then, in the
+        seconds that are left, the others, for a forecast may be wrong."""
         runners = [runner for runner, _ in self._whole.values()]
         order = self._best([number for _, number in self._whole.values()])
         best = [runners[place].blocks for place in order[:ON_FEATURES]]
         names = {name: list(KINDS[name].grid({})) for name in self._kinds()}
+        total, late = self._sizes[-1], list[tuple[Blocks, list[HeadKind]]]()
         for name in self._on_few(best[0], names) if names else ():
             for blocks in best:
-                self._make(blocks, names[name], None, self._sizes[-1])
+                if self._need(blocks, names[name], total) > self._budget.left > 0:
+                    late.append((blocks, names[name]))
+                else:
+                    self._make(blocks, names[name], None, total)
+        for blocks, kinds in sorted(late, key=lambda one: self._need(*one, total)):
+            self._make_late(blocks, kinds, total)
+
+    def _make_late(self, blocks: Blocks, kinds: Sequence[HeadKind], total: int) -> None:
+        """Try heads that by their forecast take longer than is left, unless one fit does already:
+        a fit is not to be ended in its middle."""
+        need, left = self._need(blocks, kinds, total), self._budget.left
+        if need / (len(kinds) * self._pool.trying.folds) > left > 0:
+            what = f"{kinds[0].kind} on {blocks.name}"
+            why = f"its fits take about {need:,.1f} s, {left:,.1f} s are left for trials"
+            self._attempts.drop(what, why)
+        else:
+            self._make(blocks, kinds, None, total)
 
     def _kinds(self) -> list[str]:
-        """The names of those that are tried, first those that usually take the least time."""
+        """The names of those that are tried, first those that differ most from the default."""
         known = [
             name
             for name, kind in KINDS.items()
             if Classification.name in kind.tasks and not takes_class_names(kind)
         ]
         chosen = [name for name in self._wanted or known if name != Linear.kind]
-        return sorted(chosen, key=lambda name: FAST.index(name) if name in FAST else len(FAST))
+        order = [*BESIDE_LINES, *chosen]
+        return sorted(chosen, key=order.index)
 
     def _on_few(self, blocks: Blocks, names: dict[str, list[HeadKind]]) -> list[str]:
-        """The kinds that go on, from the fastest down; all where there are few samples anyway."""
-        total = self._sizes[-1]
-        if total < GROWTH * FEW_ROWS or len(self._sizes) < 2:
-            return list(names)
-        done = dict[str, int]()
-        for name, kinds in names.items():
-            number = self._make(blocks, kinds, np.sort(self._order[:FEW_ROWS]), FEW_ROWS)
-            if number is not None:
-                done[name] = number
-        places = self._best(list(done.values()))
-        chosen = set(places[: max(LEAST_KEPT, math.ceil(len(done) / GROWTH))])
-        for place, number in enumerate(done.values()):
-            goes_on = place in chosen
-            told = f"goes on to {total:,} samples" if goes_on else "dropped: not in the best third"
-            self._attempts.judge(number, told)
-        kept = [name for place, name in enumerate(done) if place in chosen]
-        return sorted(kept, key=lambda name: self._attempts.tried[done[name]].seconds)
+        """The kinds in the order in which they are tried on all samples: those that went furthest
+        on fewer first, the best third each time, and among these the fastest."""
+        going, behind = list(names), list[str]()
+        for size, more in pairwise(self._kind_sizes):
+            done = dict[str, int]()
+            if size not in self._sizes and self.default is not None:
+                self._make(self.default, [default_kind()], self._rows(size), size)
+            for name in going:
+                number = self._make(blocks, names[name], self._rows(size), size)
+                if number is not None:
+                    done[name] = number
+            places = self._best(list(done.values()))
+            from_best = [list(done)[place] for place in places]
+            count = max(LEAST_KEPT, math.ceil(len(done) / GROWTH))
+            for name in from_best[:count]:
+                self._attempts.judge(done[name], f"goes on to {more:,} samples")
+            for name in from_best[count:]:
+                self._attempts.judge(done[name], "comes after the best third, if there is time")
+            behind = [*from_best[count:], *behind]
+            self._attempts.keep_back_leader()
+            going = [name for name in done if name in from_best[:count]]
+            seconds = {name: self._attempts.tried[number].seconds for name, number in done.items()}
+            going.sort(key=lambda name: seconds[name])
+        return [*going, *behind]
 
     def joined(self) -> None:
         """A linear head on the best features of two backbones together."""

@@ -12,6 +12,7 @@ from headstart.context import Context
 from headstart.errors import HeadError, InvalidHeadSetting, NotFound
 from headstart.extractors.datasets import window_options
 from headstart.extractors.runtime import versions
+from headstart.heads.combined.bagged import Bagged
 from headstart.heads.kind import HeadKind
 from headstart.heads.kinds.every_kind import one_kind
 from headstart.heads.tasks import Classification, MultiLabel, Task, one_task
@@ -38,7 +39,7 @@ def train(
     context: Context,
     name: str,
     features: FeatureView,
-    kind: HeadKind | str | None = None,
+    kind: HeadKind | Bagged | str | None = None,
     *,
     seed: int = 0,
     task: Task | str | None = None,
@@ -80,7 +81,7 @@ def fit(
     context: Context,
     name: str,
     features: FeatureView,
-    kind: HeadKind | str | None = None,
+    kind: HeadKind | Bagged | str | None = None,
     *,
     seed: int = 0,
     task: Task | str | None = None,

@@ -12,7 +12,7 @@ from test_docs import blocks
 
 import headstart as hs
 from conftest import keras, network
-from headstart.errors import HeadError, HeadstartError, LayerNotFound
+from headstart.errors import AlreadyExists, HeadError, HeadstartError, LayerNotFound
 from headstart.jobs.heads.sweep import kind_tried
 
 
@@ -223,6 +223,29 @@ def test_without_classes_or_a_test_split_nothing_is_begun(rows, tmp_path):
         rows.auto("rows", kinds="forest")
     with pytest.raises(HeadError, match="cannot save as"):
         rows.auto("rows", output="model.pickle")
+
+
+def test_what_was_registered_for_nothing_is_so_no_longer(rows, tmp_path):
+    x, y = np.eye(6, dtype=np.float32).repeat(3, 0), np.arange(18) % 3
+    before = [one.name for one in rows.datasets.list()]
+    np.savez(tmp_path / "late.npz", x=x, y=y, split=["train"] * 18)
+    with pytest.raises(HeadError, match="the test split of 'late' is empty"):
+        rows.auto(tmp_path / "late.npz", "flat@as_it_is")
+    with pytest.raises(HeadError, match="minutes is 0"):
+        rows.auto(tmp_path / "late.npz", "flat@as_it_is", minutes=0)
+    assert [one.name for one in rows.datasets.list()] == before
+    kept = rows.datasets.add("kept", tmp_path / "late.npz")
+    with pytest.raises(HeadError, match="the test split of 'kept' is empty"):
+        rows.auto(kept, "flat@as_it_is")
+    assert "kept" in [one.name for one in rows.datasets.list()]
+
+
+def test_a_model_that_is_there_is_not_written_over_unasked(rows, tmp_path):
+    place = tmp_path / "there.keras"
+    place.write_text("mine")
+    with pytest.raises(AlreadyExists, match=r"there\.keras is there\. Give another name"):
+        rows.auto("rows", "flat@as_it_is", minutes=60, output=place)
+    assert place.read_text() == "mine" and not rows.heads.list()
 
 
 def test_the_command_says_what_was_tried_and_writes_a_page(rows, run, tmp_path):

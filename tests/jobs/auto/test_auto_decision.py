@@ -1,5 +1,6 @@
 """What is taken in the end, by made-up results."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +11,7 @@ from headstart.heads.evaluation.outcomes import Outcomes
 from headstart.heads.trials.crossed import Crossed
 from headstart.jobs.auto import decision
 from headstart.jobs.auto.decision import Candidates, Room, decide, is_better, selected_across
+from headstart.jobs.auto.on_a_part import Partial, decide_on_parts
 from headstart.jobs.heads.sweep import Trial
 
 ROWS = 600
@@ -93,7 +95,7 @@ def test_heads_that_cannot_be_trained_in_time_are_not_taken_and_said():
     assert found.what == "single" and found.trial is trials[1]
     ((what, why),) = found.late
     assert what == "prototype on net1 as what is chosen"
-    assert why == "the fit to all samples takes about 200 s, 100 s are left for that"
+    assert why == "the fit to all samples takes about 200.0 s, 100.0 s are left for that"
     found = decide(trials, default, Room(lambda _one: 9.0, -1.0))
     assert found.what == "default" and len(found.late) == 2
     assert found.why == "nothing else that was tried can be trained in the time that is left"
@@ -151,3 +153,50 @@ def test_better_is_what_is_better_beyond_chance(crossed):
     nearly = first.values.copy()
     nearly[0, np.flatnonzero(~nearly[0])[:2]] = True
     assert not is_better(Outcomes(nearly, first.draws, 0.8), first)
+
+
+@pytest.fixture
+def kept():
+    """The default as the decision, and the trials that it was made of."""
+    trials, default = trials_of(of_accuracy(0.6))
+    return decide(trials, default, ROOM), trials
+
+
+def partials(decision, *shares, seconds=1.0):
+    """What the default and others had right on a part: others are on features of the default."""
+    own = of_accuracy(*shares)
+    kinds = ["linear", "mlp", "neighbours"]
+    made = [replace(one, settings={"kind": kind}) for one, kind in zip(own, kinds, strict=False)]
+    return [Partial(decision.trial.blocks, one, seconds) for one in made]
+
+
+def test_what_is_better_beyond_chance_on_a_part_is_taken(kept):
+    decision, trials = kept
+    found = decide_on_parts(decision, partials(decision, 0.6, 0.9, 0.7), trials, 100.0)
+    assert found.what == "single" and found.trial.crossed.settings["kind"] == "mlp"
+    assert "by 30.0 points on folds of 600 samples" in found.why
+    assert [one.what for one in found.sides] == ["default", "single"]
+
+
+def test_what_may_be_chance_or_takes_too_long_is_not(kept):
+    decision, trials = kept
+    chance = partials(decision, 0.6, 0.61)
+    assert decide_on_parts(decision, chance, trials, 100.0) is decision
+    slow = partials(decision, 0.6, 0.9, seconds=50.0)
+    assert decide_on_parts(decision, slow, trials, 10.0) is decision
+    assert decide_on_parts(decision, partials(decision, 0.6, 0.9)[1:], trials, 100.0) is decision
+
+
+def test_what_was_tried_on_all_samples_is_not_asked_for_again(kept):
+    decision, trials = kept
+    part = partials(decision, 0.6, 0.9)
+    again = SimpleNamespace(
+        blocks=decision.trial.blocks, crossed=SimpleNamespace(settings={"kind": "mlp"})
+    )
+    assert decide_on_parts(decision, part, [*trials, again], 100.0) is decision
+
+
+def test_what_was_better_on_all_samples_stays(kept):
+    decision, trials = kept
+    single = replace(decision, what="single")
+    assert decide_on_parts(single, partials(decision, 0.6, 0.9), trials, 100.0) is single

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import headstart as hs
 from headstart.jobs.auto.attempts import Attempts
 from headstart.jobs.auto.budget import FIT, MODEL, Budget, OutOfTime
 from headstart.jobs.auto.costs import Cost, Stopwatch
@@ -66,13 +67,15 @@ def test_a_forecast_is_the_start_and_the_samples_by_the_measured_rate():
 
 
 def test_of_features_that_are_open_no_time_is_forecast_before_they_were_tried():
-    attempts = Attempts(SimpleNamespace(), Budget(60), lambda _now: None)
-    attempts._paces["ridge"] = (100, 0.01)
+    attempts = Attempts(
+        SimpleNamespace(trying=hs.CrossValidation(2)), Budget(60), lambda _now: None
+    )
+    attempts._paces["ridge"] = (100, 0.005)
 
     def features(*sizes):
         return Features([SimpleNamespace(cut=SimpleNamespace(shape=sizes))])
 
-    assert attempts.forecast("ridge", features(8), 50) == pytest.approx(4)
+    assert attempts.forecast("ridge", features(8), 50) == pytest.approx(2)
     assert attempts.forecast("ridge", features(None), 50) is None
     assert attempts.forecast("svm", features(8), 50) is None
 

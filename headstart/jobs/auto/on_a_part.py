@@ -1,0 +1,84 @@
+"""What is shown on a part of the samples, where there is no time to try it on all.
+
+By its folds a head costs five fits, by itself one. So what is better than the default beyond chance
+on a part, by the same samples and folds, is taken without being tried on all, if nothing that was
+tried on all is better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from headstart.heads.evaluation.best import worse_than_best
+from headstart.heads.evaluation.cross_validation import Crossed
+from headstart.heads.evaluation.outcomes import Outcomes
+from headstart.jobs.auto.decision import INSTANT, Decision, side
+from headstart.jobs.auto.found import DEFAULT, SINGLE
+from headstart.jobs.heads.sweep import Trial
+from headstart.origins.blocks import Blocks
+
+
+@dataclass(frozen=True)
+class Partial:
+    """The best head of a kind on some features, on a part of the samples.
+
+    Attributes:
+        blocks: the features.
+        crossed: what it said; of a part of one size all said something of the same samples.
+        seconds: that one takes on all samples, about.
+    """
+
+    blocks: Blocks
+    crossed: Crossed
+    seconds: float
+
+    @property
+    def rows(self) -> int:
+        return len(self.crossed.targets)
+
+    @property
+    def what(self) -> tuple[str, str]:
+        """Features, and the kind of head."""
+        return self.blocks.name, self.crossed.settings["kind"]
+
+
+def decide_on_parts(
+    decision: Decision, partials: Sequence[Partial], trials: Sequence[Trial], left: float
+) -> Decision:
+    """The decision, or where the default would be kept, what is better on the largest part that
+    shows it.
+
+    Args:
+        decision: by what was tried on all samples.
+        partials: what was tried on parts.
+        trials: what was tried on all: of these nothing else is asked.
+        left: seconds for the fit.
+    """
+    if decision.what != DEFAULT:
+        return decision
+    tried = {(one.blocks.name, one.crossed.settings["kind"]) for one in trials}
+    default = decision.trial.blocks.name, decision.trial.crossed.settings["kind"]
+    for size in sorted({one.rows for one in partials}, reverse=True):
+        own = [one for one in partials if one.rows == size]
+        base = [one for one in own if one.what == default]
+        others = [one for one in own if one.what not in tried and one.seconds <= max(left, INSTANT)]
+        if base and others and worse_than_best(_accuracies([base[0], *others]))[0]:
+            best = max(others, key=lambda one: one.crossed.accuracy)
+            return _taken(decision, best, base[0])
+    return decision
+
+
+def _accuracies(partials: Sequence[Partial]) -> list[Outcomes]:
+    return [one.crossed.accuracies for one in partials]
+
+
+def _taken(decision: Decision, best: Partial, base: Partial) -> Decision:
+    trial = Trial(best.blocks, best.crossed, is_worse=False)
+    points = 100 * (best.crossed.accuracy - base.crossed.accuracy)
+    why = (
+        f"it is better than the default beyond chance, by {points:.1f} points on folds of "
+        f"{best.rows:,} samples; to try it on all was no time"
+    )
+    sides = [decision.sides[0], side(SINGLE, trial)]
+    return replace(decision, what=SINGLE, why=why, sides=sides, trial=trial)
