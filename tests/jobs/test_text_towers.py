@@ -142,6 +142,8 @@ def test_several_prompts_are_the_mean_of_their_directions(linked):
 def test_it_attaches_like_any_other_head(linked, tmp_path):
     view = linked.features(CUT, "rows")
     head = linked.heads.train("names", view, hs.ZeroShot(prompt="kind {}"))
+    with pytest.raises(HeadError, match="is of kind zeroshot, which steps cannot improve"):
+        head.finetune("as_it_is")
     model = head.attach(tmp_path / "names.keras")
     x = view.to_numpy()
     attached = keras.models.load_model(tmp_path / "names.keras").predict(x, verbose=0)

@@ -8,20 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
+from headstart.backbone_model import open_engine, pipeline_of
 from headstart.context import Context
 from headstart.errors import BackboneError
 from headstart.extractors.backbones.cuts import Cut
-from headstart.extractors.run.settings import Settings
+from headstart.extractors.preprocessing.batches import stack
 from headstart.heads.dense_stack import flat
 from headstart.heads.projection import of_length_one
 from headstart.heads.rows import check_rows
-from headstart.jobs.features.extract_raw import extract_raw
 from headstart.jobs.raw_samples import Taker
 from headstart.registry.entities import Backbone
 
+AT_ONCE = 64
+"""Texts that are run together."""
 TAG = "text-backbone"
 """Of a backbone: which other gives texts features in its space, `NAME[:VERSION][@CUT]`."""
 
@@ -48,15 +52,14 @@ class TextTower:
         return f"{self.backbone.reference}@{self.cut.name}"
 
     def rows(self, texts: Sequence[str], width: int) -> np.ndarray:
-        """The features of some texts, (n, width), from the cache or computed now.
+        """The features of some texts, (n, width), computed now by the engine that is the reference:
+        they are few, and another one's rounding would be told as similarity.
 
         Raises:
             BackboneError: they have another width than those that they are compared with.
         """
-        # the same text may be there twice, under its own place
-        taken = Taker.of(self.context, self.backbone, is_each=True).take(list(texts))
-        view = extract_raw(self.context, self.backbone, self.cut, list(taken), Settings())
-        found = flat(view.to_numpy()).astype(np.float32, copy=False)
+        parts = [texts[start : start + AT_ONCE] for start in range(0, len(texts), AT_ONCE)]
+        found = np.concatenate([self._run(part) for part in parts])
         if found.shape[1] != width:
             raise BackboneError(
                 f"{self.reference} gives a text {found.shape[1]:,} numbers, {self.beside} has "
@@ -65,6 +68,15 @@ class TextTower:
             )
         check_rows(found, list(texts))
         return found
+
+    def _run(self, texts: Sequence[str]) -> np.ndarray:
+        pipeline = pipeline_of(self.context, self.backbone)
+        batch = stack([pipeline.prepare(text.encode()) for text in texts])
+        return flat(np.asarray(self._engine.run(batch)[0])).astype(np.float32, copy=False)
+
+    @cached_property
+    def _engine(self) -> Any:
+        return open_engine(self.context, self.backbone, [self.cut])
 
     def directions(self, texts: Sequence[Sequence[str]], width: int) -> np.ndarray:
         """A direction of length one for each of several groups of texts, (groups, width): the mean

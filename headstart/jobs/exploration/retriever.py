@@ -14,13 +14,14 @@ from headstart.heads.dense_stack import flat
 from headstart.heads.exploration.neighbour_index import NeighbourIndex
 from headstart.heads.exploration.similarity import most_similar
 from headstart.heads.rows import Rows, check_rows, rows_of
-from headstart.jobs.backbones.text_tower import get_text_tower
+from headstart.jobs.backbones.text_tower import TextTower, get_text_tower
 from headstart.jobs.exploration.looked_at import LookedAt, check_count
 from headstart.jobs.exploration.similar import Match, Similar
 from headstart.jobs.features.extract_raw import extract_raw
 from headstart.jobs.raw_samples import RawSample, Taker
 from headstart.notices import warn
 from headstart.registry.entities import Backbone
+from headstart.registry.references import reference_of
 from headstart.storage.columns.finder import ABSENT, IdFinder
 from headstart.values.showable import Results, Showable
 
@@ -48,6 +49,7 @@ class Retriever(Showable):
     ) -> None:
         self._among, self._index, self._is_kept = among, index, is_kept
         self._lengths = np.full(len(among.samples), np.nan, np.float32)
+        self._towers = dict[Any, TextTower]()
         self.backbone = among.origin.blocks.reference
         self.dataset = among.origin.dataset.name
         self.samples = len(among.samples)
@@ -121,8 +123,10 @@ class Retriever(Showable):
         if not texts:
             raise HeadError("no texts are given", hint="Give one text at least.")
         width = self._among.stored.shape[1]
-        found = get_text_tower(self._among.context, blocks[0].backbone, tower)
-        return self._found(texts, found.rows(texts, width), count)
+        key = tower if tower is None else reference_of(tower, "backbone")
+        if key not in self._towers:  # loaded once
+            self._towers[key] = get_text_tower(self._among.context, blocks[0].backbone, tower)
+        return self._found(texts, self._towers[key].rows(texts, width), count)
 
     @cached_property
     def _finder(self) -> IdFinder:

@@ -20,6 +20,7 @@ from headstart.heads.evaluation.clusters import Clusters
 from headstart.heads.evaluation.scores import scores_of
 from headstart.heads.kind import Part
 from headstart.heads.kinds.neighbours import Neighbours
+from headstart.heads.kinds.zero_shot import ZeroShot
 from headstart.heads.models.finetune import (
     Course,
     FineTuning,
@@ -163,7 +164,7 @@ def _check_kind(head: TrainedHead) -> None:
     task = task_of(record.settings)
     if type(task) is not Classification:
         raise HeadError(f"head {record.name!r} is for {task.name}; fine-tuning knows classes alone")
-    if record.kind in (Neighbours.kind, ENSEMBLE, Bagged.kind):
+    if record.kind in (Neighbours.kind, ZeroShot.kind, ENSEMBLE, Bagged.kind):
         raise HeadError(
             f"head {record.name!r} is of kind {record.kind}, which steps cannot improve",
             hint="Fine-tune a linear head or an mlp.",
