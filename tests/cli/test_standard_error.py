@@ -61,7 +61,8 @@ def test_what_others_log_does_not_reach_standard_error(trained, tmp_path, comman
     ("level", "is_told"), [(None, False), ("3", False), ("2", False), ("1", True), ("0", True)]
 )
 def test_lines_of_an_import_are_for_who_asks_for_them(monkeypatch, capfd, level, is_told):
-    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "")  # so that it is put back as it was
+    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL")
     if level is not None:
         monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", level)
     with runtime._quiet_import():
