@@ -70,11 +70,10 @@ def keras() -> ModuleType:
 @contextlib.contextmanager
 def _quiet_import() -> Iterator[None]:
     """TensorFlow 2.21 logs a dozen lines at import whatever TF_CPP_MIN_LOG_LEVEL says; whoever
-    sets that variable gets them all."""
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+    sets that variable to 0 or 1, which asks for them, gets them all."""
+    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") in ("0", "1"):
         yield
         return
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
     with quiet():
         yield
 

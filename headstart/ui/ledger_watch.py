@@ -49,4 +49,4 @@ class LedgerWatch:
 
 def _facts(one: JobProgress) -> dict[str, object]:
     facts = one.to_json()
-    return {name: facts[name] for name in FACTS} | {"done": one.done_text}
+    return {**{name: facts[name] for name in FACTS}, "done": one.done_text}

@@ -11,6 +11,7 @@ import time
 import pytest
 
 from headstart.errors import HeadError, SampleUnreadable, first_line
+from headstart.extractors import runtime
 from headstart.extractors.preprocessing.steps import audio
 
 START = "import sys; from headstart.cli import main; main(sys.argv[1:])"
@@ -54,6 +55,20 @@ def trained(ready):
 def test_what_others_log_does_not_reach_standard_error(trained, tmp_path, command):
     lines = process(trained, *command.format(p=tmp_path).split())
     assert [line for line in lines if not OURS.match(line)] == []
+
+
+@pytest.mark.parametrize(
+    ("level", "is_told"), [(None, False), ("3", False), ("2", False), ("1", True), ("0", True)]
+)
+def test_lines_of_an_import_are_for_who_asks_for_them(monkeypatch, capfd, level, is_told):
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "")  # so that it is put back as it was
+    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL")
+    if level is not None:
+        monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", level)
+    with runtime._quiet_import():
+        os.write(2, b"I0000 cpu_feature_guard.cc")
+    assert ("cpu_feature_guard" in capfd.readouterr().err) == is_told
+    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == (level or "2")
 
 
 def test_a_line_comes_within_a_second_and_an_interrupt_is_one_line(ready):

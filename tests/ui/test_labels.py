@@ -160,6 +160,8 @@ def test_near_duplicates_are_shown_in_pairs_and_one_of_them_is_left_out(
     answer = begin(page)
     (pair,) = own_workspace.audit("net@top", "pics").twins
     assert "Near duplicates: 1" in text_of(answer) and "same content" in text_of(answer)
+    for one in (pair.first, pair.second):
+        assert f'aria-label="Leave out {one.id}"' in answer.text
     page.post("/labels/pics/say", data={"sample": pair.second.id, "action": "exclude"})
     (pending,) = find_pending(own_workspace.context, "pics")
     assert (pending.sample, pending.action) == (pair.second.id, "exclude")

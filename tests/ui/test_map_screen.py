@@ -6,6 +6,7 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
+from headstart.registry.entities import Run
 from page_client import finished, open_page, text_of
 
 
@@ -128,3 +129,19 @@ def test_a_map_is_asked_for_outside_of_the_event_loop(page_workspace, monkeypatc
 def test_a_dataset_in_the_address_leads_to_its_maps(page):
     assert str(page.get("/map/pics").url).endswith("/map?dataset=pics")
     assert page.get("/map/nothing").status_code == 404
+
+
+def test_features_of_the_dataset_stand_before_others(page, page_workspace):
+    key = page_workspace.context.feature_sets.find_sets()[0].key[:16]
+    of_pics = page.get("/map", params={"dataset": "pics", "method": "umap"}).text
+    assert of_pics.index('label="Of pics"') < of_pics.index(f'value="{key}"')
+    assert 'label="Others"' not in of_pics
+    of_texts = page.get("/map", params={"dataset": "texts", "method": "umap"}).text
+    assert of_texts.index('label="Others"') < of_texts.index(f'value="{key}"')
+
+
+def test_datasets_that_a_backbone_was_run_over_stand_first(own_workspace):
+    run = Run("extract", "net@top", "texts", "done", {"computed": 12}, 1.0, {})
+    own_workspace.context.runs.add(run)
+    said = open_page(own_workspace).get("/backbones/net").text
+    assert said.index("<option>texts") < said.index("<option>pics")

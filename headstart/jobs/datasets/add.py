@@ -256,7 +256,7 @@ def _tell_of_labels(place: str, labels: Sequence[Label | None], split: str) -> N
     elif sources.are_numbers(known):
         several = any(isinstance(label, str) and BETWEEN in label for label in known)
         what = "several numbers per sample" if several else "numbers"
-        ends = range_of(known - {None}, len(labels))
+        ends = range_of([one for one in known if one is not None], len(labels))
         what += "" if ends is None else f" from {ends[0]:.6g} to {ends[1]:.6g}"
         tell(f"{place}: labels are {what}: `head train --task regression` learns them")
     elif split in ("", "stratified") and sources.are_hardly_shared(labels):

@@ -19,12 +19,15 @@ from headstart.jobs.exploration.preview import Step, preview, sample_named
 from headstart.jobs.exploration.samples import get_sample
 from headstart.registry import listing
 from headstart.registry.entities import Backbone
+from headstart.registry.references import exact
 from headstart.ui.asked import whole, whole_of, word
 from headstart.ui.site import Same, Screen, Site, site_of
 from headstart.values.showable import Results
 
 SCREEN = Screen("Backbones", "/backbones", ("/zoo",))
 MILLION = 1_000_000
+RUNS = 1000
+"""Extractions that are looked at, the newest."""
 
 
 @dataclass
@@ -106,9 +109,18 @@ def _steps_of(site: Site, backbone: Backbone, dataset: str, digest: str) -> Resu
     return site.memory.get(key, lambda: preview(context, backbone, known, sample))
 
 
+def _computed_first(site: Site, backbone: Backbone) -> list[str]:
+    """The datasets, those that the backbone was run over before others: it takes their samples."""
+    context = site.workspace.context
+    runs = context.runs.find_latest("extract", None, RUNS)
+    reference = backbone.reference
+    own = {one.dataset for one in runs if exact(one.subject).partition("@")[0] == reference}
+    return sorted((one.name for one in context.datasets.find_all()), key=lambda it: it not in own)
+
+
 def _previewed(request: Request, site: Site, backbone: Backbone) -> dict[str, Any]:
     """The steps with what they make of a sample, where a dataset is named; or why they cannot."""
-    datasets = [one.name for one in site.workspace.context.datasets.find_all()]
+    datasets = _computed_first(site, backbone)
     facts = {"datasets": datasets, "dataset": None, "stages": (), "problem": "", "sample": None}
     facts["typed"] = word(request, "sample") or ""
     name = word(request, "dataset")

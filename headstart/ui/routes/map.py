@@ -25,8 +25,10 @@ from headstart.jobs.tasks.begin import find_begun
 from headstart.jobs.tasks.map import MapTask, reference_of
 from headstart.registry.entities import Dataset, FeatureSet
 from headstart.registry.jobs import DONE
+from headstart.registry.references import exact
 from headstart.storage.manifest import Sample
 from headstart.ui.asked import body_of, field, form_of, whole, whole_of, word
+from headstart.ui.cached_features import features_for
 from headstart.ui.cards import Card, cards_of
 from headstart.ui.pages import address_of
 from headstart.ui.routes.static import assets
@@ -56,7 +58,7 @@ def show_map(request: Request) -> Response:
     asked = _asked(request, datasets, sets)
     facts: dict[str, Any] = {
         "datasets": datasets,
-        "sets": sets,
+        "sets": {} if asked is None else _grouped(site, asked[0], sets),
         "methods": WORDS,
         "asked": asked,
         "kept": None,
@@ -205,10 +207,23 @@ def _asked(request: Request, datasets: list[Dataset], sets: list[FeatureSet]) ->
         return None
     name, key = word(request, "dataset"), word(request, "set")
     dataset = datasets[0] if name is None else context.datasets.get(name)
-    features = sets[0] if key is None else context.feature_sets.get_set(key)
+    first = next(iter(_of_dataset(site_of(request), dataset, sets)), sets[0])
+    features = first if key is None else context.feature_sets.get_set(key)
     method = word(request, "method") or METHODS[0]
     check_method(method)
     return dataset, features, method, whole(request, "seed", 0)
+
+
+def _of_dataset(site: Site, dataset: Dataset, sets: list[FeatureSet]) -> list[FeatureSet]:
+    """Those that have rows of all samples of a dataset."""
+    names = set(features_for(site, dataset))
+    return [one for one in sets if exact(f"{one.backbone}@{one.cut}") in names]
+
+
+def _grouped(site: Site, dataset: Dataset, sets: list[FeatureSet]) -> dict[str, list[FeatureSet]]:
+    """Those of a dataset, and the others."""
+    own = _of_dataset(site, dataset, sets)
+    return {f"Of {dataset.name}": own, "Others": [one for one in sets if one not in own]}
 
 
 def _kept_maps(
