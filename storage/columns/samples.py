@@ -257,7 +257,8 @@ class SampleColumns(Sequence[Sample]):
         found: set[Label] = set()
         for block in self.blocks():
             values = block.label_values
-            found.update(values[code] for code in np.unique(block.label_codes) if code >= 0)
+            counts = np.bincount(block.label_codes.astype(np.int64) + 1)[1:]  # -1 where none is
+            found.update(values[code] for code in np.flatnonzero(counts).tolist())
         return found
 
     @property
@@ -315,7 +316,7 @@ class SampleColumns(Sequence[Sample]):
         ascending; nearly all have the same content."""
         heads = self.digest_heads
         heads.sort()
-        shared = np.unique(heads[1:][heads[1:] == heads[:-1]])
+        shared = heads[1:][heads[1:] == heads[:-1]]  # np.unique would import masked arrays
         del heads
         if not len(shared):
             return np.empty(0, np.int64)
