@@ -17,7 +17,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
-from importlib.metadata import EntryPoint, EntryPoints, entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
 from headstart.errors import HeadstartError, first_line
@@ -197,8 +197,9 @@ class Plugins(Mapping[str, T]):
 
 
 @cache
-def _installed(path: tuple[str, ...]) -> EntryPoints:
-    """The entry points of all that is installed on a path; one look is a file of each package."""
+def _installed(path: tuple[str, ...]) -> Any:
+    """The entry points of all that is installed on a path, to `select` from (Python 3.11 has other
+    types than later ones); one look is a file of each package."""
     del path  # which `entry_points` takes of `sys`
     return entry_points()
 

@@ -169,10 +169,10 @@ class SampleColumns(Sequence[Sample]):
         ascending = rows[order]
         places = np.searchsorted(self._starts, ascending, side="right") - 1
         parts = []
-        for place in np.unique(places).tolist():
+        for place in np.flatnonzero(np.bincount(places)).tolist():
             own = ascending[places == place] - self._starts[place]
             block = self._blocks[place]
-            is_run = own[-1] - own[0] == len(own) - 1 and len(np.unique(own)) == len(own)
+            is_run = own[-1] - own[0] == len(own) - 1 and (np.diff(own) == 1).all()
             first = int(own[0])
             parts.append(block.slice(first, first + len(own)) if is_run else block.take(own))
         joined = Block.joined(parts, self.source)
