@@ -19,6 +19,8 @@ BLOCK_BYTES = 8 << 20
 """Of rows that are looked at together."""
 COPIED = 256 << 20
 """Of an array, so many bytes of some rows are copied; of more each block when it is looked at."""
+SMALL = 64 << 20
+"""Bytes of features that are taken into memory without asking how much of it is free."""
 SHARE = 0.5
 """Of the memory that is free: what features may take."""
 LARGEST = 1e16
@@ -207,4 +209,6 @@ def rows_of(
     stored = StoredRows(*views)
     stored = stored if chosen is None else stored.only(chosen)
     size = 4 * stored.shape[0] * stored.shape[1]
-    return stored[:] if size <= (SHARE * free_memory() if room is None else room) else stored
+    if room is None and size > SMALL:
+        room = SHARE * free_memory()
+    return stored if room is not None and size > room else stored[:]

@@ -4,33 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from headstart.config import Config, load_config
 from headstart.errors import FeatureError
 from headstart.extractors.backbones.cuts import Cut, resolve
 from headstart.extractors.cache.feature_cache import FeatureCache
-from headstart.extractors.cache.kept_indexes import KeptIndexes
-from headstart.extractors.cache.kept_maps import KeptMaps
 from headstart.extractors.engines.conversions import Conversions
 from headstart.extractors.engines.engine import INT8
 from headstart.extractors.engines.int8.calibrations import Calibrations
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.run.settings import check_precision
 from headstart.paths import inside
-from headstart.registry.audit.corrections import CorrectionRepository
 from headstart.registry.audit.events import EventRepository
 from headstart.registry.backbones import BackboneRepository
 from headstart.registry.database import Database
 from headstart.registry.datasets import DatasetRepository
 from headstart.registry.entities import Backbone, Dataset
 from headstart.registry.features import FeatureRepository
-from headstart.registry.heads import HeadRepository
 from headstart.registry.holds import SqlHolds
 from headstart.registry.jobs import JobRepository
 from headstart.registry.references import parts_of, reference_of
 from headstart.registry.runs import RunRepository
-from headstart.registry.sweeps import SweepRepository
 from headstart.storage.artifacts import ArtifactStore
 from headstart.storage.local_store import LocalStore
 from headstart.storage.locks import FileHolds, LifeSigns
@@ -42,6 +39,13 @@ from headstart.storage.objects.manifests import Manifests
 from headstart.storage.objects.object_store import ObjectStore
 from headstart.storage.objects.own_bucket import OwnBucket
 from headstart.storage.shard_store import Holds, ShardStore
+
+if TYPE_CHECKING:
+    from headstart.extractors.cache.kept_indexes import KeptIndexes
+    from headstart.extractors.cache.kept_maps import KeptMaps
+    from headstart.registry.audit.corrections import CorrectionRepository
+    from headstart.registry.heads import HeadRepository
+    from headstart.registry.sweeps import SweepRepository
 
 
 class Context:
@@ -81,22 +85,49 @@ class Context:
         self.shard_store = shard_store
         self.backbones = BackboneRepository(self.database)
         self.datasets = DatasetRepository(self.database)
-        self.heads = HeadRepository(self.database)
         self.feature_sets = FeatureRepository(self.database)
         self.runs = RunRepository(self.database)
-        self.sweeps = SweepRepository(self.database)
         self.events = EventRepository(self.database)
         self.jobs = JobRepository(self.database)
-        self.corrections = CorrectionRepository(self.database)
         self.artifacts = ArtifactStore(config.artifacts, self.bucket)
         self.manifests = Manifests(config.manifests, self.bucket)
         self.conversions = Conversions(self.artifacts, self.runs, self.holds)
         self.calibrations = Calibrations(self.artifacts, self.runs, self.holds)
-        self.maps = KeptMaps(self.artifacts, self.runs, self.holds)
-        self.indexes = KeptIndexes(self.artifacts, self.runs, self.holds)
 
     def __reduce__(self) -> tuple[Callable[..., Context], tuple[Path, ShardStore | None]]:
         return _opened, (self.config.root, self._given)
+
+    # What an extraction has no use for is imported where it is asked for.
+
+    @cached_property
+    def heads(self) -> HeadRepository:
+        from headstart.registry.heads import HeadRepository
+
+        return HeadRepository(self.database)
+
+    @cached_property
+    def sweeps(self) -> SweepRepository:
+        from headstart.registry.sweeps import SweepRepository
+
+        return SweepRepository(self.database)
+
+    @cached_property
+    def corrections(self) -> CorrectionRepository:
+        from headstart.registry.audit.corrections import CorrectionRepository
+
+        return CorrectionRepository(self.database)
+
+    @cached_property
+    def maps(self) -> KeptMaps:
+        from headstart.extractors.cache.kept_maps import KeptMaps
+
+        return KeptMaps(self.artifacts, self.runs, self.holds)
+
+    @cached_property
+    def indexes(self) -> KeptIndexes:
+        from headstart.extractors.cache.kept_indexes import KeptIndexes
+
+        return KeptIndexes(self.artifacts, self.runs, self.holds)
 
     @property
     def given_store(self) -> ShardStore | None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from headstart.config import CONFIG_FILE, Config
 from headstart.database_urls import has_password
 from headstart.errors import WorkspaceDenied, WorkspaceError
-from headstart.extractors.safety.first_load import FOLDER as FIRST_LOADS
 from headstart.values.refusals import kind_of
 
 FOLDER = 0o2070
@@ -49,6 +48,8 @@ def share(config: Config) -> None:
 
 def _is_own(path: Path, config: Config) -> bool:
     """Whether it stays its owner's: a password, and what each user believes nobody else about."""
+    from headstart.extractors.safety.first_load import FOLDER as FIRST_LOADS
+
     if FIRST_LOADS in [above.name for above in path.relative_to(config.root).parents]:
         return True
     return path == config.root / CONFIG_FILE and has_password(path.read_text(encoding="utf-8"))

@@ -12,10 +12,11 @@ packages claim is an error, as nobody could say which of them made what is store
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
@@ -152,7 +153,7 @@ class Plugins(Mapping[str, T]):
     @cached_property
     def _entries(self) -> dict[str, EntryPoint]:
         entries = dict(self._ours)
-        for entry in entry_points(group=self.group):
+        for entry in _installed(tuple(sys.path)).select(group=self.group):
             other = entries.setdefault(entry.name, entry)
             if other is not entry:
                 raise self._error(
@@ -193,6 +194,14 @@ class Plugins(Mapping[str, T]):
             return "its name is not of letters, digits, '.', '_' and '-'"
         own = getattr(made, self._name)
         return "" if own == name else f"it calls itself {own!r}"
+
+
+@cache
+def _installed(path: tuple[str, ...]) -> Any:
+    """The entry points of all that is installed on a path, to `select` from (Python 3.11 has other
+    types than later ones); one look is a file of each package."""
+    del path  # which `entry_points` takes of `sys`
+    return entry_points()
 
 
 def package_of(entry: EntryPoint) -> str:

@@ -20,6 +20,7 @@ from headstart.errors import WorkspaceError
 from headstart.registry import schema
 from headstart.registry.connection.refusals import kind_of_sqlite, opened
 from headstart.registry.entities import WINDOWED
+from headstart.registry.rates import seconds_per_sample
 from headstart.registry.selection.fields import BACKBONES, DATASETS, HEADS, SWEEPS, Listed
 from headstart.registry.selection.statement import statement_of
 from headstart.registry.selection.words import ALL, Selection
@@ -241,7 +242,8 @@ def cuts(config: Config, name: str) -> list[str]:
 
 
 def speeds(config: Config) -> dict[str, float]:
-    """Samples a second of the largest extraction here, by the source of the backbone."""
+    """Samples a second of the largest extraction here that was long enough to tell, by the source
+    of the backbone; its start is left out."""
     found: dict[str, tuple[int, float]] = {}
 
     def ask(fetch: Fetch) -> list[dict[str, Any]]:
@@ -255,8 +257,9 @@ def speeds(config: Config) -> dict[str, float]:
         for run in fetch(EXTRACTIONS):
             source = sources.get(run["subject"].partition("@")[0])
             computed = run["counts"].get("computed", 0)
-            if source and run["seconds"] and computed > found.get(source, (0, 0.0))[0]:
-                found[source] = computed, computed / run["seconds"]
+            each = seconds_per_sample(run["counts"], run["seconds"])
+            if source and each and computed > found.get(source, (0, 0.0))[0]:
+                found[source] = computed, 1 / each
         return []
 
     _read(config, ask)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import queue
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from headstart.extractors.engines.engine import (
     refuse_unknown_rows,
 )
 from headstart.extractors.engines.int8 import quantization
+from headstart.extractors.engines.openvino_package import openvino_package
 from headstart.extractors.engines.provider import Converted, Trial, Trunk
 from headstart.extractors.engines.signature import Signature
 from headstart.extractors.preprocessing.affine import Affine
@@ -104,7 +104,7 @@ def convert(function: Any, names: Sequence[str], limits: Mapping[str, int]) -> t
 
 def with_arithmetic(model: Any, arithmetic: Affine) -> None:
     """Let a model of one image input take uint8 pixels, and do this arithmetic first."""
-    openvino = _openvino()
+    openvino = openvino_package()
     steps = openvino.preprocess.PrePostProcessor(model)
     steps.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
     steps.input().model().set_layout(openvino.Layout("NHWC"))
@@ -120,7 +120,7 @@ def to_files(model: Any) -> dict[str, bytes]:
     """A model in OpenVINO's own format, weights as they are."""
     with scratch_folder() as folder:
         file = folder / MODEL
-        _openvino().save_model(model, file, compress_to_fp16=False)
+        openvino_package().save_model(model, file, compress_to_fp16=False)
         return {MODEL: file.read_bytes(), WEIGHTS: file.with_name(WEIGHTS).read_bytes()}
 
 
@@ -217,27 +217,8 @@ class OpenVINOEngine:
 
 
 @cache
-def _openvino() -> Any:
-    """OpenVINO, which takes a stub for its telemetry.
-
-    Its import would tell Google Analytics, with a number that it keeps in `~/intel`
-    (`openvino/tools/ovc/__init__.py`), and nobody was asked.
-    """
-    name = "openvino_telemetry"
-    before = {name: sys.modules[name]} if name in sys.modules else {}
-    sys.modules[name] = None  # type: ignore[assignment]  # is taken for not installed
-    try:
-        import openvino
-        import openvino.preprocess
-    finally:
-        del sys.modules[name]
-        sys.modules.update(before)
-    return openvino
-
-
-@cache
 def _core() -> Any:
-    return _openvino().Core()
+    return openvino_package().Core()
 
 
 def _settings(precision: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from headstart.extractors.engines.chosen import Chosen
 from headstart.extractors.engines.selection import PROBE_SAMPLES
 from headstart.extractors.preprocessing import batches
 from headstart.extractors.run.in_view import InView, Opened, passes_of
+from headstart.extractors.run.pace import Pace
 from headstart.extractors.run.plan import ExtractionPlan
 from headstart.extractors.run.read_ahead import ReadAhead
 from headstart.extractors.run.report import Report
@@ -70,6 +71,7 @@ class Extraction:
         self._engines: dict[tuple[str, ...], Chosen] = {}
         self._done = self._total = 0
         self._is_linted = False
+        self._pace = Pace()
         self._views = [InView(*one) for one in ((plan, opened), *beside)]
         self._wanted = self._views[0].wanted
         self._meant = [view.which_of(self._wanted) for view in self._views]
@@ -110,6 +112,7 @@ class Extraction:
             Stalled: a sample is not decoded, or the engine not done, in `stall_seconds`.
         """
         started = time.monotonic()
+        self._pace = Pace(started)
         try:
             with self._cache.hold(*self._keys):
                 self._run()
@@ -121,7 +124,7 @@ class Extraction:
             self._cache.save()
             seconds = time.monotonic() - started
             for view, share in zip(self._views, self._shares, strict=True):
-                view.end(self._cache.quarantined, share * seconds)
+                view.end(self._cache.quarantined, seconds, self._pace, share)
         for report in self.reports:
             report.reused = report.unique - report.computed - report.skipped
         self._settle()
@@ -302,9 +305,12 @@ class Extraction:
         with Writer(len(keys), commit, self._is_due, self._watchdog) as writer:
             ahead = ReadAhead(self._opened.read)
             tasks = worker.run(ahead.over(chain([first], coming)), ahead.read)
+            self._pace.begin_pass()
             try:
                 for task in tasks:
-                    yield self._finish(task, cuts, views, writer, chosen)
+                    finished = self._finish(task, cuts, views, writer, chosen)
+                    self._pace.see(len(task.samples) * len(views))
+                    yield finished
             finally:  # also at Ctrl-C and at errors: what is computed is kept
                 for task in tasks.stop():
                     self._keep(task, cuts, views, writer)

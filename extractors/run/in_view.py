@@ -14,6 +14,7 @@ from headstart.extractors.cache.feature_cache import FeatureCache
 from headstart.extractors.engines.chosen import Chosen
 from headstart.extractors.engines.selection import Chooser
 from headstart.extractors.preprocessing.pipeline import Preprocessing
+from headstart.extractors.run.pace import Pace
 from headstart.extractors.run.plan import ExtractionPlan
 from headstart.extractors.run.report import Report
 from headstart.extractors.run.stored_rows import StoredRows
@@ -119,14 +120,17 @@ class InView:
         """Write down what is doubtful, each once."""
         self.report.warnings += [one for one in warnings if one not in self.report.warnings]
 
-    def end(self, quarantined: int, seconds: float) -> None:
-        """Write down how it ended."""
+    def end(self, quarantined: int, seconds: float, pace: Pace, share: float) -> None:
+        """Write down how it ended, and this view's share of the time."""
         report = self.report
         report.warnings += self.preprocessing.shortened.lines()
         report.skipped = len(self.unreadable)
         report.skipped_samples = self.unreadable.listed(self._opened.manifest.columns)
         report.quarantined = quarantined
-        report.seconds = round(seconds, 3)
+        report.seconds = round(share * seconds, 3)
+        report.start_seconds = round(share * pace.start, 3)
+        report.steady_samples = round(share * pace.samples)
+        report.steady_seconds = round(share * pace.seconds, 6)
 
 
 def passes_of(columns: Sequence[Column]) -> list[tuple[tuple[str, ...], tuple[int, ...]]]:

@@ -19,6 +19,10 @@ class Report(Showable):
         reused: contents whose rows were all there.
         skipped: contents that could not be read.
         seconds: of the whole run; of one with several views this one's share, by samples computed.
+        start_seconds: of these, until the first samples were computed: the engine was found by
+            then, its model loaded, perhaps converted.
+        steady_samples: samples that were computed behind those.
+        steady_seconds: that these took: what a sample costs, where there are enough of them.
         engine: what computed; `cache` when nothing was.
         engine_reason: why that one, in words.
         precision: of the arithmetic.
@@ -40,6 +44,9 @@ class Report(Showable):
     reused: int = 0
     skipped: int = 0
     seconds: float = 0.0
+    start_seconds: float = 0.0
+    steady_samples: int = 0
+    steady_seconds: float = 0.0
     engine: str = "cache"
     engine_reason: str = ""
     precision: str = "float32"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -206,8 +207,7 @@ class Reliability:
 
 def _folded_mean(means: np.ndarray, deviations: np.ndarray) -> np.ndarray:
     """The mean of the absolute value of what is normally distributed."""
-    from scipy.special import erf
-
     ratio = means / np.where(deviations > 0, deviations, 1)
+    below = np.array([math.erf(one) for one in (ratio / np.sqrt(2)).tolist()])  # a few bins
     spread = deviations * np.sqrt(2 / np.pi) * np.exp(-(ratio**2) / 2)
-    return np.where(deviations > 0, spread + means * erf(ratio / np.sqrt(2)), means)
+    return np.where(deviations > 0, spread + means * below, means)

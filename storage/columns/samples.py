@@ -169,10 +169,10 @@ class SampleColumns(Sequence[Sample]):
         ascending = rows[order]
         places = np.searchsorted(self._starts, ascending, side="right") - 1
         parts = []
-        for place in np.unique(places).tolist():
+        for place in np.flatnonzero(np.bincount(places)).tolist():
             own = ascending[places == place] - self._starts[place]
             block = self._blocks[place]
-            is_run = own[-1] - own[0] == len(own) - 1 and len(np.unique(own)) == len(own)
+            is_run = own[-1] - own[0] == len(own) - 1 and (np.diff(own) == 1).all()
             first = int(own[0])
             parts.append(block.slice(first, first + len(own)) if is_run else block.take(own))
         joined = Block.joined(parts, self.source)
@@ -257,7 +257,8 @@ class SampleColumns(Sequence[Sample]):
         found: set[Label] = set()
         for block in self.blocks():
             values = block.label_values
-            found.update(values[code] for code in np.unique(block.label_codes) if code >= 0)
+            counts = np.bincount(block.label_codes.astype(np.int64) + 1)[1:]  # -1 where none is
+            found.update(values[code] for code in np.flatnonzero(counts).tolist())
         return found
 
     @property
@@ -315,7 +316,7 @@ class SampleColumns(Sequence[Sample]):
         ascending; nearly all have the same content."""
         heads = self.digest_heads
         heads.sort()
-        shared = np.unique(heads[1:][heads[1:] == heads[:-1]])
+        shared = heads[1:][heads[1:] == heads[:-1]]  # np.unique would import masked arrays
         del heads
         if not len(shared):
             return np.empty(0, np.int64)

@@ -19,7 +19,8 @@ TRYING = hs.CrossValidation(folds=3)
 
 @pytest.fixture
 def cached(ready):
-    ready.extract("net@features,pool,relu|gmp", "pics")
+    how = hs.Settings(batch_size=4)  # several tasks: one alone tells no cost of a sample
+    ready.extract("net@features,pool,relu|gmp", "pics", settings=how)
     return ready
 
 

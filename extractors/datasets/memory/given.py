@@ -5,23 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from headstart.errors import DatasetError
 from headstart.extractors.datasets.kinds import find_kind, reads_addresses
-from headstart.extractors.datasets.memory.kept import Kept
-from headstart.extractors.datasets.memory.packed_tar import keep_unpacked_tar
-from headstart.extractors.datasets.memory.unpacked import keep_unpacked
 from headstart.extractors.datasets.options import check_columns, checked_settings
 from headstart.extractors.datasets.places import is_called_folder, named
 from headstart.extractors.datasets.remote.addresses import is_address, is_on_the_web, parse
-from headstart.extractors.datasets.remote.fetched import Fetched, fetch
-from headstart.extractors.datasets.remote.mirror import mirror
-from headstart.extractors.datasets.remote.recognition import is_fetched
-from headstart.extractors.datasets.remote.several import folder_of, is_several
 from headstart.extractors.datasets.source import FETCHED, Options
 from headstart.notices import said_as, tell
-from headstart.storage.contents import Contents
+
+if TYPE_CHECKING:
+    from headstart.extractors.datasets.memory.kept import Kept
+    from headstart.extractors.datasets.remote.fetched import Fetched
+    from headstart.storage.contents import Contents
 
 HUB = "hf:"
 
@@ -77,6 +74,8 @@ def _is_fetched(source: Any, kind: str | None, options: Options) -> bool:
     is found to be."""
     if not is_address(source) or (kind is not None and reads_addresses(kind)):
         return False
+    from headstart.extractors.datasets.remote.recognition import is_fetched
+
     is_said = kind is not None and is_called_folder(source) and not is_on_the_web(source)
     given = checked_settings(options.get("store_options") or ())
     return is_said or is_fetched(source, given)
@@ -84,6 +83,9 @@ def _is_fetched(source: Any, kind: str | None, options: Options) -> bool:
 
 def _unpacked(path: Path, kind: str | None, contents: Contents) -> Kept | None:
     """What is unpacked before it is read: large compressed arrays, packed tars; None of others."""
+    from headstart.extractors.datasets.memory.packed_tar import keep_unpacked_tar
+    from headstart.extractors.datasets.memory.unpacked import keep_unpacked
+
     found = keep_unpacked(path, contents) if kind in (None, "arrays") else None
     return found or (keep_unpacked_tar(path, contents) if kind in (None, "webdataset") else None)
 
@@ -107,6 +109,8 @@ def keep_fetched(
     Raises:
         SourceGone, DatasetError, StorageError: see `fetch`.
     """
+    from headstart.extractors.datasets.memory.kept import Kept
+
     address, given = named(source), tuple(checked_settings(options.get("store_options") or ()))
     if given and is_on_the_web(address):
         raise DatasetError(f"{address} lies in no store, received --store-option {given[0]}")
@@ -129,6 +133,10 @@ def _fetched(
     known: Sequence[Fetched],
     root: str | None,
 ) -> Fetched:
+    from headstart.extractors.datasets.remote.fetched import fetch
+    from headstart.extractors.datasets.remote.mirror import mirror
+    from headstart.extractors.datasets.remote.several import is_several
+
     before = next((one for one in known if one.is_same_now(given)), None)
     if before is not None:
         return before
@@ -140,6 +148,8 @@ def _fetched(
 
 def origin_of_files(origin: str) -> str:
     """What a folder of files that were fetched is called, in which they lie at an address."""
+    from headstart.extractors.datasets.remote.several import folder_of
+
     return str(folder_of(parse(origin))).rstrip("/") if is_address(origin) else origin
 
 

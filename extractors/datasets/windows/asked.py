@@ -12,11 +12,6 @@ from typing import Any, Protocol
 from headstart.errors import DatasetError
 from headstart.extractors.datasets.source import Option, Options
 from headstart.extractors.datasets.windows.medium import Medium
-from headstart.extractors.datasets.windows.series import Series
-from headstart.extractors.datasets.windows.sounds import Sounds
-from headstart.extractors.datasets.windows.texts import Texts
-from headstart.extractors.datasets.windows.tokens import Tokens
-from headstart.extractors.datasets.windows.videos import MOST_FRAMES, Videos
 
 WINDOW = Option(
     "window",
@@ -125,8 +120,25 @@ def medium_of(options: Options, kept: Kept | None = None) -> Medium | None:
             hint="Such as --window 256tok --tokenizer BACKBONE, or --window 256w (words).",
         )
     if window.unit == TOKENS:
+        from headstart.extractors.datasets.windows.tokens import Tokens
+
         return Tokens(window.number, hop.number, partial(_read, kept, str(options["tokenizer"])))
-    return MEDIA[window.unit](window.number, hop.number)
+    return _made(window.unit)(window.number, hop.number)
+
+
+def _made(unit: str) -> Any:
+    """What is cut by a unit; imported where it is asked for, as few datasets are cut at all."""
+    if unit == "s":
+        from headstart.extractors.datasets.windows.sounds import Sounds
+
+        return Sounds
+    if unit == WORDS:
+        from headstart.extractors.datasets.windows.texts import Texts
+
+        return Texts
+    from headstart.extractors.datasets.windows.series import Series
+
+    return Series
 
 
 def _read(kept: Kept | None, digest: str) -> bytes:
@@ -134,7 +146,9 @@ def _read(kept: Kept | None, digest: str) -> bytes:
     return kept.read(digest)
 
 
-def _videos(options: Options, told: list[str]) -> Videos:
+def _videos(options: Options, told: list[str]) -> Medium:
+    from headstart.extractors.datasets.windows.videos import MOST_FRAMES, Videos
+
     if told != ["frames", "every"]:
         raise DatasetError(
             "clips of videos have --frames and --every, and nothing else; received "
@@ -147,9 +161,6 @@ def _videos(options: Options, told: list[str]) -> Videos:
     if not re.fullmatch(r"[0-9]{1,4}", frames) or not 1 <= int(frames) <= MOST_FRAMES:
         raise DatasetError(f"--frames is {frames!r}", hint=f"Give 1 to {MOST_FRAMES:,}.")
     return Videos(every.number, int(frames))
-
-
-MEDIA: dict[str, Any] = {"s": Sounds, WORDS: Texts, ROWS: Series}
 
 
 def _parsed(name: str, given: Any) -> Length:

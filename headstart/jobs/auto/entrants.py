@@ -3,7 +3,7 @@ zoo."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from math import prod
@@ -18,11 +18,10 @@ from headstart.extractors.backbones.cuts import POOLED_BY, Cut, resolve
 from headstart.extractors.preprocessing.medium import find_medium
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.registry.entities import Backbone
+from headstart.registry.rates import START, seconds_per_sample
 from headstart.registry.references import exact
 from headstart.registry.zoo import ENTRIES, ZooEntry
 
-LEAST_COMPUTED = 16
-"""Samples of an extraction, for its time to count."""
 PICTURES, TEXTS, NUMBERS = "pictures", "texts", "numbers"
 DEPTHS = (0.85, 0.6)
 """Shares of the computing, at which a cut is tried besides the default one."""
@@ -40,7 +39,9 @@ class Entrant:
         reference: of a registered one, as somebody named it.
         work: parameters times values that go in, as far as they are known: by this those are put
             in order that never ran here.
-        seconds: per sample, of the largest extraction here; None where it never ran.
+        seconds: per sample, of the largest extraction here, behind its start; None where it never
+            ran for long enough to tell.
+        start: seconds until that extraction's first samples were computed.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Entrant:
     reference: str = ""
     work: float = 0.0
     seconds: float | None = None
+    start: float = 0.0
 
 
 def what_it_is(raw: Any) -> str | None:
@@ -120,10 +122,12 @@ def in_order(entrants: Sequence[Entrant]) -> list[Entrant]:
     return sorted(entrants, key=lambda one: one.work * pace if one.seconds is None else one.seconds)
 
 
-def _entrant(backbone: Backbone, speeds: dict[int | None, float], reference: str) -> Entrant:
+def _entrant(backbone: Backbone, speeds: Mapping[int | None, _Speed], reference: str) -> Entrant:
     values = sum(prod(size or 1 for size in tensor["shape"]) for tensor in backbone.inputs)
     work = float(backbone.parameters) * values
-    return Entrant(backbone.label, None, reference, work, speeds.get(backbone.id))
+    known = speeds.get(backbone.id)
+    each, start = (None, 0.0) if known is None else (known.each, known.start)
+    return Entrant(backbone.label, None, reference, work, each, start)
 
 
 def _work_of_entry(one: ZooEntry) -> float:
@@ -137,17 +141,27 @@ def _suits(backbone: Backbone, what: str | None) -> bool:
     return what == NUMBERS or what == PICTURES  # arrays: of which shape, its first samples tell
 
 
-def _speeds(context: Context) -> dict[int | None, float]:
-    """Seconds per sample by the backbone's number, of its largest extraction here."""
-    found = dict[int | None, tuple[int, float]]()
+@dataclass(frozen=True)
+class _Speed:
+    """Of an extraction: samples, seconds of its start, and those of each further sample."""
+
+    computed: int
+    start: float
+    each: float
+
+
+def _speeds(context: Context) -> dict[int | None, _Speed]:
+    """By the backbone's number, of its largest extraction here that was long enough to tell."""
+    found = dict[int | None, _Speed]()
     for run in context.runs.find_latest("extract", None, 1000):
-        computed = run.counts.get("computed", 0)
-        if computed >= LEAST_COMPUTED:
+        each = seconds_per_sample(run.counts, run.seconds)
+        if each is not None:
             with suppress(NotFound, LayerNotFound):  # of a backbone that is gone
                 backbone, _ = context.resolve(exact(run.subject))
-                if computed > found.get(backbone.id, (0, 0.0))[0]:
-                    found[backbone.id] = computed, run.seconds / computed
-    return {number: seconds for number, (_, seconds) in found.items()}
+                known, computed = found.get(backbone.id), run.counts["computed"]
+                if known is None or computed > known.computed:
+                    found[backbone.id] = _Speed(computed, run.counts.get(START, 0.0), each)
+    return found
 
 
 def cuts_of(backbone: Backbone, precision: str = "float32") -> list[Cut]:

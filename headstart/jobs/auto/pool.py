@@ -64,7 +64,9 @@ class Pool:
         """What was spent on it so far; its rate is that of before, where it was measured."""
         known = None if entrant.seconds is None else 1 / max(entrant.seconds, 1e-9)
         self._works[entrant.name] = entrant.work
-        return self.costs.setdefault(entrant.name, Cost(entrant.name, rate=known))
+        return self.costs.setdefault(
+            entrant.name, Cost(entrant.name, starting=entrant.start, rate=known)
+        )
 
     def opened(self, entrant: Entrant) -> tuple[Backbone, list[Cut]]:
         """The registered backbone, and the cuts that are tried; it is registered if it is not."""

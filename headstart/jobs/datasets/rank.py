@@ -36,6 +36,7 @@ from headstart.notices import tell
 from headstart.origins.blocks import Blocks
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Backbone
+from headstart.registry.rates import seconds_per_sample
 from headstart.registry.references import exact
 from headstart.values.showable import Results
 from headstart.values.sizes import size_text
@@ -44,8 +45,6 @@ WIDE = 8_192
 """Numbers of a sample from which on the heads of one ranking take minutes rather than seconds."""
 MOST_NUMBERS = 1 << 31
 """Numbers of all samples, 8 GiB, that heads are tried on."""
-LEAST_COMPUTED = 16
-"""Samples of an extraction, for its time to count."""
 
 
 def rank(
@@ -148,14 +147,15 @@ def _rank_one(one: Candidate, task: Task, seconds: float | None) -> Rank:
 
 
 def _timed(context: Context) -> list[tuple[int | None, Sequence[Cut], int, float]]:
-    """Backbone, cuts, samples and seconds of the extractions that count; each is looked up once."""
+    """Backbone, cuts, samples and seconds a sample of the extractions that were long enough to
+    tell; each is looked up once."""
     found = []
     for run in context.runs.find_latest("extract", None, 1000):
-        computed = run.counts.get("computed", 0)
-        if computed >= LEAST_COMPUTED:
+        each = seconds_per_sample(run.counts, run.seconds)
+        if each is not None:
             with suppress(NotFound, LayerNotFound):  # of a backbone that is gone
                 backbone, cuts = context.resolve(exact(run.subject))
-                found.append((backbone.id, cuts, computed, run.seconds))
+                found.append((backbone.id, cuts, run.counts["computed"], each))
     return found
 
 
@@ -177,8 +177,8 @@ def _seconds_per_sample(
 ) -> float | None:
     """Of the largest extraction that gave this cut, by this cut's share of the computing."""
     own = [
-        (computed, seconds / computed * _share(cut) / max(map(_share, cuts)))
-        for number, cuts, computed, seconds in runs
+        (computed, each * _share(cut) / max(map(_share, cuts)))
+        for number, cuts, computed, each in runs
         if number == backbone.id and cut.name in [one.name for one in cuts]
     ]
     return max(own, key=lambda one: one[0])[1] if own else None

@@ -9,13 +9,13 @@ from headstart.cached import features_of, say_left_out, with_origin
 from headstart.context import Context
 from headstart.errors import FeatureError, SourceGone
 from headstart.extractors.backbones.cuts import Cut
+from headstart.extractors.engines.engine import INT8
 from headstart.extractors.preprocessing.augmentation import in_view, samples_in_view
 from headstart.extractors.run.in_view import Opened
 from headstart.extractors.run.plan import ExtractionPlan
 from headstart.extractors.run.report import Report
 from headstart.extractors.run.settings import Settings
 from headstart.jobs.datasets.refresh import look_again
-from headstart.jobs.features.calibrate import calibrated
 from headstart.jobs.features.executor import Executor
 from headstart.jobs.features.local_executor import LocalExecutor, opened_here
 from headstart.notices import tell
@@ -178,7 +178,10 @@ def _planned(
         tell(f"{told}. {error.hint}" if error.hint else told)
         record = context.datasets.get(dataset)
         manifest = context.manifest(record)
-    cuts = calibrated(context, plain, cuts, record, manifest, chosen)
+    if chosen.precision == INT8:
+        from headstart.jobs.features.calibrate import calibrated
+
+        cuts = calibrated(context, plain, cuts, record, manifest, chosen)
     entity = in_view(plain, augmentation)
     plan = ExtractionPlan.of(entity, cuts, record, chosen, backbone, augmentation)
     return _Planned(plan, plain, cuts, record, manifest)

@@ -22,6 +22,7 @@ from headstart.extractors.runtime import versions
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Backbone, Dataset, Run
 from headstart.registry.leases import end_dead
+from headstart.registry.rates import START, STEADY
 from headstart.storage.locks import LifeSigns
 from headstart.storage.manifest import Manifest
 
@@ -172,6 +173,8 @@ def _recorded(context: Context, extraction: Extraction, plan: ExtractionPlan) ->
 def _record(context: Context, done: Report, asked: str, status: str) -> None:
     names = ("samples", "unique", "computed", "reused", "skipped", "skipped_samples")
     counts = {name: getattr(done, name) for name in names}
+    counts[START] = done.start_seconds
+    counts[STEADY] = {"samples": done.steady_samples, "seconds": done.steady_seconds}
     counts["engine"] = {"name": done.engine, **done.check}
     if done.computed or status != "done" or done.skipped:
         run = Run("extract", asked, done.dataset, status, counts, done.seconds, versions())

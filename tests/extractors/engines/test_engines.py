@@ -211,6 +211,12 @@ def test_openvino_tells_nobody_that_it_is_used(tmp_path):
         "import sys\n"
         "from headstart.extractors.engines import openvino_engine\n"
         "openvino_engine._core()\n"
+        "assert 'openvino.tools.ovc' not in sys.modules\n"
+        "import openvino\n"
+        "try:\n"
+        "    openvino.convert_model('nothing.onnx')\n"
+        "except Exception as error:\n"
+        "    assert 'nothing.onnx' in str(error), error\n"
         "assert 'openvino.tools.ovc' in sys.modules\n"
         "assert not [name for name in sys.modules if name.startswith('openvino_telemetry')]\n"
     )

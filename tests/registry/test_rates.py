@@ -1,0 +1,24 @@
+"""What a sample takes, by what is recorded of an extraction."""
+
+import pytest
+
+from headstart.registry.rates import seconds_per_sample
+
+
+def test_the_start_of_a_run_is_no_cost_of_its_samples():
+    steady = {"samples": 84, "seconds": 0.42}
+    counts = {"computed": 100, "start_seconds": 9.5, "steady": steady}
+    assert seconds_per_sample(counts, 10.0) == pytest.approx(0.005)
+
+
+@pytest.mark.parametrize(
+    "steady", [{"samples": 15, "seconds": 1.0}, {"samples": 0, "seconds": 0.0}]
+)
+def test_a_run_that_was_too_short_behind_its_start_says_nothing(steady):
+    assert seconds_per_sample({"computed": 100, "steady": steady}, 10.0) is None
+
+
+def test_of_a_run_that_does_not_tell_its_start_all_of_it_is_taken():
+    assert seconds_per_sample({"computed": 100}, 10.0) == pytest.approx(0.1)
+    assert seconds_per_sample({"computed": 15}, 10.0) is None
+    assert seconds_per_sample({}, 10.0) is None
