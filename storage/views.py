@@ -177,6 +177,14 @@ class FeatureView(Showable):
         part.report = None
         return part
 
+    def unweighted(self) -> FeatureView:
+        """The view, of whose samples all count alike, whatever the dataset says."""
+        made = object.__new__(FeatureView)
+        made.__dict__.update(self.__dict__)
+        made.samples = self.samples.without_weights()
+        made._make = self._make and partial(_unweighted, self._make)
+        return made
+
     def labelled(self) -> FeatureView:
         """The part of the view whose samples have a label."""
         without = np.array([label is None for label in self.labels], bool)
@@ -379,6 +387,10 @@ def _made_again(
     make: Callable[[], FeatureView], rows: np.ndarray, kept: dict[str, Any]
 ) -> FeatureView:
     return _with(make().take(rows), kept)
+
+
+def _unweighted(make: Callable[[], FeatureView]) -> FeatureView:
+    return make().unweighted()
 
 
 def _with(view: FeatureView, kept: dict[str, Any]) -> FeatureView:

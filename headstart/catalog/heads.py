@@ -42,6 +42,7 @@ class Heads(Collection["Head", HeadRecord]):
         task: Task | str | None = None,
         views: int = 0,
         windows: str | None = None,
+        ignore_weights: bool = False,
         tags: dict[str, str] | None = None,
     ) -> Head:
         """Train a head on features and their labels; the same name again is its next version.
@@ -58,6 +59,7 @@ class Heads(Collection["Head", HeadRecord]):
             windows: of a dataset of windows, what a sample is to the head: the `mean` (the default)
                 or `max` of the features of its windows; or `each`, which trains on every window and
                 says the mean of what it says of a sample's. Scores count samples in any case.
+            ignore_weights: count all samples alike, though the dataset has weights of them.
             tags: free keys and values, of this version.
 
         Raises:
@@ -75,6 +77,7 @@ class Heads(Collection["Head", HeadRecord]):
             task=task,
             views=views,
             windows=windows,
+            ignore_weights=ignore_weights,
         )
         record = made.record
         if given:

@@ -17,6 +17,7 @@ WORDS = {
     "contents": "other content",
     "labels": "other label",
     "splits": "other split",
+    "weights": "other weight",
 }
 
 

@@ -48,6 +48,7 @@ def add(
     seed: int | None = None,
     on_error: str = "fail",
     progress: Progress = silent,
+    weights: Any = None,
     **options: Any,
 ) -> DatasetDetails:
     """See `Datasets.add`; the option `usual_split` is how samples are split where neither `split`
@@ -59,7 +60,7 @@ def add(
     windows = with_tokenizer(context, windows)
     asked_for = options | sources.checked_on_error(on_error)
     contents, known = Contents(context.config.contents), partial(fetched_from, context)
-    kept = sources.kept_in(contents, source, kind, asked_for, known)
+    kept = sources.kept_in(contents, source, kind, asked_for, known, weights)
     if kept is not None:
         source, kind, options = kept.path, kept.kind, {**options, **kept.options}
     chosen, place = sources.kind_of(source, kind), sources.located(source)

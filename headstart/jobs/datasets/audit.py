@@ -170,7 +170,7 @@ def _suspects(
 
     tried = cross(
         [Linear(STRENGTHS)],
-        Part(features, labelled.targets),
+        Part(features, labelled.targets, labelled.weights),
         folds,
         seed=trying.seed,
         progress=advance,

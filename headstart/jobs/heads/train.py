@@ -25,7 +25,7 @@ from headstart.registry.entities import Head as HeadRecord
 from headstart.registry.entities import Run
 from headstart.registry.names import check_name
 from headstart.storage.views import FeatureView
-from headstart.trained_head import SUFFIX, TrainedHead
+from headstart.trained_head import IGNORED, SAMPLE_WEIGHTS, SUFFIX, TrainedHead
 from headstart.values.options import taken
 from headstart.values.showable import brief
 
@@ -43,10 +43,11 @@ def train(
     task: Task | str | None = None,
     views: int = 0,
     windows: str | None = None,
+    ignore_weights: bool = False,
 ) -> TrainedHead:
     """See `Heads.train`."""
-    fitted = fit(context, name, features, kind, seed=seed, task=task, views=views, windows=windows)
-    return fitted.register()
+    how: dict[str, Any] = {"seed": seed, "task": task, "views": views, "windows": windows}
+    return fit(context, name, features, kind, **how, ignore_weights=ignore_weights).register()
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ def fit(
     task: Task | str | None = None,
     views: int = 0,
     windows: str | None = None,
+    ignore_weights: bool = False,
 ) -> Fitted:
     """As `train`, without registering it: whoever trains as a job may have been told to stop."""
     from headstart.heads.models.train import train as fitted
@@ -106,7 +108,7 @@ def fit(
     if chosen is not None:
         refuse_lost_masks(context, [chosen], [origin.blocks])
     started = time.monotonic()
-    features = of_samples(features, windows)
+    features, told = _weighed(of_samples(features, windows), ignores=ignore_weights)
     several = isinstance(task, MultiLabel)  # of which none is an answer
     features = features if several else labelled_in(features)
     more = features_in_views(
@@ -118,9 +120,33 @@ def fit(
         origin.scales,
     )
     more = [of_samples(one, features.windows) for one in more]
+    more = [one.unweighted() for one in more] if ignore_weights else more
     more = more if several else [one.labelled() for one in more]
     trained = fitted(features, chosen, seed, task, more)
+    trained = replace(trained, settings=trained.settings | told)
     return Fitted(context, name, features, trained, seed, started)
+
+
+def _weighed(view: FeatureView, *, ignores: bool) -> tuple[FeatureView, dict[str, Any]]:
+    """A view as it is to be trained on, and what a head's settings have of its samples' weights;
+    nothing where there are none."""
+    if not view.samples.has_weights:
+        if ignores:
+            warn("there are no weights of samples that could be ignored")
+        return view, {}
+    if ignores:
+        return view.unweighted(), {SAMPLE_WEIGHTS: IGNORED}
+    return view, weights_told(view)
+
+
+def weights_told(view: FeatureView) -> dict[str, Any]:
+    """What a head's settings have of the weights of the samples that it is trained on: the least
+    and the largest; nothing where there are none."""
+    train = view.samples.of_split("train")
+    if not view.samples.has_weights or not len(train):
+        return {}
+    weights = train.weights
+    return {SAMPLE_WEIGHTS: {"least": float(weights.min()), "largest": float(weights.max())}}
 
 
 def register(

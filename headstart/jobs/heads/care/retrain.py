@@ -36,6 +36,7 @@ def retrain(
         task=head.task,
         views=record.settings.get("views", 0),
         windows=head.windows.get("pooled"),
+        ignore_weights=head.ignores_weights,
     )
     progress(1, 1)
     return fitted.register()
