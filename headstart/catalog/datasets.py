@@ -82,10 +82,10 @@ class Datasets(Collection[Dataset, Dataset]):
                 folder, or an address, outside of which nothing is read, wherever paths, `..` and
                 links lead; `store_options`, texts such as `region=eu-west-1`, for what lies in a
                 store; `member` of a tar, or feature of TFDS, that is the sample; `features` of
-                TFRecord, as `NAME=TYPE[:SHAPE]`; `data_dir` of TFDS; `boxes` (`picture` or `crop`), `margin`
-                and `images`, a folder, of annotations; `window`, `hop`, `tokenizer`, or `frames`
-                and `every`, which cut long samples into windows, a row each: `window="2s"`,
-                `hop="1s"`.
+                TFRecord, as `NAME=TYPE[:SHAPE]`; `data_dir` of TFDS; `boxes` (`picture` or `crop`),
+                `margin` and `images`, a folder, of annotations; `window`, `hop`, `tokenizer`, or
+                `frames` and `every`, which cut long samples into windows, a row each:
+                `window="2s"`, `hop="1s"`.
 
         Raises:
             DatasetError: it is no dataset, is of a kind that does not know an option, or it cannot

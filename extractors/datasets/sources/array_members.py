@@ -81,7 +81,9 @@ def members_of(
         weights: of the member that says for how many samples each counts; those of splits are
             called so and like their split, such as `sample_weight_train`.
     """
-    roles = _plain(names, is_before) | ({WEIGHT: weights} if weights in names else {})
+    roles = _plain(names, is_before)
+    if weights is not None and weights in names:
+        roles[WEIGHT] = weights
     sets = {} if is_before or VALUES in roles else _sets(names)
     is_labelled = any(LABELS in one for one in sets.values()) and not has_labels
     if weights is not None:
