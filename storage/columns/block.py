@@ -264,11 +264,6 @@ class Block:
         return np.ones(len(self)) if array is None else numbers_in(array, null=1)
 
     @property
-    def _said_weights(self) -> list[float | None]:
-        array = self.column("weight")
-        return [None] * len(self) if array is None else array.to_pylist()
-
-    @property
     def locations(self) -> list[str | int]:
         rows, places = self.column("row"), self.column("place")
         if places is None and rows is not None and rows.null_count == 0:
@@ -304,7 +299,7 @@ class Block:
     def samples(self) -> Iterator[Sample]:
         """The samples, some made at a time."""
         labels, splits, groups = self.labels, self.splits, self.groups
-        weights = self._said_weights
+        weights = self.full("weight").to_pylist()
         for start in range(0, len(self), SOME):
             stop = start + SOME
             some = self.slice(start, stop)

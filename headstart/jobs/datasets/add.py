@@ -48,13 +48,12 @@ def add(
     seed: int | None = None,
     on_error: str = "fail",
     progress: Progress = silent,
-    weights: Any = None,
     **options: Any,
 ) -> DatasetDetails:
-    """See `Datasets.add`; the option `usual_split` is how samples are split where neither `split`
+    """See `Datasets.add`, whose `weights` is among the options; `usual_split` is how samples are split where neither `split`
     nor the source says it, of a dataset that is new."""
     check_name(name, "dataset", source)
-    usual_split = options.pop(sources.USUAL, None)
+    usual_split, weights = options.pop(sources.USUAL, None), options.pop("weights", None)
     split, seed = sources.spelled(split), sources.checked_seed(seed)
     windows, options = sources.window_options(options)
     windows = with_tokenizer(context, windows)
