@@ -32,6 +32,8 @@ MODELS = (
 )
 FEW = 32
 """Pictures of a run that is all start, nearly."""
+CALIBRATES = "headstart int8, calibration included"
+"""The way of which no run on few pictures can be made: they are too few to calibrate by."""
 CALIBRATING = 300
 """Pictures of another dataset that calibrate a trunk for int8."""
 PLAIN = "tf.data, tuned by hand, and `predict`"
@@ -109,7 +111,7 @@ class _Contest:
             self._ways["headstart int8, calibrated before"] = partial(
                 self._ours, "calibrated", "int8"
             )
-            self._ways["headstart int8, calibration included"] = partial(self._ours, "zoo", "int8")
+            self._ways[CALIBRATES] = partial(self._ours, "zoo", "int8")
 
     def _calibrate(self) -> None:
         """A workspace whose trunk was calibrated by pictures of another dataset."""
@@ -158,11 +160,12 @@ class _Contest:
         keras().backend.clear_session()
 
     def rows(self, repeats: int) -> list[tuple[str, ...]]:
-        took: dict[str, list[tuple[Took, Took]]] = {way: [] for way in self._ways}
+        took: dict[str, list[tuple[Took | None, Took]]] = {way: [] for way in self._ways}
         for _ in range(repeats):  # in turn, so that a noisy moment meets all
             for way in [one for one in self._ways if one not in self.failed]:
                 try:
-                    took[way].append((self._ways[way]("few"), self._ways[way]("photos")))
+                    short = None if way == CALIBRATES else self._ways[way]("few")
+                    took[way].append((short, self._ways[way]("photos")))
                 except ProcessFailed as error:
                     if way == PLAIN or way.startswith("headstart"):
                         raise
@@ -171,11 +174,9 @@ class _Contest:
         return [self._row(way, took[way], took[PLAIN]) for way in took if way not in self.failed]
 
     def _row(
-        self, way: str, own: list[tuple[Took, Took]], plain: list[tuple[Took, Took]]
+        self, way: str, own: list[tuple[Took | None, Took]], plain: list[tuple[Took | None, Took]]
     ) -> tuple[str, ...]:
         whole, theirs = [long for _, long in own], [long for _, long in plain]
-        each = median([(long.wall - short.wall) / (self._count - FEW) for short, long in own])
-        start = median([one.wall for one in whole]) - each * self._count
         return (
             f"{self._model.name}, {self._count:,}",
             way,
@@ -183,6 +184,13 @@ class _Contest:
             spread([one.cpu for one in whole]),
             Ratio.of([one.wall for one in theirs], [one.wall for one in whole]).told(),
             Ratio.of([one.cpu for one in theirs], [one.cpu for one in whole]).told(),
-            f"{start:.1f} s",
-            f"{1 / each:,.0f}",
+            *self._start_and_rate(own),
         )
+
+    def _start_and_rate(self, own: list[tuple[Took | None, Took]]) -> tuple[str, str]:
+        rest = [(long.wall - short.wall) / (self._count - FEW) for short, long in own if short]
+        if not rest:
+            return "-", "-"
+        each = median(rest)
+        start = median([long.wall for _, long in own]) - each * self._count
+        return f"{start:.1f} s", f"{1 / each:,.0f}"
