@@ -65,19 +65,18 @@ class Heads(Collection["Head", HeadRecord]):
         Raises:
             HeadError: the labels or splits do not allow it; the message says which.
         """
-        from headstart.jobs.heads.train import train
+        from headstart.jobs.heads.train import train, unweighted
 
         given = checked_tags(tags)
         made = train(
             self._context,
             name,
-            features,
+            unweighted(features) if ignore_weights else features,
             kind,
             seed=seed,
             task=task,
             views=views,
             windows=windows,
-            ignore_weights=ignore_weights,
         )
         record = made.record
         if given:

@@ -50,8 +50,8 @@ def add(
     progress: Progress = silent,
     **options: Any,
 ) -> DatasetDetails:
-    """See `Datasets.add`, whose `weights` is among the options; `usual_split` is how samples are split where neither `split`
-    nor the source says it, of a dataset that is new."""
+    """See `Datasets.add`, whose `weights` is among the options; `usual_split` is how samples are
+    split where neither `split` nor the source says it, of a dataset that is new."""
     check_name(name, "dataset", source)
     usual_split, weights = options.pop(sources.USUAL, None), options.pop("weights", None)
     split, seed = sources.spelled(split), sources.checked_seed(seed)

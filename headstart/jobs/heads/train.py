@@ -43,11 +43,10 @@ def train(
     task: Task | str | None = None,
     views: int = 0,
     windows: str | None = None,
-    ignore_weights: bool = False,
 ) -> TrainedHead:
     """See `Heads.train`."""
-    how: dict[str, Any] = {"seed": seed, "task": task, "views": views, "windows": windows}
-    return fit(context, name, features, kind, **how, ignore_weights=ignore_weights).register()
+    fitted = fit(context, name, features, kind, seed=seed, task=task, views=views, windows=windows)
+    return fitted.register()
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,6 @@ def fit(
     task: Task | str | None = None,
     views: int = 0,
     windows: str | None = None,
-    ignore_weights: bool = False,
 ) -> Fitted:
     """As `train`, without registering it: whoever trains as a job may have been told to stop."""
     from headstart.heads.models.train import train as fitted
@@ -108,7 +106,9 @@ def fit(
     if chosen is not None:
         refuse_lost_masks(context, [chosen], [origin.blocks])
     started = time.monotonic()
-    features, told = _weighed(of_samples(features, windows), ignores=ignore_weights)
+    ignores = features.is_unweighted
+    features = of_samples(features, windows)
+    told = {SAMPLE_WEIGHTS: IGNORED} if ignores else weights_told(features)
     several = isinstance(task, MultiLabel)  # of which none is an answer
     features = features if several else labelled_in(features)
     more = features_in_views(
@@ -120,23 +120,23 @@ def fit(
         origin.scales,
     )
     more = [of_samples(one, features.windows) for one in more]
-    more = [one.unweighted() for one in more] if ignore_weights else more
+    more = [one.unweighted() for one in more] if ignores else more
     more = more if several else [one.labelled() for one in more]
     trained = fitted(features, chosen, seed, task, more)
     trained = replace(trained, settings=trained.settings | told)
     return Fitted(context, name, features, trained, seed, started)
 
 
-def _weighed(view: FeatureView, *, ignores: bool) -> tuple[FeatureView, dict[str, Any]]:
-    """A view as it is to be trained on, and what a head's settings have of its samples' weights;
-    nothing where there are none."""
-    if not view.samples.has_weights:
-        if ignores:
-            warn("there are no weights of samples that could be ignored")
-        return view, {}
-    if ignores:
-        return view.unweighted(), {SAMPLE_WEIGHTS: IGNORED}
-    return view, weights_told(view)
+def unweighted(view: FeatureView) -> FeatureView:
+    """A view, of whose samples all count alike.
+
+    Warns:
+        HeadstartWarning: they did before.
+    """
+    if view.samples.has_weights:
+        return view.unweighted()
+    warn("there are no weights of samples that could be ignored")
+    return view
 
 
 def weights_told(view: FeatureView) -> dict[str, Any]:
