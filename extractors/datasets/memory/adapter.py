@@ -119,7 +119,7 @@ def _of_tuple(
     if all(are_pairs) and len(data) in SETS:
         if weights is not None:
             raise refused(
-                "weights beside several (x, y)",
+                "weights next to several (x, y)",
                 "Give a frame with columns for splits and weights, and weight_column=….",
             )
         return _of_sets(dict(zip(SETS[len(data)], data, strict=True)), contents)

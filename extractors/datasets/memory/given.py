@@ -64,7 +64,7 @@ def kept_in(
         return as_source(source, weights=weights, options=options, contents=contents)
     if weights is not None:
         raise DatasetError(
-            f"weights are given beside the source {str(source)!r}",
+            f"weights are given next to the source {str(source)!r}",
             hint="They are for data in memory; name the column with weight_column=….",
         )
     if isinstance(source, str) and source.startswith(HUB):

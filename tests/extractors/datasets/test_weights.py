@@ -151,13 +151,13 @@ def test_what_is_no_weight_is_one_line_with_its_row(ws, tmp_path, bad):
 
 
 def test_weights_that_belong_to_nothing_are_refused(ws, tmp_path):
-    with pytest.raises(DatasetError, match="weights are given beside the source"):
+    with pytest.raises(DatasetError, match="weights are given next to the source"):
         ws.datasets.add("d", csv_of(tmp_path / "t.csv"), weights=W)
     with pytest.raises(DatasetError, match="30 samples and weights in a list of shape"):
         ws.datasets.add("d", X, Y, weights=[1.0, 2.0])
     with pytest.raises(DatasetError, match="weights twice: weights and weight_column"):
         ws.datasets.add("d", {"x": X, "w": W}, Y, weights=W, weight_column="w")
-    with pytest.raises(DatasetError, match="weights beside several"):
+    with pytest.raises(DatasetError, match="weights next to several"):
         ws.datasets.add("d", ((X, Y), (X, Y)), weights=W)
     with pytest.raises(DatasetError, match="has no array 'w'"):
         np.savez(tmp_path / "a.npz", x=X, y=Y)
