@@ -44,12 +44,14 @@ class Labelled:
         targets: as the task reads them: class numbers, (n,), or (n, outputs).
         classes: the label of each output; none of numbers.
         groups: of each, what must not stand on both sides; None where each is on its own.
+        weights: for how many samples each counts, (n,), float32; None where all count alike.
     """
 
     rows: np.ndarray
     targets: np.ndarray
     classes: list[Label]
     groups: list[str] | None
+    weights: np.ndarray | None = None
 
     @property
     def group_numbers(self) -> np.ndarray | None:
@@ -90,13 +92,35 @@ def labelled_rows(
     classes = check_labels(chosen) if task is None else task.find_classes(chosen)
     read = numbers_of if task is None else task.read
     targets = read(chosen.labels, classes)
-    return Labelled(rows, targets, classes, groups_of(chosen))
+    return Labelled(rows, targets, classes, groups_of(chosen), sample_weights(chosen))
 
 
 def groups_of(samples: Sequence[Sample]) -> list[str] | None:
     """Of each sample, what must not stand on both sides of a split; None where each is on its
     own."""
     return units_of(SampleColumns.of(samples))
+
+
+def sample_weights(*samples: SampleColumns) -> np.ndarray | None:
+    """For how many samples each counts where heads are trained, of some samples one behind the
+    other, (n,), float32; None where nothing is said of it.
+
+    Raises:
+        HeadError: one counts so little, or so much, that float32 holds no sums with it.
+    """
+    if not any(one.has_weights for one in samples):
+        return None
+    found = np.concatenate([one.weights for one in samples])
+    bad = (found < LEAST_SAMPLE_WEIGHT) | (found > MOST_SAMPLE_WEIGHT)
+    if bad.any():
+        row = int(bad.argmax())
+        id_ = [id_ for one in samples for id_ in one.ids][row]
+        raise HeadError(
+            f"sample {id_!r} has the weight {found[row]:g}",
+            hint=f"Give numbers from {LEAST_SAMPLE_WEIGHT:g} to {MOST_SAMPLE_WEIGHT:g}, or train "
+            "without, by --ignore-weights (ignore_weights=True).",
+        )
+    return found.astype(np.float32)
 
 
 def labels_of(samples: Sequence[Sample]) -> list[Label | None]:
@@ -201,6 +225,7 @@ def check_labelled(samples: Sequence[Sample]) -> None:
         )
 
 
+LEAST_SAMPLE_WEIGHT, MOST_SAMPLE_WEIGHT = 1e-9, 1e9
 LEAST_WEIGHT, MOST_WEIGHT = 1e-6, 1e6
 """What a sample of a class may count. Far beyond, float32 holds no sums of them beside others; far
 below, a class is as good as gone, which leaving it out says better."""

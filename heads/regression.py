@@ -114,12 +114,16 @@ class Regression(Options, error=InvalidHeadSetting):
         """The numbers, (n, targets), float64: times in seconds differ where float32 ends. What a
         head says of them is float32."""
         found = [_numbers(label) for label in labels if label is not None]
-        return np.array(found, np.float64).reshape(len(found), -1)
+        return np.array(found, np.float64).reshape(len(found), len(found[0]) if found else 1)
 
     def weigh(
-        self, targets: np.ndarray, classes: int, labels: Sequence[Label] = ()
+        self,
+        targets: np.ndarray,
+        classes: int,
+        labels: Sequence[Label] = (),
+        weights: np.ndarray | None = None,
     ) -> np.ndarray | None:
-        return None
+        return weights
 
     def check(self, train: Part, classes: Sequence[Label]) -> None:
         check_size(train.targets)

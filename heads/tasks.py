@@ -79,20 +79,33 @@ class Classification(Options, error=InvalidHeadSetting):
         return numbers_of(labels, classes)
 
     def weigh(
-        self, targets: np.ndarray, classes: int, labels: Sequence[Label] = ()
+        self,
+        targets: np.ndarray,
+        classes: int,
+        labels: Sequence[Label] = (),
+        weights: np.ndarray | None = None,
     ) -> np.ndarray | None:
-        """What each row counts, (n,) float32; 1 on average where classes are balanced, None where
-        all count alike.
+        """What each row counts, (n,) float32: its own weight, if there is one, times that of its
+        class; None where all count alike. Where classes are balanced, that of a class is such that
+        the rows of each count alike together.
+
+        Args:
+            targets: class numbers, (n,).
+            classes: how many.
+            labels: of the classes.
+            weights: of the rows, (n,).
 
         Raises:
             HeadError: a weight is of a class that there is not.
         """
         if self.class_weights and len(labels):
-            return weights_of(labels, self.class_weights)[targets]
+            of_class = weights_of(labels, self.class_weights)[targets]
+            return of_class if weights is None else of_class * weights
         if not self.balanced or not len(targets):
-            return None
-        counts = np.bincount(targets, minlength=classes)
-        return (len(targets) / ((counts > 0).sum() * counts[targets])).astype(np.float32)
+            return weights
+        counts = np.bincount(targets, weights, minlength=classes)
+        balanced = counts.sum() / ((counts > 0).sum() * counts[targets])
+        return (balanced if weights is None else balanced * weights).astype(np.float32)
 
     def check(self, train: Part, classes: Sequence[Label]) -> None:
         """See that the train split has something of everything.
@@ -258,9 +271,13 @@ class MultiLabel(Options, error=InvalidHeadSetting):
         return [part.strip() for part in parts.split(self.separator) if part.strip()]
 
     def weigh(
-        self, targets: np.ndarray, classes: int, labels: Sequence[Label] = ()
+        self,
+        targets: np.ndarray,
+        classes: int,
+        labels: Sequence[Label] = (),
+        weights: np.ndarray | None = None,
     ) -> np.ndarray | None:
-        return None  # label by label, in `fit`
+        return weights  # balanced label by label, in `fit`
 
     def check(self, train: Part, classes: Sequence[Label]) -> None:
         shares = train.targets.mean(axis=0)
@@ -360,7 +377,7 @@ def task_of(settings: dict[str, Any]) -> Task:
 def _of_one(part: Part, number: int, each: Classification) -> Part:
     """One label of several, as a part of two classes."""
     targets = part.targets[:, number].astype(np.int64)
-    return replace(part, targets=targets, weights=each.weigh(targets, 2))
+    return replace(part, targets=targets, weights=each.weigh(targets, 2, (), part.weights))
 
 
 def _of_each(details: Sequence[dict[str, Any]]) -> dict[str, Any]:

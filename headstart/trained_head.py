@@ -41,6 +41,9 @@ if TYPE_CHECKING:  # what was tuned needs Keras
 
 SUFFIX = ".npz"
 PARITY_SAMPLES = 16
+SAMPLE_WEIGHTS, IGNORED = "sample_weights", "ignored"
+"""In a head's settings: the `least` and `largest` weight of the samples that it was trained on, or
+that those were ignored; nothing where the dataset has none."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,12 @@ class TrainedHead(Showable):
         """How the samples that it was trained on were cut (`window`, `hop`), and whether it takes
         their windows' mean, max or each (`pooled`); empty where they were not cut."""
         return self.record.settings.get("windows", {})
+
+    @property
+    def ignores_weights(self) -> bool:
+        """Whether it was trained as if all samples counted alike, though the dataset has weights
+        of them."""
+        return self.record.settings.get(SAMPLE_WEIGHTS) == IGNORED
 
     def need_classes(self) -> None:
         """See that it says one class a sample.
@@ -261,6 +270,7 @@ class TrainedHead(Showable):
             say_left_out(features, dataset.name)
             with suppress(HeadError, NotFound):  # removed: its features can be read all the same
                 features = with_origin(features, *self.origin(), dataset)
+        features = features.unweighted() if self.ignores_weights else features
         return features.grouped(self.windows["pooled"]) if self.windows else features
 
     def dataset(self, *, corrected: bool = False) -> Dataset:

@@ -3,8 +3,8 @@
 In memory its samples are columns (`storage.columns`). On the disk a small one is a JSON object a
 line: first what the dataset is, then a line per sample. A large one is an index of parts
 (`storage.manifest_parts`), so that a new sample costs a part and not all of it. The manifest's
-digest is over ids, sample digests, labels and splits, in order: where the files lie, when they
-were last looked at, and how the manifest is cut into parts, is not part of it.
+digest is over ids, sample digests, labels, splits, groups and weights, in order: where the files
+lie, when they were last looked at, and how the manifest is cut into parts, is not part of it.
 """
 
 from __future__ import annotations
@@ -19,19 +19,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-
 from headstart.errors import DatasetError, ManifestDamaged, StorageError, first_line
 from headstart.paths import checked_digest, inside
 from headstart.storage.columns.block import Block, Lists
-from headstart.storage.columns.buffers import (
-    bytes_in,
-    chosen,
-    hex_texts,
-    joined_texts,
-    texts_array,
-)
+from headstart.storage.columns.identities import identities
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.files import open_regular, written_aside
 from headstart.storage.keys import canonical_json
@@ -48,7 +39,7 @@ from headstart.storage.manifest_parts import (
     read_part,
     write_part,
 )
-from headstart.storage.samples import SPLITS, Label, Sample, split_of
+from headstart.storage.samples import SPLITS, Label, Sample, is_weight, split_of
 from headstart.values.showable import Showable
 
 __all__ = ["SPLITS", "Label", "Manifest", "Sample", "get_parts", "sorted_labels", "split_of"]
@@ -56,10 +47,10 @@ __all__ = ["SPLITS", "Label", "Manifest", "Sample", "get_parts", "sorted_labels"
 FORMAT = "headstart.manifest"
 WHOLE, IN_PARTS_OF_JSON, IN_PARTS = 1, 2, 3
 """The versions: a line a sample, or an index of parts."""
+WEIGHED = 4
+"""Either of the two, where a sample has a weight, which readers of the others would pass over."""
 LARGEST_WHOLE = 4096
 """Samples of a manifest that is written whole."""
-LINES, LONGEST_LINES = 4096, 1 << 28
-"""Samples that are spelled out at a time, and letters of their labels and groups, about."""
 UNREADABLE = (
     OSError,
     StorageError,  # it is no regular file
@@ -99,10 +90,10 @@ class Manifest(Showable):
 
     @cached_property
     def digest(self) -> str:
-        """sha256 over ids, sample digests, labels and splits, in order."""
+        """sha256 over ids, sample digests, labels, splits, groups and weights, in order."""
         content = hashlib.sha256(b"headstart.manifest/1\0")
         for block in self.columns.blocks():
-            for lines in _identities(block):
+            for lines in identities(block):
                 content.update(lines.data)
         return content.hexdigest()
 
@@ -207,7 +198,7 @@ def _read(path: Path) -> Manifest:
 
 
 def _parts_in(head: dict[str, Any]) -> tuple[Part, ...]:
-    suffix = SUFFIX if head["version"] == IN_PARTS else OF_BEFORE
+    suffix = OF_BEFORE if head["version"] == IN_PARTS_OF_JSON else SUFFIX
     return tuple(
         Part(checked_digest(sha256), int(count), suffix) for sha256, count in head.get("parts", ())
     )
@@ -252,9 +243,10 @@ def _head(path: Path, lines: Iterator[bytes]) -> dict[str, Any]:
         WHOLE,
         IN_PARTS_OF_JSON,
         IN_PARTS,
+        WEIGHED,
     ):
         raise DatasetError(
-            f"{path} has manifest version {head['version']}; this code reads {IN_PARTS}",
+            f"{path} has manifest version {head['version']}; this code reads {WEIGHED}",
             hint="Upgrade headstart.",
         )
     return head
@@ -314,43 +306,10 @@ def _hashed(lines: Iterable[bytes], content: hashlib._Hash) -> Iterator[bytes]:
         yield line
 
 
-def _identities(block: Block) -> Iterator[np.ndarray]:
-    """A line a sample: id, digest, label, split and group as `canonical_json` spells their list;
-    the bytes of some lines at a time."""
-    text = json.encoder.encode_basestring  # what it calls itself, at a tenth of the time
-    labels = [*(f'",{canonical_json(one).decode()},' for one in block.label_values), '",null,']
-    splits = [f'"{split}"' for split in SPLITS]
-    groups = [*(f",{text(one)}]\n" for one in block.group_values), "]\n"]
-    longest = max(map(len, labels)) + max(map(len, groups))
-    step = max(1, min(LINES, LONGEST_LINES // longest))
-    for start in range(0, len(block), step):
-        some = block.slice(start, start + step)
-        ids = some.full("id")
-        if _is_escaped(ids):
-            ids = texts_array([text(one)[1:-1] for one in some.ids])
-        each = np.zeros(len(some), np.int8)
-        columns = (
-            chosen(['["'], each),
-            ids,
-            chosen(['","'], each),
-            hex_texts(some.digests),
-            chosen(labels, some.label_codes),
-            chosen(splits, some.split_codes),
-            chosen(groups, some.group_codes),
-        )
-        yield bytes_in(joined_texts(*columns))
-
-
-def _is_escaped(texts: pa.Array) -> bool:
-    """Whether some of them are spelled otherwise in JSON."""
-    content = bytes_in(texts)
-    return bool(((content < ord(" ")) | (content == ord('"')) | (content == ord("\\"))).any())
-
-
 def _lines(manifest: Manifest, parts: Sequence[Part]) -> Iterable[bytes]:
     head = {
         "format": FORMAT,
-        "version": IN_PARTS if parts else WHOLE,
+        "version": WEIGHED if manifest.columns.has_weights else IN_PARTS if parts else WHOLE,
         "kind": manifest.kind,
         "source": manifest.source,
         "samples": len(manifest.samples),
@@ -372,11 +331,14 @@ def _to_json(sample: Sample) -> dict[str, Any]:
         "location": sample.location,
         "stat": list(sample.stat),
         **({} if sample.group is None else {"group": sample.group}),
+        **({} if sample.weight is None else {"weight": sample.weight}),
     }
 
 
 def _to_sample(row: dict[str, Any]) -> Sample:
-    label = row["label"]
+    label, weight = row["label"], row.get("weight")
+    if weight is not None and not is_weight(weight):
+        raise ValueError(f"the weight {weight!r:.80} is no finite number above 0")
     return Sample(
         row["id"],
         row["digest"],
@@ -385,4 +347,5 @@ def _to_sample(row: dict[str, Any]) -> Sample:
         row["location"],
         tuple(row["stat"]),
         row.get("group"),
+        weight,
     )

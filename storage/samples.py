@@ -29,6 +29,7 @@ class Sample:
         location: where the content is: a path, or a row of the arrays.
         stat: size, mtime in ns and inode when the digest was computed; empty for array rows.
         group: what it belongs to: samples of one group stand in one split. None if on its own.
+        weight: for how many samples it counts where heads are trained; None for 1.
     """
 
     id: str
@@ -38,6 +39,7 @@ class Sample:
     location: str | int
     stat: tuple[int, ...] = ()
     group: str | None = None
+    weight: float | None = None
 
     @property
     def place(self) -> str:
@@ -61,6 +63,12 @@ def split_of(digest: str) -> str:
 def place_of(text: str) -> float:
     """A number from 0 to below 1 that follows from a text, and is even over many."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) / 2**64
+
+
+def is_weight(value: object) -> bool:
+    """Whether a sample can count so much: a finite number above 0."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and math.isfinite(value) and value > 0
 
 
 def is_fraction(label: Label) -> bool:

@@ -55,9 +55,11 @@ class FeatureView(Showable):
         report: what the extraction did that led to this view, or None.
         windows: of a dataset of windows, what a row is of: `each` window, or the `mean` or `max` of
             those of a sample; None of other datasets.
+        is_unweighted: whether it is what `unweighted` gave.
     """
 
     windows: str | None
+    is_unweighted = False
 
     def __init__(
         self,
@@ -103,6 +105,7 @@ class FeatureView(Showable):
         if self._reopen is None:
             raise FeatureError("this view belongs to no workspace, and cannot be opened again")
         kept = {"left_out": self.left_out, "report": self.report, "origin": self.origin}
+        kept |= {"samples": self.samples, "is_unweighted": True} if self.is_unweighted else {}
         if self._make is not None:
             return _made_again, (self._make, self._places.row, kept)
         return _again, (self._reopen, self.key, self.samples, kept)
@@ -176,6 +179,13 @@ class FeatureView(Showable):
         part.left_out = self.left_out.of_split(name)
         part.report = None
         return part
+
+    def unweighted(self) -> FeatureView:
+        """The view, of whose samples all count alike, whatever the dataset says."""
+        made = object.__new__(FeatureView)
+        made.__dict__.update(self.__dict__)
+        made.samples, made.is_unweighted = self.samples.without_weights(), True
+        return made
 
     def labelled(self) -> FeatureView:
         """The part of the view whose samples have a label."""

@@ -100,10 +100,13 @@ def listed(
 
 
 def _part(some: Sequence[Entry], place: str, grouping: Grouping, known: _Known) -> _Part:
-    ids, locations, stats, labels, splits, groups, digests = map(list, zip(*some, strict=True))
+    ids, locations, stats, labels, splits, groups, digests, weights = map(
+        list, zip(*some, strict=True)
+    )
     groups = grouping.filled(ids, groups)
     _check_texts(place, ids, set(labels), set(groups), locations)
-    lists = Lists(ids, None, labels, [], locations, [tuple(stat) for stat in stats], groups)
+    stats = [tuple(stat) for stat in stats]
+    lists = Lists(ids, None, labels, [], locations, stats, groups, weights)
     _check_splits(some, splits, place)
     said = np.fromiter(map(SAYINGS.index, splits), np.int8, len(some))
     packed = np.zeros((len(some), DIGEST_BYTES), np.uint8)

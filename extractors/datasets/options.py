@@ -44,6 +44,10 @@ GROUP_COLUMN = Option(
     "group_column",
     "Column with the group of a sample, such as a patient. A group stays in one split.",
 )
+WEIGHT_COLUMN = Option(
+    "weight_column",
+    "Column with what a sample counts where heads are trained: positive numbers.",
+)
 ID_COLUMN = Option(
     "id_column",
     "Column with unique ids. Default: the path. `none` numbers the rows.",

@@ -91,6 +91,7 @@ class Entry(NamedTuple):
         split: as the source says it; by content if it says nothing.
         group: as the source says it; samples of one group stand in one split.
         digest: of the content, where it was at hand; None to have `digest` asked for it.
+        weight: for how many samples it counts where heads are trained; None for 1.
     """
 
     id: str
@@ -100,6 +101,7 @@ class Entry(NamedTuple):
     split: str | None = None
     group: str | None = None
     digest: str | None = None
+    weight: float | None = None
 
 
 class DatasetSource(Protocol):

@@ -15,6 +15,7 @@ from headstart.heads.dense_stack import DenseStack, outputs_of, stack_of
 from headstart.heads.evaluation.clusters import Clusters
 from headstart.heads.evaluation.intervals import CONFIDENCE, share_interval
 from headstart.heads.kind import Fitted, HeadKind, Part, tokens_for
+from headstart.heads.labelled import sample_weights
 from headstart.heads.models.train import part_of, parts_of
 from headstart.heads.origins import fit_near_zero
 from headstart.heads.tasks import Classification
@@ -127,7 +128,9 @@ def learning_curve(
             be left out.
     """
     parts, classes = parts_of(view, task)
-    pool = part_of([view.split("train"), view.split("validation")], task, classes)
+    both = view.split("train"), view.split("validation")
+    own = sample_weights(*(one.samples for one in both))  # classes are balanced in each draw anew
+    pool = replace(part_of(both, task, classes), weights=own)
     recipe = Recipe(kind, task, tuple(classes), seed)
     return curve_of(pool, len(parts["train"]), recipe, draws, progress)
 
@@ -198,8 +201,8 @@ def _fitted(pool: Part, draw: _Draw, size: int, recipe: Recipe) -> tuple[DenseSt
 
 
 def _weighed(part: Part, task: Classification, classes: Sequence[Label]) -> Part:
-    """With the weights that its own classes give, not those of all samples."""
-    return replace(part, weights=task.weigh(part.targets, len(classes), classes))
+    """With the weights that its own classes give besides its samples, not those of all samples."""
+    return replace(part, weights=task.weigh(part.targets, len(classes), classes, part.weights))
 
 
 def _point(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from headstart.heads.evaluation.by_sample import BySample
 from headstart.heads.evaluation.clusters import clusters_of
 from headstart.heads.evaluation.scores import few_trained, scores_of
 from headstart.heads.kind import Fitted, HeadKind, Part, takes_class_names, tokens_for
+from headstart.heads.labelled import sample_weights
 from headstart.heads.models.bags import fit_bags
 from headstart.heads.origins import fit_near_zero
 from headstart.heads.rows import rows_of
@@ -151,6 +152,9 @@ def parts_of(
                 f"the {split} split is empty",
                 hint="Add samples, or say which is which in a `split` column or array.",
             )
+    empty, targets = parts["validation"], parts["train"].targets
+    if not len(empty):  # without a label, nobody knows how many numbers one is
+        parts["validation"] = replace(empty, targets=targets[:0])
     if is_taught:
         task.check(parts["train"], classes)
     return parts, classes
@@ -160,7 +164,8 @@ def part_of(views: Sequence[FeatureView], task: Task, classes: list[Label]) -> P
     """The rows of some views, one behind the other, with targets, weights and groups."""
     targets = task.read([label for view in views for label in view.labels], classes)
     rows = rows_of(*views)
-    weights = task.weigh(targets, len(classes), classes)
+    own = sample_weights(*(view.samples for view in views))
+    weights = task.weigh(targets, len(classes), classes, own)
     return Part(rows, targets, weights, _groups(views), tokens_of(views[0]))
 
 

@@ -40,6 +40,7 @@ class Datasets(Collection[Dataset, Dataset]):
         on_error: str = "fail",
         tags: dict[str, str] | None = None,
         progress: Progress = silent,
+        weights: Any = None,
         **options: Any,
     ) -> Dataset:
         """Register a dataset.
@@ -72,16 +73,19 @@ class Datasets(Collection[Dataset, Dataset]):
                 What was skipped is in `options["skipped"]` of the dataset.
             tags: free keys and values, set besides those that it has.
             progress: called with (samples digested, samples in all).
+            weights: for how many samples each of the data in memory counts where heads are trained:
+                positive numbers, one for each.
             **options: `path_column`, `text_column`, `values`, `label_column`, `split_column`,
-                `id_column`, `group_column` of a table; `labels`, a file, for arrays;
-                `group_pattern`, found in the ids, for all; `root`, of a table or folder: a folder,
-                or an address, outside of which nothing is read, wherever paths, `..` and links
-                lead; `store_options`, texts such as `region=eu-west-1`, for what lies in a store;
-                `member` of a tar, or feature of TFDS, that is the sample; `features` of TFRecord,
-                as `NAME=TYPE[:SHAPE]`; `data_dir` of TFDS; `boxes` (`picture` or `crop`), `margin`
-                and `images`, a folder, of annotations; `window`, `hop`, `tokenizer`, or `frames`
-                and `every`, which cut long samples into windows, a row each: `window="2s"`,
-                `hop="1s"`.
+                `id_column`, `group_column` of a table; `weight_column` of a table, or array of an
+                `.npz`, with what a sample counts where heads are trained; `labels`, a file, for
+                arrays; `group_pattern`, found in the ids, for all; `root`, of a table or folder: a
+                folder, or an address, outside of which nothing is read, wherever paths, `..` and
+                links lead; `store_options`, texts such as `region=eu-west-1`, for what lies in a
+                store; `member` of a tar, or feature of TFDS, that is the sample; `features` of
+                TFRecord, as `NAME=TYPE[:SHAPE]`; `data_dir` of TFDS; `boxes` (`picture` or `crop`),
+                `margin` and `images`, a folder, of annotations; `window`, `hop`, `tokenizer`, or
+                `frames` and `every`, which cut long samples into windows, a row each:
+                `window="2s"`, `hop="1s"`.
 
         Raises:
             DatasetError: it is no dataset, is of a kind that does not know an option, or it cannot
@@ -107,6 +111,7 @@ class Datasets(Collection[Dataset, Dataset]):
             seed=seed,
             on_error=on_error,
             progress=progress,
+            weights=weights,
             **options,
         )
         return self._context.datasets.set_tags(name, given) if given else added.dataset

@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # a verb is imported by its method
     from headstart.jobs.heads.care.evaluate import Evaluated
     from headstart.jobs.heads.care.label_next import ToLabel
     from headstart.jobs.heads.care.novelty import Novelty
+    from headstart.jobs.heads.care.number_intervals import NumberIntervals
     from headstart.jobs.heads.finetune import FineTuned
     from headstart.jobs.heads.looks import Looks
     from headstart.jobs.heads.predict import Predictions
@@ -171,19 +172,20 @@ class Head(TrainedHead):
 
         return evaluate(self, dataset_named(self.context, dataset), split)
 
-    def conformal(self, level: float = 0.9) -> Conformal:
+    def conformal(self, level: float = 0.9) -> Conformal | NumberIntervals:
         """How sure it has to be for sets of classes to hold the right one of a share `level` of
         samples, told by the validation split, and how many they hold of the test split (adaptive
         prediction sets; Romano, Sesia, Candès, NeurIPS 2020). `predict(…, unsure="set")` has them.
+        Of a head of numbers how wide intervals have to be (split conformal; Lei et al., JASA 2018).
 
         Raises:
-            HeadError: it says no single class, there is no validation split, or the dataset is not
+            HeadError: it says several labels, there is no validation split, or the dataset is not
                 what it was.
             FeaturesMissing: its features are not cached any more.
         """
-        from headstart.jobs.heads.care.conformal import conformal
+        from headstart.jobs.heads.care.conformal import sets_or_intervals
 
-        return conformal(self, level)
+        return sets_or_intervals(self, level)
 
     def novelty(self, level: float = 0.95) -> Novelty:
         """How new samples are to it: how far they lie from those of the train split, beside those
@@ -327,8 +329,9 @@ class Head(TrainedHead):
                 polars or pyarrow with a column of paths, pictures or texts, or columns of numbers.
             on_error: `fail` at a sample that cannot be read, or `skip` it.
             root: a folder outside of which no file is read, whoever names it.
-            unsure: `set` gives each prediction `likely`, the classes of which one is right; with
-                `reject` also no label where those are several. See `conformal`.
+            unsure: `set` gives each prediction `likely`, the classes of which one is right, or the
+                `intervals` of its numbers; with `reject` also no label where those are several.
+                See `conformal`.
             level: the share of sets that are to hold the right class.
             novelty: give each prediction `novelty`, how new the sample is to the head; see
                 `novelty`.

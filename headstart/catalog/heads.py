@@ -43,6 +43,7 @@ class Heads(Collection["Head", HeadRecord]):
         task: Task | str | None = None,
         views: int = 0,
         windows: str | None = None,
+        ignore_weights: bool = False,
         tags: dict[str, str] | None = None,
     ) -> Head:
         """Train a head on features and their labels; the same name again is its next version.
@@ -59,18 +60,19 @@ class Heads(Collection["Head", HeadRecord]):
             windows: of a dataset of windows, what a sample is to the head: the `mean` (the default)
                 or `max` of the features of its windows; or `each`, which trains on every window and
                 says the mean of what it says of a sample's. Scores count samples in any case.
+            ignore_weights: count all samples alike, though the dataset has weights of them.
             tags: free keys and values, of this version.
 
         Raises:
             HeadError: the labels or splits do not allow it; the message says which.
         """
-        from headstart.jobs.heads.train import train
+        from headstart.jobs.heads.train import train, unweighted
 
         given = checked_tags(tags)
         made = train(
             self._context,
             name,
-            features,
+            unweighted(features) if ignore_weights else features,
             kind,
             seed=seed,
             task=task,

@@ -139,6 +139,7 @@ class Jobs(Showable):
         task: Task | str | None = None,
         views: int = 0,
         windows: str | None = None,
+        ignore_weights: bool = False,
         precision: str = "float32",
         tags: dict[str, str] | None = None,
     ) -> Job:
@@ -153,6 +154,7 @@ class Jobs(Showable):
             task: likewise.
             views: likewise; they have to be in the cache.
             windows: likewise.
+            ignore_weights: likewise.
             precision: in what the features were computed.
             tags: free keys and values, of this version.
 
@@ -173,6 +175,7 @@ class Jobs(Showable):
         how: dict[str, Any] = {
             "seed": seed,
             "views": views,
+            "ignore_weights": ignore_weights,
             "windows": windows,
             "precision": precision,
         }

@@ -361,6 +361,8 @@ def _shown(details: DatasetDetails) -> Result:
         if told := tags_text(dataset.tags):
             out.print(text(f"tags  {told}"))
         out.print(text(f"splits  {details.split_words}"))
+        if (told := details.weights) is not None:
+            out.print(text(f"weights  {told['least']:g} to {told['largest']:g}, where heads train"))
         if details.corrections:
             out.print(text(f"corrected  {details.corrections}"))
         out.print(_labels(details))

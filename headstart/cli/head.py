@@ -99,6 +99,11 @@ TRAIN_OPTIONS = (
         help="What a sample of this class counts, such as cat=2; others count 1. May be repeated.",
     ),
     click.option(
+        "--ignore-weights",
+        is_flag=True,
+        help="Count all samples alike, though the dataset has weights of them.",
+    ),
+    click.option(
         "--seed", type=SEED, help="Seed of all random choices. Default: 0, or that of the sweep."
     ),
     click.option(
@@ -149,6 +154,7 @@ def _train(
     quantile: float | None,
     balanced: bool,
     class_weights: tuple[str, ...],
+    ignore_weights: bool,
     seed: int | None,
     precision: str | None,
     on_error: str,
@@ -185,7 +191,7 @@ def _train(
     of_task = (task, separator, order, decision, loss, quantile, balanced, class_weights)
     others = (backbone, dataset, kind, bags, *of_task, windows, given)
     if ensemble is not None:
-        others = any((*others, from_sweep, seed, precision, views))
+        others = any((*others, from_sweep, seed, precision, views, ignore_weights))
         return _ensemble(call, name, number_of_sweep(ensemble, others=others), tagged)
     if from_sweep is not None:
         sweep, row = row_of_sweep(from_sweep, others=any(others))
@@ -208,6 +214,7 @@ def _train(
     if len(parts_of(backbone)) == 1:
         check_one_cut(*workspace.context.resolve(backbone, precision))
     how: dict[str, Any] = {"seed": seed or 0, "task": made, "views": views, "windows": windows}
+    how["ignore_weights"] = ignore_weights
     if detach:
         how |= {"precision": precision, "tags": tagged}
         return begun(workspace.jobs.train(name, backbone, dataset, settings, **how))

@@ -10,10 +10,12 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from headstart.storage.columns.arrays import ODD_STATS
 from headstart.storage.columns.block import NEEDED, SAME_STAT, TYPES, Block
+from headstart.storage.columns.buffers import numbers_in
 from headstart.storage.files import check_regular
 from headstart.storage.samples import SPLITS
 
@@ -147,5 +149,9 @@ def _check_batch(batch: pa.RecordBatch, rows: int) -> None:
     for name in ("label", "split", "group"):
         if name in batch.schema.names and batch.column(name).dictionary.null_count:
             raise ValueError(f"its column {name} has a text that is none")
+    if "weight" in batch.schema.names:
+        weights = numbers_in(batch.column("weight"), null=1)
+        if not (np.isfinite(weights) & (weights > 0)).all():
+            raise ValueError("a sample counts for no finite number above 0")
     if set(batch.column("split").dictionary.to_pylist()) - set(SPLITS):
         raise ValueError("its splits have other names")

@@ -39,6 +39,7 @@ from headstart.storage.columns.buffers import (
     texts_array,
     texts_in,
 )
+from headstart.storage.columns.located import located
 from headstart.storage.keys import DIGEST_BYTES, canonical_json, pack_digests, unpack_digests
 from headstart.storage.samples import SPLITS, Label, Sample
 
@@ -52,12 +53,11 @@ TYPES: dict[str, tuple[pa.DataType, ...]] = {
     "place": (pa.string(),),
     "stat": (STATS, ODD_STATS),
     "group": (TEXTS,),
+    "weight": (pa.float64(),),
 }
 """The columns, in order, and what each may be. Where `row` and `place` are both null, a sample
 lies in the source under its id."""
 NEEDED = ("id", "digest", "split")
-BETWEEN = "\0"
-"No path has it."
 SAME_STAT = b"stat"
 """In the metadata: the `stat` of all samples, as JSON."""
 SOME = 4096
@@ -80,6 +80,7 @@ class Lists:
     locations: list[str | int] = field(default_factory=list)
     stats: list[Stat] = field(default_factory=list)
     groups: list[str | None] = field(default_factory=list)
+    weights: list[float | None] = field(default_factory=list)
 
     @staticmethod
     def of(samples: Sequence[Sample]) -> Lists:
@@ -92,6 +93,7 @@ class Lists:
             [one.location for one in samples],
             [one.stat for one in samples],
             [one.group for one in samples],
+            [one.weight for one in samples],
         )
 
 
@@ -117,8 +119,9 @@ class Block:
         columns: dict[str, pa.Array | None] = {
             "id": texts_array(lists.ids),
             "label": spelled(lists.labels),
-            **_located(lists, source),
+            **located(lists.locations, lists.ids, source),
             "group": None if _are_none(lists.groups) else _numbered(lists.groups),
+            "weight": None if _are_none(lists.weights) else _weights_array(lists.weights),
         }
         if lists.digests is not None or not lists.ids:
             empty = np.empty((0, DIGEST_BYTES), np.uint8)
@@ -177,6 +180,11 @@ class Block:
         """The block with some columns as given."""
         own = {name: self.batch.column(name) for name in self.batch.schema.names}
         return Block.made({**own, **columns}, self.source, self.same_stat)
+
+    def without(self, name: str) -> Block:
+        """The block without what is known of one kind."""
+        own = {one: self.batch.column(one) for one in self.batch.schema.names if one != name}
+        return Block.made(own, self.source, self.same_stat)
 
     def column(self, name: str) -> pa.Array | None:
         """A column; None where nothing stands in it."""
@@ -250,6 +258,12 @@ class Block:
         return [values[code] for code in self.group_codes.tolist()]
 
     @property
+    def weights(self) -> np.ndarray:
+        """For how many samples each counts, float64; 1 where nothing is said."""
+        array = self.column("weight")
+        return np.ones(len(self)) if array is None else numbers_in(array, null=1)
+
+    @property
     def locations(self) -> list[str | int]:
         rows, places = self.column("row"), self.column("place")
         if places is None and rows is not None and rows.null_count == 0:
@@ -285,6 +299,7 @@ class Block:
     def samples(self) -> Iterator[Sample]:
         """The samples, some made at a time."""
         labels, splits, groups = self.labels, self.splits, self.groups
+        weights = self.full("weight").to_pylist()
         for start in range(0, len(self), SOME):
             stop = start + SOME
             some = self.slice(start, stop)
@@ -297,6 +312,7 @@ class Block:
                 some.locations,
                 some.stats,
                 groups[start:stop],
+                weights[start:stop],
             )
 
     def is_same(self, other: Block) -> bool:
@@ -308,7 +324,7 @@ class Block:
         if not np.array_equal(self.split_codes, other.split_codes):
             return False
         return (
-            all(self._is_same_in(name, other) for name in ("label", "group"))
+            all(self._is_same_in(name, other) for name in ("label", "group", "weight"))
             and self._is_placed_as(other)
             and self._is_stat_of(other)
         )
@@ -337,7 +353,7 @@ class Block:
         """The same samples as the same columns, whatever they were made of."""
         columns: dict[str, pa.Array | None] = {
             name: pa.concat_arrays([column])
-            for name in ("id", "digest", "row", "place")
+            for name in ("id", "digest", "row", "place", "weight")
             if (column := self.column(name)) is not None
         }
         for name in ("label", "group"):
@@ -356,29 +372,9 @@ def _numbered(texts: Sequence[str | None]) -> pa.Array:
     return called("dictionary_encode", texts_array(texts))
 
 
-def _located(lists: Lists, source: str) -> dict[str, pa.Array]:
-    """Where samples lie: none of the columns where all lie in the source under their ids."""
-    if _are_named(lists.locations, lists.ids, f"{source}/"):
-        return {}
-    rows = [one if isinstance(one, int) else None for one in lists.locations]
-    places = [
-        None if isinstance(one, int) or one == f"{source}/{id_}" else one
-        for one, id_ in zip(lists.locations, lists.ids, strict=True)
-    ]
-    are_rows = np.array([one is not None for one in rows], bool)
-    numbers = np.array([one or 0 for one in rows], np.int64)
-    return {"row": numbers_array(numbers, are_rows), "place": texts_array(places)}
-
-
-def _are_named(locations: Sequence[str | int], ids: Sequence[str], above: str) -> bool:
-    """Whether all locations are texts, `above` and an id; joined, in a quarter of the time."""
-    try:
-        joined = BETWEEN.join(locations)  # pyright: ignore[reportArgumentType, reportCallIssue]
-    except TypeError:
-        return False
-    if len(ids) == 0 or joined.count(BETWEEN) != len(ids) - 1:
-        return False
-    return joined == above + f"{BETWEEN}{above}".join(ids)
+def _weights_array(weights: Sequence[float | None]) -> pa.Array:
+    numbers = np.array([1.0 if one is None else one for one in weights], np.float64)
+    return numbers_array(numbers, np.array([one is not None for one in weights], bool))
 
 
 def _stats_in(blocks: Sequence[Block]) -> tuple[Stat | None, pa.Array | None]:

@@ -18,7 +18,7 @@ LONGEST_TEXTS = (1 << 31) - 1
 
 
 def numbers_array(numbers: np.ndarray, is_there: np.ndarray | None = None) -> pa.Array:
-    """Integers (n,) as a column; those of which `is_there`, bool (n,), is false are null."""
+    """Numbers (n,) as a column; those of which `is_there`, bool (n,), is false are null."""
     content = pa.py_buffer(np.ascontiguousarray(numbers))
     kind = pa.from_numpy_dtype(numbers.dtype)
     return pa.Array.from_buffers(kind, len(numbers), [_mask(is_there), content])
@@ -70,7 +70,7 @@ def numbers_in(array: pa.Array, null: int | None = None) -> np.ndarray:
     """The numbers of a column, (n,).
 
     Args:
-        array: of integers.
+        array: of numbers.
         null: what stands where there is none; not copied, and anything there, without it.
     """
     kind = np.dtype(array.type.to_pandas_dtype())

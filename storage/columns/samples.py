@@ -125,6 +125,12 @@ class SampleColumns(Sequence[Sample]):
             start += len(block)
         return SampleColumns(self.source, blocks)
 
+    def without_weights(self) -> SampleColumns:
+        """The same samples, of which all count alike."""
+        if not self.has_weights:
+            return self
+        return SampleColumns(self.source, [block.without("weight") for block in self.blocks()])
+
     def blocks(self) -> Iterator[Block]:
         """The samples in blocks of at most `LARGEST_BLOCK`, in order."""
         if self._rows is None:
@@ -277,6 +283,16 @@ class SampleColumns(Sequence[Sample]):
     def has_groups(self) -> bool:
         """Whether any sample is of a group."""
         return any(block.column("group") is not None for block in self.blocks())
+
+    @property
+    def weights(self) -> np.ndarray:
+        """For how many samples each counts, float64; 1 where nothing is said."""
+        return self._numbers(lambda block: block.weights, np.float64)
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether any sample says for how many it counts."""
+        return any(block.column("weight") is not None for block in self.blocks())
 
     @property
     def unique(self) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,11 @@ import numpy as np
 from headstart.extractors.datasets.memory.frames import is_frame, keep_frame
 from headstart.extractors.datasets.memory.items import EXPECTED, are_paths, kind_of_item
 from headstart.extractors.datasets.memory.kept import Kept, named_type, refused
-from headstart.extractors.datasets.memory.labels import label_list
+from headstart.extractors.datasets.memory.labels import WEIGHT, label_list, weights_of
 from headstart.extractors.datasets.memory.npz import write_npz
 from headstart.extractors.datasets.memory.pictures import is_picture
 from headstart.extractors.datasets.memory.rows import Item, keep_rows, labels_array
+from headstart.extractors.datasets.options import WEIGHT_COLUMN
 from headstart.extractors.datasets.source import Options
 from headstart.notices import warn
 from headstart.storage.contents import Contents
@@ -33,7 +35,12 @@ def is_in_memory(source: Any) -> bool:
 
 
 def as_source(
-    data: Any, labels: Any = None, *, options: Options | None = None, contents: Contents
+    data: Any,
+    labels: Any = None,
+    *,
+    weights: Any = None,
+    options: Options | None = None,
+    contents: Contents,
 ) -> Kept:
     """Data in memory as a source: a file in the workspace, its kind, and options to read it with.
 
@@ -45,6 +52,7 @@ def as_source(
             `__len__` and `__getitem__`, or can be iterated, and gives samples or
             `(content, label)`.
         labels: one for each sample, unless they come with the data.
+        weights: for how many samples each counts, a number for each.
         options: of the source, such as `label_column`.
         contents: where it is kept.
 
@@ -54,13 +62,27 @@ def as_source(
     given = options or {}
     pair = data if isinstance(data, tuple) and len(data) == 2 else (data, labels)
     check_order(*pair)
+    if weights is not None:
+        check_order(pair[0], weights, "weights")
+        check_one_weight(given)
     if isinstance(data, tuple):
-        return _of_tuple(data, labels, given, contents)
-    return _of_data(data, labels, given, contents)
+        return _of_tuple(data, labels, weights, given, contents)
+    return _of_data(data, labels, weights, given, contents)
 
 
-def check_order(data: Any, labels: Any) -> None:
-    """See that labels with an index of pandas stand in the order of the samples.
+def check_one_weight(options: Options) -> None:
+    """See that weights are not given twice.
+
+    Raises:
+        DatasetError: a column of them is named besides.
+    """
+    if options.get(WEIGHT_COLUMN.name) is not None:
+        raise refused("weights twice: weights and weight_column", "Leave one of them out.")
+
+
+def check_order(data: Any, labels: Any, what: str = "labels") -> None:
+    """See that labels with an index of pandas, or what else is given beside samples, stand in the
+    order of the samples.
 
     Raises:
         DatasetError: the samples have another index.
@@ -73,12 +95,12 @@ def check_order(data: Any, labels: Any) -> None:
         return
     if own is not None and not own.equals(index):
         raise refused(
-            "labels whose index is not that of the samples",
+            f"{what} whose index is not that of the samples",
             "They belong together row by row: give y.loc[x.index], or reset the index of both.",
         )
     if own is None and not np.array_equal(np.asarray(index), np.arange(len(index))):
         first = ", ".join(str(one) for one in index[:3])
-        warn(f"labels are taken in their order; their index ({first} …) is not looked at")
+        warn(f"{what} are taken in their order; their index ({first} …) is not looked at")
 
 
 def _index_of(data: Any) -> Any:
@@ -87,12 +109,19 @@ def _index_of(data: Any) -> Any:
     return index if hasattr(index, "equals") else None
 
 
-def _of_tuple(data: tuple[Any, ...], labels: Any, options: Options, contents: Contents) -> Kept:
+def _of_tuple(
+    data: tuple[Any, ...], labels: Any, weights: Any, options: Options, contents: Contents
+) -> Kept:
     """`(x, y)`, or several of them."""
     are_pairs = [isinstance(one, tuple) and len(one) == 2 for one in data]
     if labels is not None:
         raise refused("labels twice: (x, y) and y", "Give add(name, x, y) or add(name, (x, y)).")
     if all(are_pairs) and len(data) in SETS:
+        if weights is not None:
+            raise refused(
+                "weights next to several (x, y)",
+                "Give a frame with columns for splits and weights, and weight_column=….",
+            )
         return _of_sets(dict(zip(SETS[len(data)], data, strict=True)), contents)
     if len(data) != 2:
         raise refused(
@@ -104,24 +133,28 @@ def _of_tuple(data: tuple[Any, ...], labels: Any, options: Options, contents: Co
             f"the path {str(data[0])!r} with separate labels",
             "Labels of files stand in them, or in a file: labels=….",
         )
-    return _of_data(*data, options, contents)
+    return _of_data(*data, weights, options, contents)
 
 
-def _of_data(data: Any, labels: Any, options: Options, contents: Contents) -> Kept:
+def _of_data(data: Any, labels: Any, weights: Any, options: Options, contents: Contents) -> Kept:
     from headstart.extractors.datasets.memory.huggingface import is_hugging_face, keep_hugging_face
 
     if is_hugging_face(data):
+        if weights is not None:
+            raise refused(
+                "separate weights for a dataset of Hugging Face", "Name its column: weight_column=…"
+            )
         return keep_hugging_face(data, labels, options, contents)
     if is_frame(data):
-        return keep_frame(data, labels, options, contents)
+        return keep_frame(data, labels, options, contents, weights)
     if isinstance(data, Mapping):
-        return _of_dict(data, labels, options, contents)
+        return _of_dict(data, labels, weights, options, contents)
     if _is_array(data):
-        return _of_arrays({"x": np.asarray(data)}, labels, contents)
-    return _of_samples(data, labels, options, contents)
+        return _of_arrays({"x": np.asarray(data)}, labels, weights, contents)
+    return _of_samples(data, labels, weights, options, contents)
 
 
-def _of_samples(data: Any, labels: Any, options: Options, contents: Contents) -> Kept:
+def _of_samples(data: Any, labels: Any, weights: Any, options: Options, contents: Contents) -> Kept:
     """A list of samples, or what gives them one by one."""
     from headstart.extractors.datasets.memory.iterables import items_in
 
@@ -134,15 +167,22 @@ def _of_samples(data: Any, labels: Any, options: Options, contents: Contents) ->
     if hasattr(data, "to_pylist") or hasattr(data, "to_list"):
         data = data.to_pylist() if hasattr(data, "to_pylist") else data.to_list()
     if not isinstance(data, list):
-        return keep_rows(items_in(data, labels), contents, f"a {named_type(data)}")
+        if weights is not None and not hasattr(data, "__len__"):
+            raise refused(
+                f"separate weights for {named_type(data)}, which has no length", "Give a list."
+            )
+        counted = None if weights is None else weights_of(weights, len(data))
+        return keep_rows(items_in(data, labels), contents, f"a {named_type(data)}", counted)
     if data and isinstance(data[0], Mapping):
-        return _of_dicts(data, labels, options, contents)
+        return _of_dicts(data, labels, weights, options, contents)
+    counted = None if weights is None else weights_of(weights, len(data))
     if data and labels is None and _are_pairs(data):
-        return keep_rows((Item(*one) for one in data), contents, "a list of (content, label)")
+        items = (Item(*one) for one in data)
+        return keep_rows(items, contents, "a list of (content, label)", counted)
     if data and kind_of_item(data[0]) == "array":
-        return _of_arrays({"x": stacked(data, "the list")}, labels, contents)
+        return _of_arrays({"x": stacked(data, "the list")}, labels, weights, contents)
     origin = f"a list of {len(data):,}"
-    return keep_rows(_listed(data, labels), contents, origin)
+    return keep_rows(_listed(data, labels), contents, origin, counted)
 
 
 def _are_pairs(data: list[Any]) -> bool:
@@ -187,10 +227,14 @@ def _plain(x: Any) -> Any:
     return x
 
 
-def _of_dict(data: Mapping[str, Any], labels: Any, options: Options, contents: Contents) -> Kept:
+def _of_dict(
+    data: Mapping[str, Any], labels: Any, weights: Any, options: Options, contents: Contents
+) -> Kept:
     """Arrays by the names of inputs, or the columns of a frame."""
     if any(_is_array(value) and not _is_series(value) for value in data.values()):
-        return _of_arrays({str(n): np.asarray(one) for n, one in data.items()}, labels, contents)
+        arrays = {str(name): np.asarray(one) for name, one in data.items()}
+        own = options.get(WEIGHT_COLUMN.name)
+        return _of_arrays(arrays, labels, weights, contents, own)
     import pyarrow as pa
 
     columns = {str(name): _column(one) for name, one in data.items()}
@@ -198,7 +242,7 @@ def _of_dict(data: Mapping[str, Any], labels: Any, options: Options, contents: C
         counts = ", ".join(f"{name} {len(one):,}" for name, one in columns.items())
         raise refused(f"columns of different lengths: {counts}", "They belong together row by row.")
     try:
-        return keep_frame(pa.table(columns), labels, options, contents)
+        return keep_frame(pa.table(columns), labels, options, contents, weights)
     except (pa.ArrowException, TypeError) as error:
         raise refused(f"a dict of columns that are none ({error})", EXPECTED) from error
 
@@ -217,36 +261,51 @@ def _column(values: Any) -> list[Any]:
     return found
 
 
-def _of_dicts(data: list[Any], labels: Any, options: Options, contents: Contents) -> Kept:
+def _of_dicts(
+    data: list[Any], labels: Any, weights: Any, options: Options, contents: Contents
+) -> Kept:
     names = list(dict.fromkeys(name for row in data for name in row))
     columns = {name: [row.get(name) for row in data] for name in names}
-    return _of_dict(columns, labels, options, contents)
+    return _of_dict(columns, labels, weights, options, contents)
 
 
-def _of_arrays(arrays: Mapping[str, np.ndarray], labels: Any, contents: Contents) -> Kept:
-    """One array, or several by name."""
+def _of_arrays(
+    arrays: Mapping[str, np.ndarray],
+    labels: Any,
+    weights: Any,
+    contents: Contents,
+    own_weights: str | None = None,
+) -> Kept:
+    """One array, or several by name; `own_weights` names the one that holds weights."""
     if list(arrays) == ["x"] and arrays["x"].dtype.kind in "OUS":
-        return _of_texts(arrays["x"], labels, contents)
-    named = {name: array if name in OWN else checked(array, name) for name, array in arrays.items()}
+        return _of_texts(arrays["x"], labels, weights, contents)
+    own = (*OWN, own_weights)
+    named = {name: array if name in own else checked(array, name) for name, array in arrays.items()}
     if labels is not None:
         if taken := [name for name in ("y", "labels", "label", "targets") if name in named]:
             raise refused(f"labels twice: {taken[0]!r} and y", "Leave one of them out.")
         named["y"] = _labels_of(labels, len(next(iter(named.values()))))
-    return _npz(named, contents)
+    if weights is None:
+        return _npz(named, contents)
+    if WEIGHT in named:
+        raise refused(f"weights twice: {WEIGHT!r} and weights", "Leave one of them out.")
+    named[WEIGHT] = weights_of(weights, len(next(iter(named.values()))))
+    kept = _npz(named, contents)
+    return replace(kept, options={**kept.options, WEIGHT_COLUMN.name: WEIGHT})
 
 
 OWN = ("y", "Y", "labels", "label", "targets", "ids", "id", "groups", "group", "split", "splits")
 """Names in a dict of arrays that are those of no input."""
 
 
-def _of_texts(texts: np.ndarray, labels: Any, contents: Contents) -> Kept:
+def _of_texts(texts: np.ndarray, labels: Any, weights: Any, contents: Contents) -> Kept:
     """An array of texts, or of other objects."""
     if texts.ndim != 1:
         raise refused(f"an array of {texts.dtype} of shape {texts.shape}", EXPECTED)
     listed = texts.tolist()
     if listed and isinstance(listed[0], list | np.ndarray):
         stacked(listed, "the array")
-    return _of_samples(listed, labels, {}, contents)
+    return _of_samples(listed, labels, weights, {}, contents)
 
 
 def _labels_of(labels: Any, samples: int) -> np.ndarray:

@@ -11,9 +11,11 @@ import pyarrow as pa
 from headstart.errors import DatasetError, first_line
 from headstart.extractors.datasets.memory.items import PATH, kind_of_item, written
 from headstart.extractors.datasets.memory.kept import Kept, named_type, refused
+from headstart.extractors.datasets.memory.labels import WEIGHT, label_column, weights_of
 from headstart.extractors.datasets.memory.named_by_rows import NamedFiles
 from headstart.extractors.datasets.memory.pictures import is_picture
 from headstart.extractors.datasets.memory.rows import write_batches
+from headstart.extractors.datasets.options import WEIGHT_COLUMN
 from headstart.extractors.datasets.source import Options
 from headstart.extractors.datasets.sources.columnar.declared import is_file
 from headstart.extractors.datasets.sources.columnar.roles import Roles
@@ -29,7 +31,9 @@ def is_frame(value: Any) -> bool:
     return is_arrow and hasattr(value, "columns")
 
 
-def keep_frame(frame: Any, labels: Any, options: Options, contents: Contents) -> Kept:
+def keep_frame(
+    frame: Any, labels: Any, options: Options, contents: Contents, weights: Any = None
+) -> Kept:
     """Write a frame; the paths in it are made absolute, and files that structs name are read.
 
     Args:
@@ -37,6 +41,7 @@ def keep_frame(frame: Any, labels: Any, options: Options, contents: Contents) ->
         labels: one for each row, if they are not a column of it.
         options: that say what is in which column, and outside of which `root` nothing is read.
         contents: where.
+        weights: for how many samples each row counts, if that is no column of it.
 
     Raises:
         DatasetError: it cannot be told what a sample is, it cannot be kept, or a file that it
@@ -45,6 +50,9 @@ def keep_frame(frame: Any, labels: Any, options: Options, contents: Contents) ->
     origin = f"a {named_type(frame)}"
     reader = read_frame(frame)
     extra = {} if labels is None else {LABEL: _labels(labels, frame)}
+    if weights is not None:
+        extra[WEIGHT] = pa.array(weights_of(weights, _rows_in(frame)))
+        options = {**options, WEIGHT_COLUMN.name: WEIGHT}
     return keep_batches(reader.schema, iter(reader), options, contents, origin, extra)
 
 
@@ -73,8 +81,10 @@ def keep_batches(
     for name, column in extra.items():
         if name in schema.names:
             raise refused(
-                f"labels besides {origin} that has a column {name!r}",
-                "Leave one of them out, or name the column with label_column=….",
+                f"{'weights' if name == WEIGHT else 'labels'} besides {origin} that has a column "
+                f"{name!r}",
+                "Leave one of them out, or name the column with "
+                f"{WEIGHT_COLUMN.name if name == WEIGHT else 'label_column'}=….",
             )
         schema = schema.append(pa.field(name, column.type))
     schema = _kept_schema(schema)
@@ -85,7 +95,9 @@ def keep_batches(
     whole = _whole(schema, batches, extra, _changed(paths, files))
     path = contents.keep(lambda file: write_batches(file, whole), ".parquet")
     files.say_skipped()
-    return Kept("parquet", path, {"label_column": LABEL} if LABEL in extra else {}, origin)
+    named = {"label_column": LABEL} if LABEL in extra else {}
+    named |= {WEIGHT_COLUMN.name: WEIGHT} if WEIGHT in extra else {}
+    return Kept("parquet", path, named, origin)
 
 
 def read_frame(frame: Any) -> pa.RecordBatchReader:
@@ -126,10 +138,12 @@ def _holds(values: Any) -> bool:
 
 
 def _labels(labels: Any, frame: Any) -> pa.Array:
-    from headstart.extractors.datasets.memory.labels import label_column
+    return label_column(labels, _rows_in(frame))
 
+
+def _rows_in(frame: Any) -> int:
     rows = getattr(frame, "num_rows", None)
-    return label_column(labels, len(frame) if rows is None else rows)
+    return len(frame) if rows is None else rows
 
 
 def _kept_schema(schema: pa.Schema) -> pa.Schema:

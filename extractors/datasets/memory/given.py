@@ -34,6 +34,7 @@ def kept_in(
     kind: str | None,
     options: Options,
     known: Callable[[str], Iterable[Fetched]] = _nothing,
+    weights: Any = None,
 ) -> Kept | None:
     """Data in memory or of the hub, at an address and read at random, or large and compressed,
     written into a workspace; None for a path that is read where it lies.
@@ -44,6 +45,7 @@ def kept_in(
         kind: as it was given.
         options: as they were given.
         known: what was fetched from an address before.
+        weights: for how many samples each of the data in memory counts.
 
     Raises:
         DatasetError: the data are no samples; or labels are given for a path, or a kind for data.
@@ -56,7 +58,12 @@ def kept_in(
             raise DatasetError(
                 f"data in memory have no kind, received {kind!r}", hint="Leave it out."
             )
-        return as_source(source, options=options, contents=contents)
+        return as_source(source, weights=weights, options=options, contents=contents)
+    if weights is not None:
+        raise DatasetError(
+            f"weights are given next to the source {str(source)!r}",
+            hint="They are for data in memory; name the column with weight_column=….",
+        )
     if isinstance(source, str) and source.startswith(HUB):
         from headstart.extractors.datasets.memory.huggingface import keep_from_hub
 

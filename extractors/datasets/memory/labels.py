@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from headstart.extractors.datasets.memory.items import numbered
 from headstart.extractors.datasets.memory.kept import named_type, refused
-from headstart.extractors.datasets.memory.rows import labels_array
+from headstart.extractors.datasets.memory.rows import WEIGHT, labels_array
 
 EXPECTED = "Expected: a list or an array with one label for each sample, in order."
 
@@ -44,3 +44,25 @@ def label_column(labels: Any, samples: int) -> pa.Array:
         return pa.array(array.tolist())
     flat = pa.array(array.reshape(-1).tolist())
     return pa.FixedSizeListArray.from_arrays(flat, array.shape[1])
+
+
+def weights_of(weights: Any, samples: int) -> np.ndarray:
+    """For how many samples each counts, (n,), float64.
+
+    Raises:
+        DatasetError: they are no numbers, or more or fewer than the samples.
+    """
+    try:
+        found = np.asarray(weights, np.float64)
+    except (TypeError, ValueError):
+        found = np.empty((0, 0))
+    if found.shape != (samples,):
+        said = f" of shape {found.shape}" if found.ndim == 1 else ""
+        raise refused(
+            f"{samples:,} samples and weights in a {named_type(weights)}{said}",
+            "Expected: a list or an array with one positive number for each sample, in order.",
+        )
+    return found
+
+
+__all__ = ["WEIGHT", "label_column", "label_list", "weights_of"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Any, BinaryIO, NamedTuple
 
@@ -26,12 +27,15 @@ from headstart.extractors.datasets.memory.items import (
 )
 from headstart.extractors.datasets.memory.kept import Kept, refused
 from headstart.extractors.datasets.memory.npz import write_npz
+from headstart.extractors.datasets.options import WEIGHT_COLUMN
 from headstart.storage.contents import Contents
 from headstart.storage.samples import BETWEEN
 
 GROUP_BYTES, GROUP_ROWS = 1 << 24, 4096
 """Of a row group: so much is in memory while it is written, and when a row of it is read."""
 NONE = "none"
+WEIGHT = "sample_weight"
+"""The column, or array, of weights that were given beside samples."""
 
 
 class Item(NamedTuple):
@@ -42,13 +46,16 @@ class Item(NamedTuple):
     split: str | None = None
 
 
-def keep_rows(items: Iterable[Item], contents: Contents, origin: str) -> Kept:
+def keep_rows(
+    items: Iterable[Item], contents: Contents, origin: str, weights: np.ndarray | None = None
+) -> Kept:
     """Write samples that come one by one; only some are in memory at a time.
 
     Args:
         items: looked at once, from the first on.
         contents: where.
         origin: what they are, in words.
+        weights: for how many samples each counts, (n,); None without.
 
     Raises:
         DatasetError: there are none, one is of another kind than the first, or all are texts that
@@ -63,15 +70,36 @@ def keep_rows(items: Iterable[Item], contents: Contents, origin: str) -> Kept:
     if kind == TEXT:
         every = _checked_texts(every, origin)
     if kind == ARRAY:
-        return _keep_arrays(every, contents, origin)
+        return _weighed(_keep_arrays(every, contents, origin, weights), weights)
     has_split = first.split is not None
 
     def write(file: BinaryIO) -> None:
-        write_batches(file, _batches(every, kind, has_split))
+        write_batches(file, _with_weights(_batches(every, kind, has_split), weights))
 
     path = contents.keep(write, ".parquet")
     has_labels = "label" in pq.read_schema(path).names
-    return Kept("parquet", path, {} if has_labels else {"label_column": NONE}, origin)
+    options = {} if has_labels else {"label_column": NONE}
+    return _weighed(Kept("parquet", path, options, origin), weights)
+
+
+def _weighed(kept: Kept, weights: np.ndarray | None) -> Kept:
+    """With the option that names the column of weights, where there is one."""
+    if weights is None:
+        return kept
+    return replace(kept, options={**kept.options, WEIGHT_COLUMN.name: WEIGHT})
+
+
+def _with_weights(
+    batches: Iterator[pa.RecordBatch], weights: np.ndarray | None
+) -> Iterator[pa.RecordBatch]:
+    """The same with a column of weights behind the others, where there are any."""
+    start = 0
+    for batch in batches:
+        if weights is not None:
+            own = pa.array(weights[start : start + batch.num_rows])
+            batch = batch.append_column(WEIGHT, own)
+        yield batch
+        start += batch.num_rows
 
 
 def _checked_texts(items: Iterable[Item], origin: str) -> Iterator[Item]:
@@ -174,7 +202,9 @@ def _batch(block: Sequence[tuple[Any, Any, str | None]], schema: pa.Schema) -> p
     return pa.record_batch(arrays, schema=schema)
 
 
-def _keep_arrays(items: Iterable[Item], contents: Contents, origin: str) -> Kept:
+def _keep_arrays(
+    items: Iterable[Item], contents: Contents, origin: str, weights: np.ndarray | None
+) -> Kept:
     """Arrays of one shape, which lie in a temporary file until it is known how many they are."""
     labels: list[Any] = []
     splits: list[str | None] = []
@@ -201,6 +231,8 @@ def _keep_arrays(items: Iterable[Item], contents: Contents, origin: str) -> Kept
             members["y"] = labels_array(labels)
         if splits[0] is not None:
             members["split"] = np.array(splits)
+        if weights is not None:
+            members[WEIGHT] = weights
         path = contents.keep(lambda file: write_npz(file, members), ".npz")
     return Kept("arrays", path, {}, origin)
 

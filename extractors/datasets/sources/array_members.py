@@ -9,6 +9,7 @@ from headstart.extractors.datasets.rows import find_split
 from headstart.storage.manifest import SPLITS
 
 VALUES, LABELS, IDS, GROUPS, SPLIT = "values", "labels", "ids", "groups", "splits"
+WEIGHT = "weights"
 NAMES = {
     VALUES: ("x", "X", "images", "data", "features"),
     LABELS: ("y", "Y", "labels", "label", "targets"),
@@ -65,7 +66,11 @@ class Members:
 
 
 def members_of(
-    names: Sequence[str], *, is_before: bool = False, has_labels: bool = False
+    names: Sequence[str],
+    *,
+    is_before: bool = False,
+    has_labels: bool = False,
+    weights: str | None = None,
 ) -> Members:
     """What each member is.
 
@@ -73,10 +78,18 @@ def members_of(
         names: of the archive's members, in order.
         is_before: whether to read as before there were groups and splits of members.
         has_labels: whether the labels lie elsewhere.
+        weights: of the member that says for how many samples each counts; those of splits are
+            called so and like their split, such as `sample_weight_train`.
     """
     roles = _plain(names, is_before)
+    if weights is not None and weights in names:
+        roles[WEIGHT] = weights
     sets = {} if is_before or VALUES in roles else _sets(names)
     is_labelled = any(LABELS in one for one in sets.values()) and not has_labels
+    if weights is not None:
+        for split, one in sets.items():
+            found = [name for name in names if _is_of(name, weights, split)]
+            one |= {WEIGHT: found[0]} if found else {}
     kept = {split: one for split, one in sets.items() if LABELS in one or not is_labelled}
     if len(kept) == 1:  # one part alone is dealt out like any array
         roles |= next(iter(kept.values()))
@@ -95,7 +108,7 @@ def _with_unused(found: Members, names: Sequence[str], of_sets: set[str]) -> Mem
     of_splits = {name for name in names if all(_parsed(name))}
     why = dict.fromkeys(of_splits, f" (next to {found.roles.get(VALUES)!r})")
     why |= dict.fromkeys(of_sets, " (without labels)")
-    why |= dict.fromkeys(WEIGHTS, " (weights of samples are not known to any head)")
+    why |= {name: f" (--weight-column {name} has heads count samples by it)" for name in WEIGHTS}
     read = set(found.read)
     unused = {name: f"array {name!r}{why.get(name, '')}" for name in names if name not in read}
     return Members(found.roles, found.sets, found.inputs, unused)
@@ -122,6 +135,15 @@ def _sets(names: Sequence[str]) -> dict[str, Roles]:
         if split and role:
             found[split].setdefault(role, name)
     return {split: roles for split, roles in found.items() if VALUES in roles}
+
+
+def _is_of(name: str, member: str, split: str) -> bool:
+    """Whether a name is that of a member, of one split."""
+    head, _, tail = name.rpartition("_")
+    if head == member and find_split(tail) == split:
+        return True
+    head, _, tail = name.partition("_")
+    return tail == member and find_split(head) == split
 
 
 def _parsed(name: str) -> tuple[str | None, str | None]:

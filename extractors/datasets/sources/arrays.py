@@ -14,13 +14,14 @@ import numpy as np
 from headstart.errors import DatasetError, SampleChanged, SourceEmpty, StorageError, first_line
 from headstart.extractors.datasets.labels import rows_reader
 from headstart.extractors.datasets.named_files import HINT, stat_of_file
-from headstart.extractors.datasets.options import GROUP_PATTERN
+from headstart.extractors.datasets.options import GROUP_PATTERN, WEIGHT_COLUMN
 from headstart.extractors.datasets.rows import EITHER, Skipping, checked_split, to_label
 from headstart.extractors.datasets.source import LIKELY, NO, Entry, Location, Option, Options
 from headstart.extractors.datasets.sources.array_members import (
     LABELS,
     SPLIT,
     VALUES,
+    WEIGHT,
     Members,
     members_of,
 )
@@ -32,6 +33,7 @@ from headstart.extractors.datasets.sources.numpy_files import (
     map_array,
     refuse_large,
 )
+from headstart.extractors.datasets.sources.tables.columns import weight_in
 from headstart.extractors.datasets.split_rule import ignores_own, is_before, is_unsettled
 from headstart.notices import tell
 from headstart.storage.files import open_regular, read_regular
@@ -92,7 +94,11 @@ class ArraySource:
 
     kind: ClassVar[str] = "arrays"
     what: ClassVar[str] = ".npz, .npy"
-    options: ClassVar[tuple[Option, ...]] = (LABELS_FILE, GROUP_PATTERN)
+    options: ClassVar[tuple[Option, ...]] = (
+        LABELS_FILE,
+        GROUP_PATTERN,
+        WEIGHT_COLUMN,
+    )
     splits_may_move: ClassVar[bool] = True
 
     def __init__(self, source: str, options: Options) -> None:
@@ -117,6 +123,7 @@ class ArraySource:
             self._say(arrays)
         skipping = Skipping(self._options)
         self.skipped = skipping.skipped
+        weights = self._options.get("weight_column")
         has_own = not ignores_own(self._options)
         read_label = self._label_reader(labels, list(arrays.get("labels_from") or ["labels"]))
 
@@ -130,6 +137,7 @@ class ArraySource:
                 split=_split_in(arrays, row, where) if has_own else None,
                 group=_group_in(arrays, row),
                 digest=digest_of(to_raw(value)),
+                weight=None if weights is None else _weight_in(arrays, weights, row, where),
             )
 
         for row, value in enumerate(values):
@@ -187,7 +195,7 @@ class ArraySource:
 def _checked(source: str, arrays: dict[str, Any]) -> tuple[Any, Any]:
     """The values, and the labels or None, found to be of one length and some rows."""
     values, labels = arrays["values"], arrays.get("labels")
-    for name in ("labels", "ids", "splits", "groups"):
+    for name in ("labels", "ids", "splits", "groups", "weights"):
         if name in arrays and len(arrays[name]) != len(values):
             raise DatasetError(
                 f"{source} has {len(values):,} rows, but {len(arrays[name]):,} {name}",
@@ -199,8 +207,8 @@ def _checked(source: str, arrays: dict[str, Any]) -> tuple[Any, Any]:
 
 
 def load_arrays(source: Path, options: Options) -> dict[str, Any]:
-    """`values`, and `labels`, `ids`, `splits`, `groups` where there are any; `unused` names the
-    others in words.
+    """`values`, and `labels`, `ids`, `splits`, `groups`, `weights` where there are any; `unused`
+    names the others in words.
 
     Arrays of several splits, such as `x_train` and `x_test`, stand one behind the other: `sets` has
     the name of each, `said` the split of each row. Without an array of a usual name, all that are
@@ -224,6 +232,9 @@ def load_arrays(source: Path, options: Options) -> dict[str, Any]:
             f"{source} is not a readable NumPy file ({first_line(error)})",
             hint="Save it again with np.savez(x=…, y=…).",
         ) from error
+    named = options.get("weight_column")
+    if named is not None and WEIGHT not in arrays:
+        raise DatasetError(f"{source} has no array {named!r}", hint="Check --weight-column.")
     return _with_labels(arrays, source, options)
 
 
@@ -233,6 +244,7 @@ def _unpack(archive: Archive, source: Path, options: Options) -> dict[str, Any]:
         archive.names,
         is_before=is_before(options),
         has_labels=options.get("labels") is not None,
+        weights=options.get("weight_column"),
     )
     if not members.values:
         present = ", ".join(archive.names)
@@ -299,6 +311,8 @@ def _of_sets(archive: Archive, source: Path, members: Members) -> dict[str, Any]
     }
     if any("groups" in one for one in sets.values()):
         found["groups"] = [sets[s]["groups"][n] if "groups" in sets[s] else None for s, n in rows]
+    if any(WEIGHT in one for one in sets.values()):
+        found[WEIGHT] = [sets[s][WEIGHT][n] if WEIGHT in sets[s] else None for s, n in rows]
     return {**found, **({"labels": Stacked(labels)} if labels else {})}
 
 
@@ -322,6 +336,14 @@ def _split_in(arrays: dict[str, Any], row: int, where: str) -> str | None:
 def _group_in(arrays: dict[str, Any], row: int) -> str | None:
     group = arrays["groups"][row] if "groups" in arrays else None
     return None if group is None else str(group)
+
+
+def _weight_in(arrays: dict[str, Any], name: str, row: int, where: str) -> float | None:
+    given = arrays[WEIGHT][row]
+    if given is None:
+        return None
+    value = np.asarray(given)
+    return weight_in({name: value.item() if value.size == 1 else value.tolist()}, name, where)
 
 
 def _with_labels(arrays: dict[str, Any], source: Path, options: Options) -> dict[str, Any]:

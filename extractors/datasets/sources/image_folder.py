@@ -29,6 +29,7 @@ from headstart.extractors.datasets.options import (
     LABEL_COLUMN,
     ROOT,
     SPLIT_COLUMN,
+    WEIGHT_COLUMN,
 )
 from headstart.extractors.datasets.places import is_far
 from headstart.extractors.datasets.rows import Skipping, find_split
@@ -62,6 +63,7 @@ class ImageFolderSource:
         SPLIT_COLUMN,
         GROUP_COLUMN,
         GROUP_PATTERN,
+        WEIGHT_COLUMN,
         ID_COLUMN,
         ROOT,
     )
@@ -145,7 +147,7 @@ class ImageFolderSource:
         split = row.split or self._splits.get(_top(folder, self._folder))
         if split is None:
             split = self._splits.get(_top(Path(path).parent, self._folder))
-        return Entry(id_, path, stat, row.label, split, row.group)
+        return Entry(id_, path, stat, row.label, split, row.group, weight=row.weight)
 
     def _file(self, table: Table, row: TableRow) -> tuple[str, tuple[int, ...]]:
         """The file of a row, and by what its change is seen; see `Table.stat`.

@@ -18,6 +18,7 @@ WORDS = {
     "contents": "other content",
     "labels": "other label",
     "splits": "other split",
+    "weights": "other weight",
 }
 
 

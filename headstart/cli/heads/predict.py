@@ -152,7 +152,8 @@ def _predicted(head: Head, predictions: Predictions, trust: str, top: int | None
     found.tops = top or 0
     columns, cells_of = SHOWN[predictions.says] if top is None else likeliest(top)
     if predictions.has_sets:
-        columns, cells_of = (*columns, "one of"), with_set(cells_of)
+        what = "one of" if head.record.classes else "interval"
+        columns, cells_of = (*columns, what), with_set(cells_of)
     if predictions.has_novelty:
         columns, cells_of = (*columns, ">novelty"), with_novelty(cells_of)
     if predictions.has_splits:
@@ -206,8 +207,8 @@ def a_row_each(cells: tuple[Any, ...]) -> list[tuple[Any, ...]]:
 
 
 def with_set(cells_of: Callable[[Any], tuple[Any, ...]]) -> Callable[[Any], tuple[Any, ...]]:
-    """Cells with those of the classes of which one is right."""
-    return lambda one: (*cells_of(one), ", ".join(map(str, one.likely)))
+    """Cells with those of the classes of which one is right, or of intervals."""
+    return lambda one: (*cells_of(one), one.unsure_text)
 
 
 def with_novelty(cells_of: Callable[[Any], tuple[Any, ...]]) -> Callable[[Any], tuple[Any, ...]]:

@@ -51,16 +51,16 @@ def add(
     progress: Progress = silent,
     **options: Any,
 ) -> DatasetDetails:
-    """See `Datasets.add`; the option `usual_split` is how samples are split where neither `split`
-    nor the source says it, of a dataset that is new."""
+    """See `Datasets.add`, whose `weights` is among the options; `usual_split` is how samples are
+    split where neither `split` nor the source says it, of a dataset that is new."""
     check_name(name, "dataset", source)
-    usual_split = options.pop(sources.USUAL, None)
+    usual_split, weights = options.pop(sources.USUAL, None), options.pop("weights", None)
     split, seed = sources.spelled(split), sources.checked_seed(seed)
     windows, options = sources.window_options(options)
     windows = with_tokenizer(context, windows)
     asked_for = options | sources.checked_on_error(on_error)
     contents, known = Contents(context.config.contents), partial(fetched_from, context)
-    kept = sources.kept_in(contents, source, kind, asked_for, known)
+    kept = sources.kept_in(contents, source, kind, asked_for, known, weights)
     if kept is not None:
         source, kind, options = kept.path, kept.kind, {**options, **kept.options}
     chosen, place = sources.kind_of(source, kind), sources.located(source)

@@ -194,7 +194,7 @@ def _suspect_numbers(
         )
     features, samples = _told(features, samples)
     labelled = labelled_rows(samples, len(samples), trying.seed, SPLITS, task)
-    part = Part(features, labelled.targets, None, labelled.group_numbers)
+    part = Part(features, labelled.targets, labelled.weights, labelled.group_numbers)
     task.check(part, [])
     folds = folds_of(labelled, trying)
     how: dict[str, Any] = {"seed": trying.seed, "progress": _advanced(progress, len(folds))}
@@ -220,7 +220,7 @@ def _suspects(
     labelled = labelled_rows(samples, len(samples), trying.seed, SPLITS)
     folds = folds_of(labelled, trying)
     advance = _advanced(progress, len(STRENGTHS) * len(folds))
-    part = Part(features, labelled.targets)
+    part = Part(features, labelled.targets, labelled.weights)
     tried = cross([Linear(STRENGTHS)], part, folds, seed=trying.seed, progress=advance)
     best = min(tried, key=lambda one: one.log_loss)
     wrong = find_wrong_labels(best.probabilities, labelled.targets)

@@ -71,6 +71,7 @@ class Changes(Showable):
         contents: ids with another content.
         labels: ids with another label.
         splits: ids in another split.
+        weights: ids that count for another number of samples.
     """
 
     dataset: str
@@ -83,9 +84,10 @@ class Changes(Showable):
     contents: Changed
     labels: Changed
     splits: Changed
+    weights: Changed
 
     def _line(self) -> str:
-        names = ("added", "removed", "moved", "contents", "labels", "splits")
+        names = ("added", "removed", "moved", "contents", "labels", "splits", "weights")
         counts = ", ".join(f"{getattr(self, name).count:,} {name}" for name in names)
         return f"{self.dataset!r}, {self.before[:12]} to {self.after[:12]}: {counts}"
 
@@ -168,6 +170,8 @@ def _compared(
     old = places[new].astype(np.int64)
     labels = [np.array([*one.labels, None], object)[:-1] for one in (before, after)]
     splits = before.split_codes[old], after.split_codes[new]
+    weights = before.weights, after.weights
+    is_reweighed = weights[0][old] != weights[1][new]
     ids, was = after.ids, before.ids
 
     def named(rows: np.ndarray, values: tuple[list[Any], list[Any]] | None = None) -> Changed:
@@ -202,6 +206,7 @@ def _compared(
         contents=named(np.flatnonzero(is_other)),
         labels=named(np.flatnonzero(_differ(labels[0][old], labels[1][new])), _lists(*labels)),
         splits=named(np.flatnonzero(splits[0] != splits[1]), (before.splits, after.splits)),
+        weights=named(np.flatnonzero(is_reweighed), (weights[0].tolist(), weights[1].tolist())),
     )
 
 

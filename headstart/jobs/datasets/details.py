@@ -78,6 +78,15 @@ class DatasetDetails(Showable):
         """Samples in each split."""
         return self.manifest.columns.split_counts
 
+    @cached_property
+    def weights(self) -> dict[str, float] | None:
+        """For how many samples each counts where heads are trained, the `least` and the `largest`;
+        None where nothing is said of it."""
+        columns = self.manifest.columns
+        if not columns.has_weights:
+            return None
+        return {"least": float(columns.weights.min()), "largest": float(columns.weights.max())}
+
     @property
     def windows_of(self) -> int | None:
         """How many long samples its samples are windows of; None where they are none."""
@@ -114,6 +123,7 @@ class DatasetDetails(Showable):
         return {
             **self.dataset.to_json(),
             "split": self.split,
+            "weights": self.weights,
             "windows_of": self.windows_of,
             "own_splits": self.dataset.options.get("own_splits"),
             "splits": self.splits,

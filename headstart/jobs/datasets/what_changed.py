@@ -41,14 +41,17 @@ def tell_of_changes(name: str, previous: Manifest, manifest: Manifest) -> None:
 
 
 def _stay_and_changed(before: SampleColumns, after: SampleColumns) -> tuple[int, int]:
-    """How many samples have an id of before, and how many of those another content or label."""
+    """How many samples have an id of before, and how many of those another content, label or
+    weight."""
     known = IdFinder(before)
     digests, labels, stay, changed = before.digests, np.array(before.labels, object), 0, 0
+    weights = before.weights
     for block in after.blocks():
         rows = known.find(block.ids)
         there = np.flatnonzero(rows != ABSENT)
         own = rows[there]
         is_other = (digests[own] != block.digests[there]).any(axis=-1)
         is_other |= labels[own] != np.array(block.labels, object)[there]
+        is_other |= weights[own] != block.weights[there]
         stay, changed = stay + len(there), changed + int(is_other.sum())
     return stay, changed

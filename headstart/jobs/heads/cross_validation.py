@@ -190,9 +190,9 @@ class Candidate:
 
     @property
     def rows(self) -> Part:
-        """The features with class numbers and groups."""
-        labelled = self.labelled
-        return Part(self.features, labelled.targets, None, labelled.group_numbers, self.tokens)
+        """The features with class numbers, weights and groups."""
+        told, numbers = self.labelled, self.labelled.group_numbers
+        return Part(self.features, told.targets, told.weights, numbers, self.tokens)
 
 
 def folds_of(labelled: Labelled, trying: CrossValidation) -> list[Fold]:

@@ -28,7 +28,7 @@ from headstart.jobs.heads.verdict import start_text, verdict_lines
 from headstart.registry.entities import Head as HeadRecord
 from headstart.registry.entities import Run
 from headstart.registry.names import check_name
-from headstart.trained_head import TrainedHead
+from headstart.trained_head import SAMPLE_WEIGHTS, TrainedHead
 from headstart.values.showable import Showable
 
 
@@ -165,6 +165,7 @@ def _record(head: TrainedHead, tuning: Tuning, settings: FineTuning, name: str) 
         "best_epoch": tuning.course.best_epoch,
         "history": tuning.course.history,
         "seconds": tuning.seconds,
+        **{key: record.settings[key] for key in (SAMPLE_WEIGHTS,) if key in record.settings},
         "validation": _short(tuning.result["validation"]),
         **scores,
     }

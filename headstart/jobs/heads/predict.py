@@ -20,6 +20,7 @@ from headstart.heads.evaluation.by_sample import Gathering
 from headstart.heads.evaluation.provenance import trust_text
 from headstart.jobs.heads.care.conformal import Unsure
 from headstart.jobs.heads.care.novelty import Novelty
+from headstart.jobs.heads.care.number_intervals import UnsureNumbers
 from headstart.jobs.heads.combined.feature_rows import Begun, FeatureRows, Part
 from headstart.jobs.heads.predicted import Predicted, Prediction
 from headstart.jobs.raw_samples import HINT, Taker
@@ -76,7 +77,7 @@ class Predictions(Showable):
         samples: Any,
         on_error: str = "fail",
         root: str | Path | None = None,
-        unsure: Unsure | None = None,
+        unsure: Unsure | UnsureNumbers | None = None,
         novelty: Novelty | None = None,
         tta: int = 0,
     ) -> None:
@@ -218,7 +219,7 @@ class Predictions(Showable):
             ) from error
 
 
-def check_views(head: TrainedHead, tta: int, unsure: Unsure | None) -> None:
+def check_views(head: TrainedHead, tta: int, unsure: Unsure | UnsureNumbers | None) -> None:
     """See that a head can be asked about augmented views.
 
     Raises:

@@ -41,6 +41,13 @@ def names_of(classes: Sequence[Label], outputs: int) -> list[str]:
     return ["value"] if outputs == 1 else [f"value_{number + 1}" for number in range(outputs)]
 
 
+def names_of_ends(outputs: int) -> list[str]:
+    """What the columns of the ends of intervals are called: `low`, `high`, `low_1`, `high_1`."""
+    if outputs == 1:
+        return ["low", "high"]
+    return [f"{end}_{number + 1}" for number in range(outputs) for end in ("low", "high")]
+
+
 @dataclass(frozen=True)
 class Prediction(Showable):
     """What a head says of one sample: a file, or `FILE[ROW]` of an array.
@@ -58,6 +65,8 @@ class Prediction(Showable):
         split: of a sample of the dataset that the head was trained on: what is said of one of
             `train` was learned.
         likely: the classes of which one is right, the likeliest first, where sets were asked for.
+        intervals: of each number that is said the ends of its interval, where those were asked for;
+            None where too few samples told how wide it is.
         novelty: share of samples like those that the head knows that lie nearer to them, where that
             was asked for: near 1 of what is unlike all of them.
     """
@@ -69,6 +78,7 @@ class Prediction(Showable):
     classes: tuple[Label, ...] = ()
     split: str | None = None
     likely: tuple[Label, ...] | None = None
+    intervals: tuple[tuple[float | None, float | None], ...] | None = None
     novelty: float | None = None
 
     @property
@@ -93,13 +103,25 @@ class Prediction(Showable):
         known |= {} if self.split is None else {"split": self.split}
         known |= {} if self.novelty is None else {"novelty": self.novelty}
         if not self.classes:
-            said = self.values.tolist()
-            return known | ({"value": said[0]} if len(said) == 1 else {"values": said})
+            said, ends = self.values.tolist(), self.intervals
+            if len(said) == 1:
+                return known | {"value": said[0], **({"interval": ends[0]} if ends else {})}
+            return known | {"values": said, **({"intervals": ends} if ends else {})}
         known["label"] = self.label
         if math.isnan(self.probability):
             return known | {"probabilities": self.by_class()}
         known["probability"] = self.probability
         return known if self.likely is None else known | {"set": list(self.likely)}
+
+    @property
+    def unsure_text(self) -> str:
+        """The classes of which one is right, or the intervals, in words; empty without."""
+        if self.intervals is None:
+            return ", ".join(map(str, self.likely or ()))
+        return ", ".join(
+            "any number" if low is None else f"{low:.6g} to {high:.6g}"
+            for low, high in self.intervals
+        )
 
     def top(self, count: int) -> list[tuple[Label, float]]:
         """The likeliest classes with their probabilities, the likeliest first.
@@ -193,7 +215,8 @@ class Predicted(Results[Prediction]):
         """A row a sample: its `name`; its `split`, where one is of a dataset; its `novelty`, where
         that was asked for; of a class `label`,
         `probability` and `p_CLASS`, the probability of each class, float32; of several labels the
-        same without `probability`; of a number `value`, of several `value_1` and so on."""
+        same without `probability`; of a number `value`, of several `value_1` and so on, with
+        `low` and `high`, or `low_1`, where intervals were asked for."""
         import pyarrow
 
         columns: dict[str, Any] = {"name": pyarrow.array(self.ids, pyarrow.string())}
@@ -206,11 +229,16 @@ class Predicted(Results[Prediction]):
         if self.says == CLASS:
             sure = [one.probability for one in self]
             columns["probability"] = pyarrow.array(sure, pyarrow.float32())
-        if self.has_sets:
+        if self.has_sets and self.says != NUMBERS:
             columns["set"] = pyarrow.array(
                 [[str(label) for label in one.likely or ()] for one in self]
             )
         outputs = self._outputs()
+        if self.has_sets and self.says == NUMBERS:
+            ends = np.array([one.intervals for one in self], np.float64)
+            ends = ends.reshape(len(self), 2 * self.outputs)
+            for place, name in enumerate(names_of_ends(self.outputs)):
+                columns[name] = pyarrow.array(ends[:, place], from_pandas=True)
         for place, name in enumerate(names_of(self.classes, self.outputs)):
             columns[name] = pyarrow.array(outputs[:, place])
         return pyarrow.table(columns)

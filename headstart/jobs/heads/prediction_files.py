@@ -12,7 +12,15 @@ from typing import Any, BinaryIO
 
 from headstart.errors import HeadError
 from headstart.jobs.heads.predict import Predictions
-from headstart.jobs.heads.predicted import CLASS, LABELS, NUMBERS, Prediction, Says, names_of
+from headstart.jobs.heads.predicted import (
+    CLASS,
+    LABELS,
+    NUMBERS,
+    Prediction,
+    Says,
+    names_of,
+    names_of_ends,
+)
 from headstart.progress import Progress, silent
 from headstart.storage.files import written_aside
 from headstart.storage.samples import BETWEEN
@@ -49,7 +57,8 @@ def write(predictions: Predictions, path: Path, progress: Progress = silent) -> 
     a `probability`: there is none of all together. Of a number there is `value`; of several columns
     `value_1` … in CSV, a list `values` in JSON lines and Parquet. Where sets of classes were asked
     for, `set` has them: with `|` between them in CSV, a list elsewhere; a `label` that is not known
-    is empty.
+    is empty. Where intervals of numbers were asked for, `interval` has the two ends, of several
+    `intervals`; in CSV `low` and `high`, of several `low_1` and so on.
 
     Returns:
         The number of rows.
@@ -75,9 +84,13 @@ def _csv(file: BinaryIO, head: Says) -> Iterator[Write]:
     writer = csv.writer(text)
     said = {CLASS: ["label", "probability"], LABELS: ["label"], NUMBERS: []}[head.says]
     split = ["split"] if head.has_splits else []
-    sets = ["set"] if head.has_sets else []
+    is_number = head.says == NUMBERS
+    sets = ["set"] if head.has_sets and not is_number else []
+    ends = names_of_ends(head.outputs) if head.has_sets and is_number else []
     far = ["novelty"] if head.has_novelty else []
-    writer.writerow(["name", *split, *far, *said, *sets, *names_of(head.classes, head.outputs)])
+    writer.writerow(
+        ["name", *split, *far, *said, *sets, *ends, *names_of(head.classes, head.outputs)]
+    )
 
     def add(one: Prediction) -> None:
         facts = one.to_json()
@@ -85,12 +98,19 @@ def _csv(file: BinaryIO, head: Says) -> Iterator[Write]:
         label = [facts["label"]] if "label" in facts else []
         known = [one.name, *([one.split] if split else [])]
         known += [f"{one.novelty:.6g}"] if far else []
-        likely = [BETWEEN.join(map(str, one.likely or ()))] if sets else []
+        likely = _ends(one) if ends else []
+        likely += [BETWEEN.join(map(str, one.likely or ()))] if sets else []
         writer.writerow([*known, *label, *sure, *likely, *(f"{n:.{DIGITS}g}" for n in one.outputs)])
 
     yield add
     text.flush()
     text.detach()
+
+
+def _ends(one: Prediction) -> list[str]:
+    """The ends of the intervals of a prediction; empty where there are none."""
+    flat = [end for pair in one.intervals or () for end in pair]
+    return ["" if end is None else f"{end:.{DIGITS}g}" for end in flat]
 
 
 @contextmanager
@@ -136,9 +156,12 @@ def _columns(head: Says) -> tuple[Any, Callable[[Prediction], dict[str, Any]]]:
     known = [("name", text), *([("split", text)] if head.has_splits else [])]
     known += [("novelty", pyarrow.float32())] if head.has_novelty else []
     if head.says == NUMBERS:
+        ends = pyarrow.list_(pyarrow.float64(), 2)
         if head.outputs == 1:
+            known += [("interval", ends)] if head.has_sets else []
             return pyarrow.schema([*known, ("value", pyarrow.float64())]), Prediction.to_json
-        return pyarrow.schema([*known, ("values", each)]), lambda one: {"values": one.values}
+        known += [("intervals", pyarrow.list_(ends))] if head.has_sets else []
+        return pyarrow.schema([*known, ("values", each)]), Prediction.to_json
     is_number = head.says == CLASS and all(isinstance(label, int) for label in head.classes)
     label = ("label", pyarrow.int64() if is_number else text)
     sure = [("probability", pyarrow.float32())] if head.says == CLASS else []

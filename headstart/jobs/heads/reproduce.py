@@ -93,6 +93,7 @@ def _train_again(head: TrainedHead) -> tuple[dict[str, Any], Iterable[np.ndarray
     kind = with_class_names(head.context, kind, features, head.task)
     grouped = [of_samples(one, head.windows.get("pooled")) for one in more]
     grouped = grouped if isinstance(head.task, MultiLabel) else [one.labelled() for one in grouped]
+    grouped = [one.unweighted() for one in grouped] if head.ignores_weights else grouped
     trained = train(features, kind, record.seed, head.task, grouped)
     tell_of_bounds(head.stack, trained.stack)
     return trained.metrics, arrays_of(trained.stack)

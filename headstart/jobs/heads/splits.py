@@ -12,7 +12,7 @@ from headstart.errors import HeadError
 from headstart.extractors.backbones.cuts import Cut
 from headstart.heads.evaluation.folds import held_out
 from headstart.heads.kind import Part
-from headstart.heads.labelled import groups_of, numbers_of
+from headstart.heads.labelled import groups_of, numbers_of, sample_weights
 from headstart.heads.models.finetune import FineTuning
 from headstart.heads.tasks import task_of
 from headstart.registry.entities import Backbone
@@ -116,7 +116,10 @@ def _part_of_rows(head: TrainedHead, chosen: list[tuple[FeatureView, np.ndarray]
     labels = [label for view, rows in chosen for label in view.samples.take(rows).labels]
     classes = head.record.classes
     targets = numbers_of(labels, classes)
-    weights = task_of(head.record.settings).weigh(targets, len(classes), classes)
+    own = None
+    if not head.ignores_weights:
+        own = sample_weights(*(view.samples.take(rows) for view, rows in chosen))
+    weights = task_of(head.record.settings).weigh(targets, len(classes), classes, own)
     units = units_of(*(view.samples.take(rows) for view, rows in chosen))
     groups = None if units is None else np.unique(units, return_inverse=True)[1]
     return Part(features.astype(np.float32, copy=False), targets, weights, groups)

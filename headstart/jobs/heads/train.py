@@ -27,7 +27,7 @@ from headstart.registry.entities import Head as HeadRecord
 from headstart.registry.entities import Run
 from headstart.registry.names import check_name
 from headstart.storage.views import FeatureView
-from headstart.trained_head import SUFFIX, TrainedHead
+from headstart.trained_head import IGNORED, SAMPLE_WEIGHTS, SUFFIX, TrainedHead
 from headstart.values.options import taken
 from headstart.values.showable import brief
 
@@ -108,7 +108,9 @@ def fit(
     if chosen is not None:
         refuse_lost_masks(context, [chosen], [origin.blocks])
     started = time.monotonic()
+    ignores = features.is_unweighted
     features = of_samples(features, windows)
+    told = {SAMPLE_WEIGHTS: IGNORED} if ignores else weights_told(features)
     several = isinstance(task, MultiLabel)  # of which none is an answer
     features = features if several else labelled_in(features)
     if chosen is not None:
@@ -122,9 +124,33 @@ def fit(
         origin.scales,
     )
     more = [of_samples(one, features.windows) for one in more]
+    more = [one.unweighted() for one in more] if ignores else more
     more = more if several else [one.labelled() for one in more]
     trained = fitted(features, chosen, seed, task, more)
+    trained = replace(trained, settings=trained.settings | told)
     return Fitted(context, name, features, trained, seed, started)
+
+
+def unweighted(view: FeatureView) -> FeatureView:
+    """A view, of whose samples all count alike.
+
+    Warns:
+        HeadstartWarning: they did before.
+    """
+    if view.samples.has_weights:
+        return view.unweighted()
+    warn("there are no weights of samples that could be ignored")
+    return view
+
+
+def weights_told(view: FeatureView) -> dict[str, Any]:
+    """What a head's settings have of the weights of the samples that it is trained on: the least
+    and the largest; nothing where there are none."""
+    train = view.samples.of_split("train")
+    if not view.samples.has_weights or not len(train):
+        return {}
+    weights = train.weights
+    return {SAMPLE_WEIGHTS: {"least": float(weights.min()), "largest": float(weights.max())}}
 
 
 def register(

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 from headstart.cached import features_of
 from headstart.context import Context
 from headstart.jobs.datasets.audit import audit
-from headstart.jobs.heads.cross_validation import CrossValidation
 from headstart.jobs.labels.kept_audit import told_of_audit
+from headstart.jobs.tasks.planned import trying_of
 from headstart.jobs.tasks.task import Outcome
 from headstart.progress import Progress
 
@@ -23,7 +23,7 @@ class AuditTask:
         dataset: its name.
         precision: in what they were computed.
         pictures: whether samples are also compared by how they look.
-        trying: of a `CrossValidation` what is not as it is without being named.
+        trying: as `told_of_trying` gives it.
     """
 
     kind: ClassVar[str] = "audit"
@@ -46,7 +46,7 @@ class AuditTask:
             self.features,
             self.dataset,
             precision=self.precision,
-            trying=CrossValidation(**self.trying),
+            trying=trying_of(self.trying),
             pictures=self.pictures,
             progress=progress,
         )

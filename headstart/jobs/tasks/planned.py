@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from headstart.context import Context
+from headstart.heads.tasks import task_of
 from headstart.jobs.heads.cross_validation import CrossValidation
 from headstart.registry.references import JOINED, parts_of
 
@@ -27,10 +29,17 @@ def _pinned(context: Context, part: str) -> str:
 
 
 def told_of_trying(trying: CrossValidation | None) -> dict[str, Any]:
-    """What of it is not as it would be without a word, for `CrossValidation(**told)`."""
-    usual = asdict(CrossValidation())
-    return {
-        key: value
-        for key, value in asdict(trying or CrossValidation()).items()
-        if value != usual[key]
+    """What of it is not as it would be without a word, for `trying_of`."""
+    trying, usual = trying or CrossValidation(), CrossValidation()
+    told = {
+        one.name: getattr(trying, one.name)
+        for one in fields(trying)
+        if getattr(trying, one.name) != getattr(usual, one.name)
     }
+    return told | ({"task": trying.task.describe()} if "task" in told else {})
+
+
+def trying_of(told: Mapping[str, Any]) -> CrossValidation:
+    """What `told_of_trying` gave."""
+    task = {"task": task_of(told["task"])} if "task" in told else {}
+    return CrossValidation(**{**told, **task})

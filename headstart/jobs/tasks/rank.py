@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 from headstart.cached import features_of_blocks
 from headstart.context import Context
 from headstart.jobs.datasets.rank import rank, with_each
-from headstart.jobs.heads.cross_validation import CrossValidation, Features, choose
+from headstart.jobs.heads.cross_validation import Features, choose
+from headstart.jobs.tasks.planned import trying_of
 from headstart.jobs.tasks.task import Outcome
 from headstart.progress import Progress
 from headstart.registry.references import label_of
@@ -23,7 +24,7 @@ class RankTask:
         dataset: its name.
         backbones: those that are ranked; all features that are cached of it without them.
         precision: in what they were computed.
-        trying: of a `CrossValidation` what is not as it is without being named.
+        trying: as `told_of_trying` gives it.
     """
 
     kind: ClassVar[str] = "rank"
@@ -49,6 +50,6 @@ class RankTask:
         return Features.of(self.dataset, tuple(self.backbones), self.precision)
 
     def run(self, context: Context, progress: Progress) -> Outcome:
-        trying = CrossValidation(**self.trying)
+        trying = trying_of(self.trying)
         found = rank(context, self._features, trying=trying, progress=progress)
         return Outcome({}, found.to_json())

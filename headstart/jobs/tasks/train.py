@@ -10,7 +10,7 @@ from headstart.context import Context
 from headstart.heads.kind import HeadKind
 from headstart.heads.kinds.every_kind import kind_of
 from headstart.heads.tasks import Task, task_of
-from headstart.jobs.heads.train import fit
+from headstart.jobs.heads.train import fit, unweighted
 from headstart.jobs.tasks.planned import pinned
 from headstart.jobs.tasks.task import Outcome
 from headstart.progress import Progress
@@ -32,6 +32,7 @@ class TrainTask:
         precision: in what the features were computed.
         views: augmented views that it is trained on as well.
         windows: what a sample is of its windows.
+        ignore_weights: whether all samples count alike.
         tags: of the head.
     """
 
@@ -45,6 +46,7 @@ class TrainTask:
     precision: str = "float32"
     views: int = 0
     windows: str | None = None
+    ignore_weights: bool = False
     tags: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -78,7 +80,7 @@ class TrainTask:
         fitted = fit(
             context,
             self.name,
-            view,
+            unweighted(view) if self.ignore_weights else view,
             kind_of(self.head["kind"], self.head) if self.head else None,
             seed=self.seed,
             task=task_of(self.task) if self.task else None,

@@ -21,6 +21,7 @@ KINDS = {
     "contents": "With another content",
     "labels": "With another label",
     "splits": "In another split",
+    "weights": "With another weight",
 }
 
 

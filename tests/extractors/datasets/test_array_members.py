@@ -113,7 +113,8 @@ def test_the_split_of_an_npz_is_used_and_weights_are_named(ws, tmp_path):
         split=["train", "Training", "eval", "dev"],
         sample_weight=np.ones(4),
     )
-    with pytest.warns(HeadstartWarning, match=r"not used: array 'sample_weight' \(weights.*\)$"):
+    named = r"not used: array 'sample_weight' \(--weight-column .*\)$"
+    with pytest.warns(HeadstartWarning, match=named):
         ws.datasets.add("d", tmp_path / "s.npz")
     assert [s.split for s in of(ws)] == ["train", "train", "test", "validation"]
 

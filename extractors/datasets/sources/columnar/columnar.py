@@ -189,6 +189,7 @@ class ColumnarSource:
             split=roles.split_of(row.about, row.where) or row.split,
             group=roles.group_of(row.about, row.where),
             digest=digest,
+            weight=roles.weight_of(row.about, row.where),
         )
 
     def _file(self, roles: Roles, row: _Row) -> str | None:

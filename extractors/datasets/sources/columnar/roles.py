@@ -35,6 +35,7 @@ from headstart.extractors.datasets.sources.tables.columns import (
     label_in,
     no_label_column,
     text_of,
+    weight_in,
 )
 from headstart.extractors.datasets.sources.tables.files import Row
 from headstart.extractors.datasets.sources.tables.values import (
@@ -58,7 +59,7 @@ class Roles:
     Attributes:
         values: what a sample is.
         labels: columns; several where each holds a label, or a number, of several.
-        id, split, group: columns; None where there is none.
+        id, split, group, weight: columns; None where there is none.
         is_numbered: whether rows are called by their numbers, whatever columns there are.
         declared: what the schema says besides types.
         read_rows: what reads labels that are rows of numbers; set once it is known what they are.
@@ -87,6 +88,7 @@ class Roles:
         said = self._find(options.get("split_column"), SPLIT_COLUMNS)
         self.split, self._idle = (None, said) if ignores_own(options) else (said, None)
         self.group = self._find(options.get("group_column"), ())
+        self.weight = self._find(options.get("weight_column"), ())
         self.read_rows: Callable[[Any, str], Label | None] | None = None
         self.values = self._choose_values(options)
         if is_labelled and not self.labels and options.get("label_column") is None:
@@ -116,7 +118,7 @@ class Roles:
     @property
     def about(self) -> list[str]:
         """The columns that say something of samples."""
-        named = (*self.labels, self.id, self.split, self.group)
+        named = (*self.labels, self.id, self.split, self.group, self.weight)
         return list(dict.fromkeys(name for name in named if name is not None))
 
     @property
@@ -158,6 +160,10 @@ class Roles:
     def group_of(self, row: Row, where: str) -> str | None:
         """What a row belongs to."""
         return cell_in(row, self.group, where) if self.group else None
+
+    def weight_of(self, row: Row, where: str) -> float | None:
+        """For how many samples a row counts."""
+        return weight_in(row, self.weight, where) if self.weight else None
 
     def _one_of_several(self, row: Row, column: str, where: str) -> Label:
         """What stands in one of several columns of labels; numbers with all their digits, as they

@@ -15,7 +15,11 @@ from headstart.extractors.datasets.labels import several_labels
 from headstart.extractors.datasets.rows import to_label
 from headstart.extractors.datasets.source import Option, Options
 from headstart.extractors.datasets.sources.shards.examples import BYTES, FLOAT, INT64, Values
-from headstart.extractors.datasets.sources.tables.columns import LABEL_COLUMNS, UNLABELLED
+from headstart.extractors.datasets.sources.tables.columns import (
+    LABEL_COLUMNS,
+    UNLABELLED,
+    weight_in,
+)
 from headstart.registry.names import nearest
 from headstart.storage.manifest import Label
 from headstart.storage.samples import BETWEEN
@@ -126,6 +130,7 @@ class Roles:
         label: the feature of the label; None if there is none.
         id: of ids, likewise.
         group: of groups, likewise.
+        weight: of what samples count, likewise.
         names: of classes, by number.
         is_places: whether the label is a row of zeros and ones, of which the places count.
     """
@@ -136,11 +141,12 @@ class Roles:
     group: str | None = None
     names: Sequence[str] = ()
     is_places: bool = False
+    weight: str | None = None
 
     @property
     def used(self) -> set[str | None]:
         """Features that something is taken from."""
-        return {*self.contents, self.label, self.id, self.group}
+        return {*self.contents, self.label, self.id, self.group, self.weight}
 
     def raw_of(self, features: Mapping[str, Values], where: str) -> Any:
         """A sample's raw content; see `Feature.raw`."""
@@ -172,6 +178,17 @@ class Roles:
         if any(BETWEEN in str(one) for one in labels):
             raise DatasetError(f"{at} holds {BETWEEN!r}, which stands between labels", hint=OR_SKIP)
         return BETWEEN.join(str(one) for one in labels)
+
+    def weight_of(self, features: Mapping[str, Values], where: str) -> float | None:
+        """For how many samples a sample counts.
+
+        Raises:
+            DatasetError: it says no finite number above 0.
+        """
+        if self.weight is None:
+            return None
+        text = text_in(features, self.weight, where)
+        return weight_in({self.weight: text}, self.weight, where)
 
     def _named(self, value: Any, where: str) -> Label:
         if not self.names or not isinstance(value, int):
@@ -221,13 +238,14 @@ def roles_for(
     given = options.get("label_column")
     id_ = _said(options.get("id_column"), [*names, *some], source)
     group = _said(options.get("group_column"), [*names, *some], source)
+    weight = _said(options.get("weight_column"), [*names, *some], source)
     if given == UNLABELLED:
         label = None
     elif given is not None:
         label = _said(given, [*names, *some], source)
     else:
         label = next((name for name in LABELS if name in names and _is_full(some, name)), None)
-    left = [name for name in names if name not in (label, id_, group)]
+    left = [name for name in names if name not in (label, id_, group, weight)]
     if not declared:
         contents = {name: Feature(BYTES) for name in CONTENTS if name in left}
         contents = dict([*contents.items()][:1])
@@ -241,7 +259,7 @@ def roles_for(
                 hint=f"Say --label-column NAME; --label-column {UNLABELLED} if there is none.",
             )
     is_places = label is not None and label in declared and declared[label].shape is not None
-    return Roles(contents, label, id_, group, is_places=is_places)
+    return Roles(contents, label, id_, group, is_places=is_places, weight=weight)
 
 
 def _is_full(some: Mapping[str, Values], name: str) -> bool:

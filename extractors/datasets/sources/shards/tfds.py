@@ -18,6 +18,7 @@ from headstart.extractors.datasets.options import (
     GROUP_PATTERN,
     ID_COLUMN,
     LABEL_COLUMN,
+    WEIGHT_COLUMN,
 )
 from headstart.extractors.datasets.rows import find_split
 from headstart.extractors.datasets.shard_names import stamp_of
@@ -67,6 +68,7 @@ class TfdsSource(TFRecordSource):
         ID_COLUMN,
         GROUP_COLUMN,
         GROUP_PATTERN,
+        WEIGHT_COLUMN,
         DATA_DIR,
     )
 

@@ -148,9 +148,10 @@ def roles_in(
     label = _label(leaves, supervised, options.get("label_column"), source)
     id_ = _known(options.get("id_column"), known, source)
     group = _known(options.get("group_column"), known, source)
+    weight = _known(options.get("weight_column"), known, source)
     content = _content(leaves, supervised, options.get("member"), label, source)
     names = leaves[label].feature.names if label else ()
-    return Roles({content: leaves[content].feature}, label, id_, group, names)
+    return Roles({content: leaves[content].feature}, label, id_, group, names, weight=weight)
 
 
 def _label(

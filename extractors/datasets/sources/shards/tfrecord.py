@@ -16,6 +16,7 @@ from headstart.extractors.datasets.options import (
     GROUP_PATTERN,
     ID_COLUMN,
     LABEL_COLUMN,
+    WEIGHT_COLUMN,
 )
 from headstart.extractors.datasets.rows import Skipping
 from headstart.extractors.datasets.shard_names import RECORDS, holds
@@ -64,6 +65,7 @@ class TFRecordSource:
         ID_COLUMN,
         GROUP_COLUMN,
         GROUP_PATTERN,
+        WEIGHT_COLUMN,
     )
     splits_may_move: ClassVar[bool] = True
 
@@ -137,6 +139,7 @@ class TFRecordSource:
             split=shard.split,
             group=text_in(features, roles.group, where) if roles.group else None,
             digest=digest_of(roles.raw_of(features, where)),
+            weight=roles.weight_of(features, where),
         )
         left.update(name for name in features if name not in roles.used)
         return entry

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from headstart.errors import DatasetError
 from headstart.extractors.datasets.source import Options
 from headstart.extractors.datasets.sources.tables.files import Row
 from headstart.registry.names import nearest
-from headstart.storage.samples import BETWEEN
+from headstart.storage.samples import BETWEEN, is_weight
 
 TEXT_COLUMNS = ("text", "sentence", "content", "body", "review", "document", "comment")
 SPLIT_COLUMNS = ("split",)
@@ -143,6 +143,21 @@ def number_in(row: Row, column: str, where: str) -> float:
             hint=f"Fix or remove the row, {OR_SKIP}.",
         )
     return float(row[column])
+
+
+def weight_in(row: Row, column: str, where: str) -> float:
+    """For how many samples a row counts, as its cell says.
+
+    Raises:
+        DatasetError: it says no finite number above 0.
+    """
+    weight = float(row[column]) if is_number(row.get(column)) else None
+    if not is_weight(weight):
+        raise DatasetError(
+            f"{where}: {column} is {row.get(column)!r}, not a positive finite number",
+            hint=f"Fix or remove the row, {OR_SKIP}.",
+        )
+    return cast(float, weight)
 
 
 def cell_in(row: Row, column: str, where: str) -> str:

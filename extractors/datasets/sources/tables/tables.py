@@ -34,6 +34,7 @@ from headstart.extractors.datasets.sources.tables.columns import (
     number_in,
     other_delimiter,
     text_of,
+    weight_in,
 )
 from headstart.extractors.datasets.sources.tables.files import Placed, Row, TableFile
 from headstart.extractors.datasets.sources.tables.values import (
@@ -62,6 +63,7 @@ class TableRow:
     split: str | None
     content: Row
     group: str | None = None
+    weight: float | None = None
 
 
 class Table:
@@ -98,6 +100,7 @@ class Table:
         said = find_column(source, columns, options.get("split_column"), SPLIT_COLUMNS)
         self._split, self._idle = (None, said) if ignores_own(options) else (said, None)
         self._group = find_column(source, columns, options.get("group_column"), ())
+        self._weight = find_column(source, columns, options.get("weight_column"), ())
         self.values = self._choose_values(columns, options)
         if is_labelled and not self._labels and options.get("label_column") is None:
             self._check_unlabelled(options)
@@ -145,6 +148,7 @@ class Table:
             split=checked_split(text_of(row.get(self._split)), where) if self._split else None,
             content=row,
             group=cell_in(row, self._group, where) if self._group else None,
+            weight=weight_in(row, self._weight, where) if self._weight else None,
         )
 
     def place(self, row: TableRow) -> str:
@@ -211,7 +215,7 @@ class Table:
 
     @property
     def _roles(self) -> tuple[str | None, ...]:
-        return (*self._labels, self._id, self._split, self._group)
+        return (*self._labels, self._id, self._split, self._group, self._weight)
 
     def _content(self, value: Value, row: Row, where: str) -> Any:
         if value.kind == "number":
@@ -367,6 +371,7 @@ def _entry(table: Table, found: tuple[int, ...], numbered: tuple[int, Placed]) -
     row = table.read(number, placed)
     if table.is_of_files:
         place = table.place(row)
-        return Entry(row.id, place, table.stat(row), row.label, row.split, row.group)
+        said = row.label, row.split, row.group, None, row.weight
+        return Entry(row.id, place, table.stat(row), *said)
     digest = digest_of(table.content(placed))
-    return Entry(row.id, number, found, row.label, row.split, row.group, digest)
+    return Entry(row.id, number, found, row.label, row.split, row.group, digest, row.weight)

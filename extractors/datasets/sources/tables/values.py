@@ -27,6 +27,7 @@ TABLE_OPTIONS = (
     known.SPLIT_COLUMN,
     known.GROUP_COLUMN,
     known.GROUP_PATTERN,
+    known.WEIGHT_COLUMN,
     known.ROOT,
     known.ID_COLUMN,
     known.STORE_OPTIONS,

@@ -17,7 +17,15 @@ from headstart.heads.evaluation.scores import share_interval_of
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.models.train import part_of
 from headstart.heads.origins import fit_near_zero
+from headstart.heads.regression import Regression
 from headstart.heads.tasks import Classification
+from headstart.jobs.heads.care.number_intervals import (
+    NumberIntervals,
+    UnsureNumbers,
+    check_level,
+    judging_split,
+    number_intervals,
+)
 from headstart.jobs.heads.predicted import Prediction
 from headstart.storage.manifest import Label
 from headstart.storage.views import FeatureView
@@ -101,37 +109,42 @@ class Unsure:
         return replace(one, likely=likely, label=None if is_rejected else one.label)
 
 
-def unsure_of(head: TrainedHead, how: str | None, level: float) -> Unsure | None:
+def unsure_of(head: TrainedHead, how: str | None, level: float) -> Unsure | UnsureNumbers | None:
     """What was asked for of samples of which a head is not sure.
 
     Raises:
-        HeadError: it is neither `reject` nor `set`, or see `conformal`.
+        HeadError: it is neither `reject` nor `set`, numbers are to be rejected, or see `conformal`.
     """
     if how is None:
         return None
     if how not in (REJECT, SET):
         raise HeadError(f"unsure is {how!r}", hint=f"Give {REJECT} or {SET}.")
+    if how == REJECT and isinstance(head.task, Regression):
+        raise HeadError(
+            f"head {head.record.name!r} gives numbers, of which none is rejected",
+            hint="--unsure set (unsure='set') gives each an interval.",
+        )
+    if isinstance(head.task, Regression):
+        return UnsureNumbers(number_intervals(head, level))
     return Unsure(conformal(head, level), how == REJECT)
 
 
-def conformal(head: TrainedHead, level: float = 0.9) -> Conformal:
+def sets_or_intervals(head: TrainedHead, level: float = 0.9) -> Conformal | NumberIntervals:
     """See `Head.conformal`."""
-    if not 0 < level < 1:
-        raise HeadError(f"level is {level}", hint="Give a share above 0 and below 1, such as 0.9.")
+    of_numbers = isinstance(head.task, Regression)
+    return number_intervals(head, level) if of_numbers else conformal(head, level)
+
+
+def conformal(head: TrainedHead, level: float = 0.9) -> Conformal:
+    """As `Head.conformal`, of a head that says one class a sample."""
+    check_level(level)
     if not isinstance(head.task, Classification):
         raise HeadError(
             f"head {head.record.name!r} is for {head.task.name}",
-            hint="Sets are of heads that say one class per sample.",
+            hint="Sets are of heads that say one class per sample, intervals of heads of numbers.",
         )
     view = head.features()
-    judging = view.split("validation")
-    if not len(judging):
-        raise HeadError(
-            f"dataset {head.record.dataset!r} has no validation split to calibrate sets on",
-            hint="Say in the source which samples of the train split are `validation` (a column, a "
-            "folder), refresh it and train the head again; `headstart dataset resplit` deals all "
-            "samples again, those of the test split too.",
-        )
+    judging = judging_split(head, view)
     of = BySample.of(judging)
     outputs = of.mean(_said(head, view, judging))
     targets = of.first(head.task.read(judging.labels, head.record.classes))

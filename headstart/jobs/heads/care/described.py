@@ -26,7 +26,7 @@ from headstart.heads.kinds.words import fitted_words, given_words
 from headstart.heads.regression import Regression
 from headstart.jobs.heads.looks import looks_of
 from headstart.registry.entities import Head as HeadRecord
-from headstart.trained_head import TrainedHead
+from headstart.trained_head import IGNORED, SAMPLE_WEIGHTS, TrainedHead
 
 Row = tuple[str, str | int | None]
 VOID = (
@@ -52,6 +52,7 @@ def lines_of(head: TrainedHead) -> list[Row]:
         ("task", task_text(head)),
         *scores(record),
         *of_each(metrics.get("of_each", ())),
+        *[("weights", line) for line in [weights_text(record.settings)] if line],
         *[("windows", windows_text(one)) for one in [record.settings.get("windows")] if one],
         ("held out", held_out_text(metrics)),
         ("looks", looks.to_text()),
@@ -109,6 +110,17 @@ def windows_text(windows: Mapping[str, Any]) -> str:
     pooled = windows.get("pooled")
     made = "each by itself, scored together" if pooled == "each" else f"their {pooled} is a sample"
     return f"{cut}; {made}" if cut else made
+
+
+def weights_text(settings: Mapping[str, Any]) -> str:
+    """Whether the samples' weights were used, in words; empty where the dataset has none."""
+    told = settings.get(SAMPLE_WEIGHTS)
+    if told is None:
+        return ""
+    if told == IGNORED:
+        return "of samples: ignored"
+    least, largest = told["least"], told["largest"]
+    return f"of samples: {least:g} to {largest:g} in training; scores count all samples alike"
 
 
 def _at_end(kind: str, settings: Mapping[str, Any]) -> str | None:

@@ -26,7 +26,7 @@ from headstart.heads.tasks import Classification
 from headstart.heads.trials.by_task import is_plain
 from headstart.jobs.heads.combined.kept_trials import Tried, tried_again
 from headstart.jobs.heads.sweep import Sweep
-from headstart.jobs.heads.train import register
+from headstart.jobs.heads.train import register, weights_told
 from headstart.origins.blocks import Block, Blocks
 from headstart.origins.of_head import blocks_of_members, member_features
 from headstart.progress import Progress, silent
@@ -169,7 +169,7 @@ def fit_members(
     view = view_of(context, dataset, chosen, windows)
     trained = fitted(context, view, dataset, chosen, seed, windows, progress)
     progress(len(chosen), len(chosen))
-    settings = trained.settings | told
+    settings = trained.settings | told | weights_told(view)
     made = Trained(trained.stack, trained.kind, trained.metrics, settings)
     return register(context, name, view, made, seed, started)
 
