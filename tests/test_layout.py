@@ -110,6 +110,7 @@ def test_the_public_surface_is_what_all_says():
             "MLP",
             "SVM",
             "Attentive",
+            "Bagged",
             "Classification",
             "CrossValidation",
             "FeatureView",
