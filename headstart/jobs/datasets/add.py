@@ -253,7 +253,7 @@ def _tell_of_labels(place: str, labels: Sequence[Label | None], split: str) -> N
             f"{min(set(several) - without, default=BETWEEN)!r}{and_none}; "
             "`head train --task multi-label` takes each by itself"
         )
-    elif sources.are_numbers(known):
+    elif sources.are_numbers(labels):
         several = any(isinstance(label, str) and BETWEEN in label for label in known)
         what = "several numbers per sample" if several else "numbers"
         ends = range_of([one for one in known if one is not None], len(labels))

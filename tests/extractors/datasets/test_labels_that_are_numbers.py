@@ -1,5 +1,7 @@
 """Labels that are numbers are told as numbers, with their range."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,9 @@ from headstart.values.quantities import range_of
         ([*map(str, range(30))], 40, (0.0, 29.0)),
         ([*map(str, range(30))], 60, None),
         ([*map(str, range(29))], 29, None),
+        ([f"{n}.0" for n in range(30)], 500, (0.0, 29.0)),
+        ([f"{n}.0" for n in range(30)], 600, None),  # classes, as pandas has them beside none
+        ([f"{n}.0" for n in range(29)], 29, None),
         (["1.5", "cat"], 4, None),
         (["nan", "1.5"], 4, None),
         (["1|2.5"], 4, None),
@@ -33,3 +38,35 @@ def test_a_dataset_of_numbers_says_their_range_and_what_learns_them(ws, run, tmp
     assert "headstart head train NAME BACKBONE ages --task regression" in ran.out
     assert f"numbers from 0 to {end}" in repr(ws.datasets.get("ages"))
     assert "numbers" in run("dataset", "list").out
+
+
+@pytest.fixture
+def ages(tmp_path):
+    """A table of 120 rows and 40 ages, such as `25.0`."""
+    path = tmp_path / "ages.csv"
+    rows = [f"word {n},{20 + n % 40}.0" for n in range(120)]
+    path.write_text("\n".join(["text,age", *rows]) + "\n")
+    return path
+
+
+def test_whole_numbers_with_a_point_are_dealt_out_by_chance_and_told_as_numbers(ws, run, ages):
+    ran = run("dataset", "add", "ages", ages, "--label-column", "age")
+    assert "labels are numbers from 20 to 59: `head train --task regression`" in ran.err
+    assert "class" not in ran.out and "warning" not in ran.err
+    assert ws.datasets.get("ages").options["deal"] == "hash"
+    assert "numbers from 20 to 59" in repr(ws.datasets.get("ages"))
+
+
+def test_such_a_dataset_that_was_dealt_out_by_class_stays_as_it_is(ws, ages):
+    """Those of before, and whoever says that the numbers are classes."""
+    ws.datasets.add("ages", ages, label_column="age", split="stratified")
+    before = {one.id: one.split for one in ws.datasets.manifest("ages").samples}
+    for options in ({}, {"split": None}):
+        old = ws.datasets.get("ages")
+        kept = {k: v for k, v in (old.options | options).items() if v is not None}
+        ws.context.datasets.update(replace(old, options=kept), old)
+        ages.write_text(ages.read_text() + "more,25.0\n")
+        ws.datasets.refresh("ages")
+        assert ws.datasets.get("ages").options["deal"] == "stratified"
+        after = {one.id: one.split for one in ws.datasets.manifest("ages").samples}
+        assert before.items() <= after.items()
