@@ -139,6 +139,13 @@ class Regression(Options, error=InvalidHeadSetting):
                     f"sample {sample.id!r} has the label {sample.label!r}, which is not a number",
                     hint="Fix it or leave it out.",
                 )
+            if any(abs(value) > LARGEST for value in values if value is not None):
+                sample = samples[place]
+                raise HeadError(
+                    f"sample {sample.id!r} has the label {sample.label!r}, and a head says "
+                    f"{LARGEST:.0e} at most",
+                    hint="Fix it, leave it out, or give numbers in another unit.",
+                )
             if first and first.label is not None and len(values) != len(_numbers(first.label)):
                 raise HeadError(
                     f"sample {samples[place].id!r} has {len(values)} numbers for a label, "

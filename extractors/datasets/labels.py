@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,31 @@ def have_fractions(labels: Iterable[Label | None]) -> bool:
 def are_classes(labels: Collection[Label | None]) -> bool:
     """Whether they are classes: every other sample shares its label with one before it."""
     known = Counter(label for label in labels if label is not None)
-    return bool(known) and 2 * len(known) <= known.total() and not are_numbers(labels)
+    if not known or 2 * len(known) > known.total() or are_numbers(labels):
+        return False
+    return not odd_among_numbers([*labels])
+
+
+ODD = 10
+"""Among labels that are numbers, at most one in so many is taken for a slip."""
+
+
+def odd_among_numbers(labels: Sequence[Label | None]) -> list[int]:
+    """The rows of labels that are no finite numbers, where nearly all others are numbers; none
+    where all are, or labels are classes."""
+    is_odd = {one: one is not None and not _is_finite(one) for one in set(labels)}
+    odd = [row for row, label in enumerate(labels) if is_odd[label]]
+    if not odd or ODD * len(odd) > len(labels):
+        return []
+    return odd if are_numbers([label for label in labels if not is_odd[label]]) else []
+
+
+def _is_finite(label: Label) -> bool:
+    try:
+        parts = [float(part) for part in str(label).split(BETWEEN)]
+    except ValueError:
+        return False
+    return all(map(math.isfinite, parts))
 
 
 def class_names(text: str, where: str) -> list[str]:

@@ -205,6 +205,13 @@ def test_numbers_that_float32_does_not_tell_apart_are_refused(check):
             check(numbers)
 
 
+@pytest.mark.parametrize("label", ["1e38", "0.5|-1e38"])
+def test_a_number_that_is_too_large_is_named_by_its_sample(label):
+    samples = [Sample(id_, "0" * 64, label, "train", "") for id_ in ("r6", "r7")]
+    with pytest.raises(HeadError, match=r"sample 'r6' has the label .* a head says 1e\+37 at most"):
+        Regression().find_classes(samples)
+
+
 def test_each_of_several_numbers_is_shown(ws, add, run):
     x, y = plane()
     ws.heads.train("h", add(x, y), task=hs.Regression())

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from headstart.extractors.datasets.labels import odd_among_numbers
 from headstart.values.quantities import range_of
 
 
@@ -70,3 +71,17 @@ def test_such_a_dataset_that_was_dealt_out_by_class_stays_as_it_is(ws, ages):
         assert ws.datasets.get("ages").options["deal"] == "stratified"
         after = {one.id: one.split for one in ws.datasets.manifest("ages").samples}
         assert before.items() <= after.items()
+
+
+@pytest.mark.parametrize("odd", ["1e400", "nan", "none"])
+def test_one_label_that_is_no_number_among_numbers_is_named(ws, run, ages, odd):
+    """It made classes of all others, without a word."""
+    ages.write_text(ages.read_text() + f"more,{odd}\n")
+    ran = run("dataset", "add", "ages", ages, "--label-column", "age")
+    assert f"120 labels are numbers, and of '120' ({odd!r}) none is: fix" in ran.err
+    assert ran.err.count("warning") == 1 and ws.datasets.get("ages").options["deal"] == "hash"
+
+
+def test_classes_of_which_one_is_a_word_are_classes():
+    assert odd_among_numbers([*map(str, range(9)), "other"] * 9) == []
+    assert odd_among_numbers(["0.5", *["cat"] * 9]) == []
