@@ -156,7 +156,7 @@ def weight_in(row: Row, column: str, where: str) -> float:
     Raises:
         DatasetError: it says no finite number above 0, or one that heads cannot compute with.
     """
-    given = row.get(column)
+    given: Any = row.get(column)
     is_python = isinstance(given, str) and ("_" in given or not given.isascii())  # as in 1_000
     weight = float(given) if is_number(given) and not is_python else None
     if not is_weight(weight):
