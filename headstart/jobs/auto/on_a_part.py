@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from headstart.heads.evaluation.best import worse_than_best
-from headstart.heads.evaluation.cross_validation import Crossed
 from headstart.heads.evaluation.outcomes import Outcomes
+from headstart.heads.trials.crossed import Crossed
 from headstart.jobs.auto.decision import INSTANT, Decision, side
 from headstart.jobs.auto.found import DEFAULT, SINGLE
 from headstart.jobs.heads.sweep import Trial
