@@ -85,7 +85,7 @@ def register(group: click.Group) -> None:
 def _attach(call: Call, name: str, output: Path, pixels: bool | None, labels: bool) -> Result:
     """Save trunk and head as one model, loaded again and checked on real samples."""
     head = call.open().heads.get(name)
-    made = head.attach_checked(output, pixels=pixels, labels=labels)
+    made = head.attach_checked(output, pixels=pixels, labels=labels, overwrite=True)
     line = (
         f"Saved {output}; it takes {made.takes}, "
         f"and reproduces the cached features' probabilities within {made.difference:.1g}."
@@ -121,7 +121,7 @@ def _finetune(
     dataset = workspace.context.datasets.get(head.record.dataset)  # a name, and no source
     extract_missing(workspace, reference, dataset, cut.precision, views, on_error=on_error)
     given = {key: value for key, value in options.items() if value is not None}
-    tuned = head.finetune(start, output, FineTuning(**given, views=views), new)
+    tuned = head.finetune(start, output, FineTuning(**given, views=views), new, overwrite=True)
     lines = [
         *tuned.verdict,
         f"Epochs were judged on {tuned.judged_on}.",

@@ -16,7 +16,7 @@ from headstart.heads.dense_stack import DenseStack
 from headstart.heads.evaluation.provenance import TUNED
 from headstart.heads.evaluation.scores import few_trained
 from headstart.heads.models.attach import TOLERANCES, attach, check_parity, predict
-from headstart.heads.models.export import format_of, write_checked
+from headstart.heads.models.export import check_free, format_of, write_checked
 from headstart.heads.models.finetune import FineTuning
 from headstart.heads.tasks import task_of
 from headstart.jobs.heads.description import Told, describe
@@ -111,11 +111,14 @@ def finetune(
     path: str | Path | None,
     settings: FineTuning | None,
     name: str | None,
+    *,
+    overwrite: bool = False,
 ) -> FineTuned:
     """See `Head.finetune`."""
     target = None if path is None else Path(path)
     if target is not None:
         format_of(target)
+        check_free(target, overwrite=overwrite)
     name = check_name(name or head.record.name, "head")
     chosen = settings or FineTuning()
     tuning = tune(head, start, chosen)
