@@ -33,7 +33,7 @@ from headstart.jobs.auto.entrants import (
     what_it_is,
 )
 from headstart.jobs.auto.found import DEFAULT, ENSEMBLE, Auto, Wanted
-from headstart.jobs.auto.on_a_part import decide_on_parts
+from headstart.jobs.auto.on_a_part import LATE, decide_on_parts
 from headstart.jobs.auto.opened import of_numbers
 from headstart.jobs.auto.pool import Pool
 from headstart.jobs.auto.search import Search
@@ -153,7 +153,9 @@ def _searched(
     sweep = keep(context, dataset.name, list(attempts.found), attempts.fitted, started, pool.trying)
     room = Room(attempts.last_fit_of, budget.left_for(FIT))
     decision = decide(sweep.trials, _default(sweep, search), room)
-    decision = decide_on_parts(decision, attempts.partials, sweep.trials, room.left)
+    decision = decide_on_parts(
+        decision, attempts.partials, sweep.trials, room.left + LATE * budget.seconds
+    )
     for what, why in decision.late:
         attempts.drop(what, why)
     return Ended(dataset, pool, attempts, sweep, decision, is_interrupted)
