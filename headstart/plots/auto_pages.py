@@ -107,7 +107,8 @@ def time_text(found: Auto) -> str:
     return (
         f"{found.seconds:,.1f} s of {found.budget:,.0f} s were taken: {features:,.1f} s by "
         f"features (loading and converting backbones included), {trials:,.1f} s by "
-        f"the fits of {heads:,} heads on folds, {rest:,.1f} s by reading, choosing, the last fit and its scores."
+        f"the fits of {heads:,} heads on folds, {rest:,.1f} s by "
+        f"reading, choosing, the last fit and its scores."
     )
 
 
