@@ -15,17 +15,17 @@ from sklearn.metrics import (
     mean_poisson_deviance,
     r2_score,
 )
+from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import headstart as hs
 from headstart.errors import HeadError
 from headstart.heads.evaluation.provenance import trust_text
-from headstart.heads.trials.objective import columns_of, objectives_of
+from headstart.heads.trials.objective import OBJECTIVES, columns_of, objectives_of
 from headstart.jobs.datasets.suspects import write_suspects
 from headstart.jobs.heads.care.described import lines_of
 from headstart.notices import HeadstartWarning
-from headstart.plots.reports import write_report
 from headstart.registry import listing
 
 STRENGTH, PENALTY = 0.1, 10.0
@@ -199,11 +199,6 @@ FOLDS = {
     "auto": lambda ws, name: ws.auto(name, "flat@as_it_is", minutes=1e-4, name="found"),
 }
 """Verbs that try heads on folds: of classes, where nobody says otherwise."""
-OF_HEADS = {
-    "finetune": lambda head, _place: head.finetune("as_it_is"),
-    "report": lambda head, place: write_report(head, place / "h.html"),
-    "learning curve": lambda head, _place: head.learning_curve(),
-}
 CLASSES = ("classification", "ordinal")
 
 
@@ -283,17 +278,31 @@ def test_wrong_numbers_are_found_and_taken_back_as_corrections(tasks, tmp_path):
         tasks.audit("flat@as_it_is", "counts", trying=trying("counts"))
 
 
-@pytest.mark.parametrize(
-    ("name", "verb"),
-    [
-        *(("ordinal", verb) for verb in ("finetune", "learning curve")),  # a report takes a minute
-        *((name, verb) for name in ("multi-label", "one number") for verb in OF_HEADS),
-    ],
-)
-def test_what_is_of_heads_of_one_class_says_so(tasks, tmp_path, name, verb):
-    head = tasks.heads.get(called(name))
-    if name == "ordinal" and verb == "learning curve":
-        assert OF_HEADS[verb](head, tmp_path)
-        return
+@pytest.mark.parametrize("name", ["multi-label", "two numbers", "counts"])
+def test_a_learning_curve_of_every_task_is_by_the_score_of_its_sweeps(tasks, name):
+    points = tasks.heads.get(called(name)).learning_curve(draws=5)
+    assert points[0].objective == objectives_of(TASKS[name][0])[0]
+    assert points[0].samples < points[-1].samples
+    worse, better = (points[0], points[-1])
+    if OBJECTIVES[points[0].objective].is_loss:
+        worse, better = better, worse
+    assert worse.score < better.score
+    for one in points:
+        assert one.interval[0] <= one.score <= one.interval[1]
+        assert one.score == pytest.approx(np.mean(one.draws), rel=0.02)
+
+
+def test_the_last_point_of_a_curve_is_what_scikit_learn_gives_on_these_folds(tasks):
+    points = tasks.heads.get("one-number").learning_curve()
+    view = tasks.features("flat@as_it_is", "one-number")
+    both = [view.split("train"), view.split("validation")]
+    x = np.concatenate([one.to_numpy() for one in both])
+    y = np.array([float(label) for one in both for label in one.labels])
+    said = cross_val_predict(plain(Ridge(PENALTY)), x, y, cv=KFold(5, shuffle=True, random_state=0))
+    assert points[-1].score == pytest.approx(r2_score(y, said), abs=0.05)
+
+
+@pytest.mark.parametrize("name", ["ordinal", "multi-label", "one number"])
+def test_what_is_of_heads_of_one_class_says_so(tasks, name):
     with pytest.raises(HeadError, match=f"is for {TASKS[name][0].name}"):
-        OF_HEADS[verb](head, tmp_path)
+        tasks.heads.get(called(name)).finetune("as_it_is")
