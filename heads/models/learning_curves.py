@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -102,8 +102,11 @@ class NothingLeftOut(HeadError):
     """There is no learning curve, as each sample is the only one of its class."""
 
 
+T = TypeVar("T", bound=Task)
+
+
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(Generic[T]):
     """How a head is fitted.
 
     Attributes:
@@ -114,7 +117,7 @@ class Recipe:
     """
 
     kind: HeadKind
-    task: Task
+    task: T
     classes: tuple[Label, ...]
     seed: int = 0
 
@@ -169,7 +172,11 @@ def learning_curve(
 
 
 def curve_of(
-    pool: Part, first: int, recipe: Recipe, draws: int = DRAWS, progress: Progress = silent
+    pool: Part,
+    first: int,
+    recipe: Recipe[Classification],
+    draws: int = DRAWS,
+    progress: Progress = silent,
 ) -> list[CurvePoint]:
     """As `learning_curve`, of rows whose `first` ones are of the train split, the others of the
     validation split."""
@@ -223,7 +230,9 @@ def in_proportion(targets: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.argsort(place, kind="stable")
 
 
-def _fitted(pool: Part, draw: _Draw, size: int, recipe: Recipe) -> tuple[DenseStack, Part]:
+def _fitted(
+    pool: Part, draw: _Draw, size: int, recipe: Recipe[Classification]
+) -> tuple[DenseStack, Part]:
     """A head of the first rows of a draw, and the part that it was trained on."""
     chosen = round(len(draw.validation) * size / len(draw.train))
     train, validation = (

@@ -87,12 +87,12 @@ def score_curve(
     both = view.split("train"), view.split("validation")
     own = sample_weights(*(one.samples for one in both))
     pool = replace(part_of(both, task, classes), weights=own)
-    recipe = Recipe(kind, task, tuple(classes), seed)
+    recipe = Recipe[Task](kind, task, tuple(classes), seed)
     return scores_of_pool(pool, len(parts["train"]), recipe, draws, progress)
 
 
 def scores_of_pool(
-    pool: Part, first: int, recipe: Recipe, draws: int = DRAWS, progress: Progress = silent
+    pool: Part, first: int, recipe: Recipe[Task], draws: int = DRAWS, progress: Progress = silent
 ) -> list[ScorePoint]:
     """As `score_curve`, of rows whose `first` ones are of the train split, the others of the
     validation split."""
@@ -109,7 +109,7 @@ def scores_of_pool(
     return points
 
 
-def _drawn(pool: Part, first: int, recipe: Recipe, repeats: int) -> list[_Draw]:
+def _drawn(pool: Part, first: int, recipe: Recipe[Task], repeats: int) -> list[_Draw]:
     groups, rng = groups_of(pool), np.random.default_rng(recipe.seed)
     names = [str(one) for one in groups.tolist()]
     folds = mixed_folds(len(pool), FOLDS, names, repeats=repeats, seed=recipe.seed)
@@ -123,7 +123,7 @@ def _drawn(pool: Part, first: int, recipe: Recipe, repeats: int) -> list[_Draw]:
     return found
 
 
-def _each_label_early(pool: Part, train: np.ndarray, recipe: Recipe) -> np.ndarray:
+def _each_label_early(pool: Part, train: np.ndarray, recipe: Recipe[Task]) -> np.ndarray:
     """The same rows, in which one with each label and one without it come first: a head of few
     samples cannot learn a label otherwise.
 
@@ -144,7 +144,7 @@ def _each_label_early(pool: Part, train: np.ndarray, recipe: Recipe) -> np.ndarr
     return np.concatenate([train[firsts], np.delete(train, firsts)])
 
 
-def _needed(pool: Part, draw: _Draw, recipe: Recipe) -> int:
+def _needed(pool: Part, draw: _Draw, recipe: Recipe[Task]) -> int:
     """The fewest first rows of a draw that a head can be fitted to."""
     targets = pool.targets[draw.train]
     differs = (targets != targets[0]).argmax(axis=0)
@@ -157,7 +157,7 @@ def _needed(pool: Part, draw: _Draw, recipe: Recipe) -> int:
     return int(differs.max()) + 1
 
 
-def _point(pool: Part, drawn: Sequence[_Draw], size: int, recipe: Recipe) -> ScorePoint:
+def _point(pool: Part, drawn: Sequence[_Draw], size: int, recipe: Recipe[Task]) -> ScorePoint:
     objective = objectives_of(recipe.task)[0]
     folds = [Fold(draw.train[:size], draw.asked) for draw in drawn]
     draws = draws_of(folds, len(pool))
@@ -188,7 +188,7 @@ def _point(pool: Part, drawn: Sequence[_Draw], size: int, recipe: Recipe) -> Sco
     )
 
 
-def _said_at_once(part: Part, said: np.ndarray, recipe: Recipe) -> OutOfFold:
+def _said_at_once(part: Part, said: np.ndarray, recipe: Recipe[Task]) -> OutOfFold:
     """What one head says of all rows of a part."""
     rows = np.arange(len(part))
     folds = [Fold(rows, rows)]

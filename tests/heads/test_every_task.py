@@ -22,11 +22,15 @@ from sklearn.preprocessing import StandardScaler
 import headstart as hs
 from headstart.errors import HeadError
 from headstart.heads.evaluation.provenance import trust_text
+from headstart.heads.models.score_curves import ScorePoint
 from headstart.heads.trials.objective import OBJECTIVES, columns_of, objectives_of
 from headstart.jobs.datasets.suspects import write_suspects
 from headstart.jobs.heads.care.described import lines_of
 from headstart.notices import HeadstartWarning
+from headstart.plots import maps, reports
+from headstart.plots.misses import of_labels, of_numbers
 from headstart.registry import listing
+from headstart.trained_head import Judged
 
 STRENGTH, PENALTY = 0.1, 10.0
 TASKS = {
@@ -300,6 +304,46 @@ def test_the_last_point_of_a_curve_is_what_scikit_learn_gives_on_these_folds(tas
     y = np.array([float(label) for one in both for label in one.labels])
     said = cross_val_predict(plain(Ridge(PENALTY)), x, y, cv=KFold(5, shuffle=True, random_state=0))
     assert points[-1].score == pytest.approx(r2_score(y, said), abs=0.05)
+
+
+CURVE = [ScorePoint(n, "r2", 0.9, 0.8, (0.7, 0.9), (0.7, 0.9), 40) for n in (10, 30)]
+REPORTS = {
+    "multi-label": ("Each label", "average precision (95 %)", "labels by chance"),
+    "two numbers": ("Each number", "How far it is off", "The largest misses", "predicted", "always the median"),
+}
+
+
+@pytest.mark.parametrize("name", list(REPORTS))
+def test_a_report_is_of_every_task(tasks, tmp_path, monkeypatch, name):
+    monkeypatch.setattr(hs.Head, "learning_curve", lambda _head: CURVE)
+    monkeypatch.setattr(maps, "coordinates_of", lambda rows, *_: (rows[:, :2], "two columns"))
+    head = tasks.heads.get(called(name))
+    page = reports.write_report(head, tmp_path / "h.html").read_text(encoding="utf-8")
+    score = objectives_of(TASKS[name][0])[0]
+    for one in (*REPORTS[name], f"<b>{head.metrics[score]:.3f}</b>", head.record.feature_key):
+        assert one in page
+    is_judged = name != "multi-label"
+    assert "confuses" not in page and page.count("<svg") == 2 + is_judged
+    assert ("Could not be looked for: labels are judged" in page) != is_judged
+
+
+def test_the_largest_misses_are_those_of_the_numbers_farthest_off(tasks):
+    head = tasks.heads.get("one-number")
+    judged = head.held_out()
+    found = of_numbers(judged, head.task, [])
+    off = np.abs(judged.probabilities - judged.targets)[:, 0]
+    assert found.rows == np.argsort(-off, kind="stable").tolist()
+    row = found.rows[0]
+    given, said = judged.targets[row, 0], judged.probabilities[row, 0]
+    assert found.captions[0] == f"{given:.4g}, predicted {said:.4g}"
+
+
+def test_the_surest_wrong_label_comes_first():
+    said = np.array([[0.9, 0.4], [0.6, 0.1], [0.2, 0.99], [0.1, 0.1]])
+    true = np.array([[1, 0], [0, 0], [0, 0], [1, 0]])
+    found = of_labels(Judged([], said, true, said.argmax(axis=1)), hs.MultiLabel(), ["a", "b"])
+    assert found.rows == [2, 3, 1]
+    assert found.captions[:2] == ["no label, guessed b (b 0.990)", "a, guessed none (a 0.100)"]
 
 
 @pytest.mark.parametrize("name", ["ordinal", "multi-label", "one number"])
