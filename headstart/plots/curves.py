@@ -22,7 +22,7 @@ def limits_of(points: Sequence[Point], objective: Objective) -> tuple[float | No
     ends = [end for point in points for end in (*point.interval, *point.draws)]
     if objective.is_loss:
         most = LARGEST_LOSS * median(point.score for point in points)
-        return None, most if max(ends) > most > 0 else None
+        return (objective.low, most) if max(ends) > most > 0 else (None, None)
     return (LEAST_R2 if min(ends) < LEAST_R2 else None), objective.high
 
 
@@ -33,7 +33,7 @@ def draw_learning_curve(points: Sequence[Point], title: str) -> Any:
     sizes = [point.samples for point in points]
     objective = OBJECTIVES[points[0].objective]
     low, high = limits_of(points, objective)
-    is_cut = low is not None or (objective.is_loss and high is not None)
+    is_cut = low is not None
     axes.plot(
         sizes,
         [point.train_score for point in points],

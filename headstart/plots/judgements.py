@@ -128,18 +128,18 @@ def _draw_precision(
     axes = plain_axes(made, place)
     axes.grid(visible=False)
     places = range(len(rows))
-    axes.barh(places, [found[row] or 0.0 for row in rows], color="C0", label="average precision")
-    axes.scatter(
-        shares[rows], places, color="black", marker="|", s=80, label="share of the samples: chance"
-    )
+    axes.barh(places, [found[row] or 0.0 for row in rows], color="C0", alpha=0.5)
+    axes.scatter(shares[rows], places, color="black", marker="|", s=80)
     if len(rows) <= NAMED_CLASSES:
         axes.set_yticks(places, [str(classes[row]) for row in rows], fontsize=7)
     else:
         axes.set_yticks([])
     axes.set_xlim(0, 1)
     axes.set_xlabel("average precision")
-    axes.set_title("labels that have held-out samples", fontsize=9, loc="left")
-    axes.legend(frameon=False, fontsize=8)
+    told = (
+        "of labels that have held-out samples; black: their share of the samples, which is chance"
+    )
+    axes.set_title(told, fontsize=9, loc="left")
 
 
 def _draw_confusion(

@@ -309,7 +309,7 @@ def test_the_last_point_of_a_curve_is_what_scikit_learn_gives_on_these_folds(tas
 CURVE = [ScorePoint(n, "r2", 0.9, 0.8, (0.7, 0.9), (0.7, 0.9), 40) for n in (10, 30)]
 REPORTS = {
     "multi-label": ("Each label", "average precision (95 %)", "labels by chance"),
-    "two numbers": ("Each number", "How far it is off", "The largest misses", "predicted", "always the median"),
+    "two numbers": ("Each number", "How far it is off", "The largest misses", "always the median"),
 }
 
 
