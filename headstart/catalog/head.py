@@ -16,6 +16,7 @@ from headstart.values.showable import Results
 if TYPE_CHECKING:  # a verb is imported by its method
     from headstart.heads.models.finetune import FineTuning
     from headstart.heads.models.learning_curves import CurvePoint
+    from headstart.heads.models.score_curves import ScorePoint
     from headstart.jobs.heads.attach import Attached
     from headstart.jobs.heads.care.conformal import Conformal
     from headstart.jobs.heads.care.evaluate import Evaluated
@@ -101,8 +102,11 @@ class Head(TrainedHead):
 
         return attach(self, path, pixels=pixels, labels=labels, overwrite=overwrite)
 
-    def learning_curve(self, progress: Progress = silent, *, draws: int = 5) -> Results[CurvePoint]:
-        """How good such a head is with fewer samples to train on; see `CurvePoint`.
+    def learning_curve(
+        self, progress: Progress = silent, *, draws: int = 5
+    ) -> Results[CurvePoint] | Results[ScorePoint]:
+        """How good such a head is with fewer samples to train on; see `CurvePoint`, and of numbers
+        and several labels `ScorePoint`: by R2, or the loss that is fitted.
 
         Train and validation split alone are used: each head is scored on a fifth of them that it
         has not seen, and the test split is not looked at.
@@ -112,7 +116,8 @@ class Head(TrainedHead):
             draws: heads a point, 2 or more, each trained on samples drawn anew.
 
         Raises:
-            HeadError: the dataset is not what it was then, or no sample can be left out.
+            HeadError: the dataset is not what it was then, or no sample can be left out; or it was
+                fine-tuned, is of several heads or of windows, or learns nothing of samples.
             FeaturesMissing: its features are not cached any more.
         """
         from headstart.jobs.heads.learning_curve import learning_curve
