@@ -200,7 +200,6 @@ FOLDS = {
 }
 """Verbs that try heads on folds: of classes, where nobody says otherwise."""
 OF_HEADS = {
-    "finetune": lambda head, _place: head.finetune("as_it_is"),
     "report": lambda head, place: write_report(head, place / "h.html"),
     "learning curve": lambda head, _place: head.learning_curve(),
 }
@@ -286,7 +285,7 @@ def test_wrong_numbers_are_found_and_taken_back_as_corrections(tasks, tmp_path):
 @pytest.mark.parametrize(
     ("name", "verb"),
     [
-        *(("ordinal", verb) for verb in ("finetune", "learning curve")),  # a report takes a minute
+        ("ordinal", "learning curve"),  # a report takes a minute
         *((name, verb) for name in ("multi-label", "one number") for verb in OF_HEADS),
     ],
 )
