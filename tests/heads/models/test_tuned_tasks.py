@@ -217,6 +217,7 @@ def test_a_head_of_numbers_is_judged_in_pairs_reproduced_and_attached(trained, t
     assert made.head.evaluate("number").metrics["r2"] == pytest.approx(made.metrics["r2"])
 
 
+@pytest.mark.slow
 def test_a_head_of_labels_is_judged_in_pairs_by_their_log_loss(trained, run, monkeypatch):
     head = trained("labels")
     monkeypatch.setenv("HEADSTART_HOME", str(head.context.config.root))
@@ -224,7 +225,7 @@ def test_a_head_of_labels_is_judged_in_pairs_by_their_log_loss(trained, run, mon
     told = " ".join(made.verdict)
     assert "samples fixed" in told and "all labels right" in told
     assert "its log loss is" in told and "than the start's" in told
-    assert "the strength" not in told and made.head.reproduce().agrees
+    assert made.head.reproduce().agrees
     shown = run("head", "finetune", "labels:1", "--from", "relu", "--as", "named", "--epochs", "1")
     assert shown.code == 0 and "all labels right" in shown.out and "macro F1" in shown.out
 
@@ -243,20 +244,21 @@ def test_weights_count_unless_the_head_ignores_them(zoo, trained, name):
     trained(name)
     task, kind = TASKS[name]
     view = zoo.features("net@features", name)
-    plain = zoo.heads.train("plain", view.unweighted(), kind, task=task)
-    tuned = [
-        zoo.heads.get(one).finetune("relu", None, STEPS, "w") for one in (f"{name}:1", "plain")
-    ]
+    plain = zoo.heads.train(f"plain-{name}", view.unweighted(), kind, task=task)
+    heads = zoo.heads.get(f"{name}:1"), plain
+    tuned = [head.finetune("relu", None, STEPS, f"tuned-{name}") for head in heads]
     assert tuned[1].head.ignores_weights and not tuned[0].head.ignores_weights
     assert tuned[0].history["loss"] != pytest.approx(tuned[1].history["loss"], rel=1e-2)
     assert plain.record.settings["sample_weights"] == "ignored"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["labels", "number"])
 def test_without_a_validation_split_a_fifth_is_held_out(zoo, trained, name):
     trained(name)
     file = zoo.config.root.parent / f"{name}.npz"
     given = dict(np.load(file))
+    del given["w"]
     given["split"] = np.where(given["split"] == "test", "test", "train")
     np.savez(file.with_name("held.npz"), **given)
     held = f"held-{name}"
