@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from headstart.cached import features_of
 from headstart.context import Context
+from headstart.heads.combined.bagged import Bagged
 from headstart.heads.kind import HeadKind
 from headstart.heads.kinds.every_kind import kind_of
 from headstart.heads.tasks import Task, task_of
@@ -60,7 +61,7 @@ class TrainTask:
         name: str,
         features: str,
         dataset: str,
-        head: HeadKind | None = None,
+        head: HeadKind | Bagged | None = None,
         task: Task | None = None,
         **more: Any,
     ) -> TrainTask:
