@@ -61,6 +61,7 @@ def test_a_tsv_is_read_too(ws, csv):
         (GOOD.replace("img/2.png,a", ",a"), "line 4: no path"),
         (GOOD.replace("label", "colour"), "has no label column; its columns are path, colour"),
         (GOOD.replace("path", "place"), "has no path or text column"),
+        ("x,z,who,label\n1,2,ann,a\n3,4,bob,b\n", "and who holds no numbers, as the other"),
         ("path,label\n", "lists no samples"),
         ("", "has no label column; its columns are none"),
         ("path,label,split\nimg/0.png,a,holdout\n", "line 2: split is 'holdout'"),

@@ -1,5 +1,6 @@
 """Heads for counts and quantiles, against scikit-learn's on the same rows."""
 
+import click
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -10,6 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from task_rows import part
 
 import headstart as hs
+from headstart.cli.heads import task_options
 from headstart.errors import HeadError
 from headstart.extractors.runtime import keras
 from headstart.heads import generalised
@@ -174,3 +176,11 @@ def test_what_cannot_be_is_refused(counts):
         Regression("absolute")
     with pytest.raises(HeadError, match=r"quantile is 0\.9, and the loss squared"):
         Regression(quantile=0.9)
+
+
+@pytest.mark.parametrize("loss", [None, "poisson"])
+def test_a_quantile_that_is_given_is_for_its_loss_even_if_it_is_the_default(loss):
+    given = {"separator": None, "order": None, "loss": loss, "quantile": 0.5}
+    with pytest.raises(click.UsageError, match="--quantile is for --loss quantile, and the loss"):
+        task_options.task_of("regression", **given)
+    assert task_options.task_of("regression", **given | {"loss": "quantile"}).quantile == 0.5

@@ -255,6 +255,14 @@ class Table:
         if numbers and numbers == others:
             return [Value("number", tuple(numbers))]
         self._check_numbers(others)
+        texts = [column for column in others if column not in numbers]
+        if numbers and 2 * len(texts) <= len(numbers):
+            raise DatasetError(
+                f"{self.source} has no path or text column, and {', '.join(texts)} "
+                f"hold{'s' if len(texts) == 1 else ''} no numbers, as the other columns do",
+                hint="Say what it is, such as --group-column or --id-column, or what a sample is "
+                "with --value number:COLUMN+COLUMN, which leaves it out.",
+            )
         raise DatasetError(
             f"{self.source} has no path or text column; its columns are "
             f"{', '.join(columns) or 'none'}",
