@@ -1,15 +1,18 @@
 """Rankings, audits and training that Python or the command line hands to workers."""
 
+import contextlib
 import shutil
+import threading
 import time
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 import headstart as hs
 import page_workspace as made
 from headstart.errors import Cancelled, FeaturesMissing, RegistryError
 from headstart.jobs.exploration import map as maps
-from headstart.jobs.exploration.interruption import broken_off_by
+from headstart.jobs.exploration.interruption import unless_ended
 from headstart.jobs.features.jobs import cancel
 from headstart.jobs.heads.cross_validation import CrossValidation
 from headstart.jobs.overview import overview
@@ -172,16 +175,52 @@ def test_a_map_that_is_cancelled_is_broken_off_in_the_middle(ws, monkeypatch):
 def test_what_is_not_to_end_is_left_alone_and_gives_what_it_gives(monkeypatch):
     monkeypatch.setattr("headstart.jobs.exploration.interruption.LOOK_SECONDS", 0.001)
     asked = []
-    with broken_off_by(lambda *_: asked.append(1)):
+
+    def three():
         while len(asked) < 3:
             time.sleep(0.001)
+        return len(asked)
+
+    assert unless_ended(lambda *_: asked.append(1), three) >= 3
+    with pytest.raises(ZeroDivisionError):
+        unless_ended(lambda *_: None, lambda: 1 / 0)
+
+
+@pytest.mark.parametrize("error", [Cancelled("closed"), OperationalError("closed", None, None)])
+def test_whatever_ends_a_computation_is_raised_where_it_is_waited_for(monkeypatch, error):
+    monkeypatch.setattr("headstart.jobs.exploration.interruption.LOOK_SECONDS", 0.001)
+    steps = []
 
     def ends(*_given):
-        raise Cancelled("the job was closed")
+        raise error
 
-    with pytest.raises(Cancelled, match="closed"), broken_off_by(ends):
+    def endless():
         while True:
+            steps.append(1)
             time.sleep(0.001)
+
+    with pytest.raises(type(error), match="closed"):
+        unless_ended(ends, endless)
+    count = len(steps)
+    time.sleep(0.05)
+    assert len(steps) == count  # it ended
+
+
+def test_what_is_broken_off_at_its_very_end_leaves_the_thread_that_waits_as_it_was(
+    monkeypatch, capfd
+):
+    monkeypatch.setattr("headstart.jobs.exploration.interruption.LOOK_SECONDS", 0.001)
+
+    def ends(*_given):
+        raise Cancelled("closed")
+
+    for wait in range(100):
+        with contextlib.suppress(Cancelled):
+            unless_ended(ends, lambda wait=wait: time.sleep(0.0009 + wait / 500_000))
+        for _ in range(100):  # nothing is raised here by now
+            time.sleep(0)
+    assert capfd.readouterr().err == ""
+    assert "headstart-computation" not in {one.name for one in threading.enumerate()}
 
 
 def test_a_task_that_is_cancelled_ends_at_the_next_step_of_a_fit(ws, monkeypatch):
