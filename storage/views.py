@@ -266,9 +266,9 @@ class FeatureView(Showable):
         return out
 
     def to_arrow(self) -> pyarrow.Table:
-        """All rows as a table: `id`, `label`, `split`, `group`, `weight` where any sample has one, and
-        `features`, a list of fixed length; a feature that is no vector lies flat, its shape is in
-        the schema's metadata."""
+        """All rows as a table: `id`, `label`, `split`, `group`, `weight` where any sample has one,
+        and `features`, a list of fixed length; a feature that is no vector lies flat, its shape is
+        in the schema's metadata."""
         return arrow_table(self)
 
     def to_pandas(self) -> pandas.DataFrame:
