@@ -20,8 +20,10 @@ from headstart.jobs.tasks.begin import begin
 from headstart.jobs.tasks.map import MapTask
 from headstart.jobs.tasks.rank import RankTask
 from headstart.jobs.tasks.task import plan_of
+from headstart.notices import HeadstartNote
 from headstart.progress import watching
 from headstart.registry import tables as t
+from headstart.registry.entities import Run
 from headstart.registry.jobs import key_of_task
 
 FEATURES = "net@top"
@@ -186,7 +188,21 @@ def test_what_is_not_to_end_is_left_alone_and_gives_what_it_gives(monkeypatch):
         unless_ended(lambda *_: None, lambda: 1 / 0)
 
 
-@pytest.mark.parametrize("error", [Cancelled("closed"), OperationalError("closed", None, None)])
+def test_a_head_is_never_there_without_the_tags_that_its_job_gives(ws, monkeypatch):
+    job = ws.jobs.train("mine", FEATURES, "pics", hs.Linear((0.5,)), tags={"team": "a"})
+
+    def dies(*_given, **_more):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("headstart.jobs.tasks.worker.TaskWorker._keep", dies)
+    with pytest.raises(KeyboardInterrupt):
+        ws.jobs.work(job.id)
+    assert ws.heads.get("mine").record.tags == {"team": "a"}
+
+
+@pytest.mark.parametrize(
+    "error", [Cancelled("closed"), OperationalError("", None, OSError("closed"))]
+)
 def test_whatever_ends_a_computation_is_raised_where_it_is_waited_for(monkeypatch, error):
     monkeypatch.setattr("headstart.jobs.exploration.interruption.LOOK_SECONDS", 0.001)
     steps = []
@@ -236,3 +252,15 @@ def test_a_task_that_is_cancelled_ends_at_the_next_step_of_a_fit(ws, monkeypatch
     monkeypatch.setattr("headstart.jobs.tasks.rank.rank", fitted)
     (work,) = ws.jobs.work()
     assert (work.state, work.error, steps) == ("cancelled", None, ["before"])
+
+
+def test_a_cost_that_has_the_start_of_a_run_in_it_is_told_as_such(ws):
+    short = {"computed": 20, "start_seconds": 3.0, "steady": {"samples": 0, "seconds": 0.0}}
+    ws.runs.add(Run("extract", "net:1@top", "pics", "done", short, 4.0, {}))
+    with pytest.warns(HeadstartNote, match=r"net@top includes the start of the extraction"):
+        (found,) = ws.rank("pics", FEATURES)
+    assert found.seconds == pytest.approx(0.2)
+    long = {"computed": 20, "start_seconds": 3.0, "steady": {"samples": 16, "seconds": 0.16}}
+    ws.runs.add(Run("extract", "net:1@top", "pics", "done", long, 4.0, {}))
+    (found,) = ws.rank("pics", FEATURES)
+    assert found.seconds == pytest.approx(0.01)
