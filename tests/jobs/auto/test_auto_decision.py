@@ -196,7 +196,16 @@ def test_what_was_tried_on_all_samples_is_not_asked_for_again(kept):
     assert decide_on_parts(decision, part, [*trials, again], 100.0) is decision
 
 
-def test_what_was_better_on_all_samples_stays(kept):
+def test_what_was_better_on_all_samples_stays_unless_a_part_shows_something_better(kept):
     decision, trials = kept
-    single = replace(decision, what="single")
-    assert decide_on_parts(single, partials(decision, 0.6, 0.9), trials, 100.0) is single
+    neighbours = replace(trials[0].crossed, settings={"kind": "neighbours"})
+    trial = replace(trials[0], crossed=neighbours)
+    single, tried = replace(decision, what="single", trial=trial), [*trials, trial]
+    near = partials(decision, 0.6, 0.71, 0.7)
+    assert decide_on_parts(single, near, tried, 100.0) is single
+    ensemble = replace(single, what="ensemble")
+    far = partials(decision, 0.6, 0.9, 0.7)
+    assert decide_on_parts(ensemble, far, tried, 100.0) is ensemble
+    found = decide_on_parts(single, far, tried, 100.0)
+    assert found.what == "single" and found.trial.crossed.settings["kind"] == "mlp"
+    assert "better than neighbours beyond chance, by 20.0 points" in found.why
