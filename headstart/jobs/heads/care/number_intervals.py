@@ -116,7 +116,7 @@ def judging_split(head: TrainedHead, view: FeatureView) -> FeatureView:
     judging = view.split("validation")
     if not len(judging):
         raise HeadError(
-            f"dataset {head.record.dataset!r} has no validation split to calibrate sets on",
+            f"dataset {head.record.dataset!r} has no validation split to calibrate on",
             hint="Say in the source which samples of the train split are `validation` (a column, a "
             "folder), refresh it and train the head again; `headstart dataset resplit` deals all "
             "samples again, those of the test split too.",
