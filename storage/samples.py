@@ -67,8 +67,9 @@ def place_of(text: str) -> float:
 
 def is_weight(value: object) -> bool:
     """Whether a sample can count so much: a finite number above 0."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and math.isfinite(value) and value > 0
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value) and value > 0
 
 
 def is_fraction(label: Label) -> bool:

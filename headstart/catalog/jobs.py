@@ -14,6 +14,7 @@ from headstart.values.showable import Results, Showable
 
 if TYPE_CHECKING:  # a verb is imported by its method
     from headstart.extractors.run.settings import Settings
+    from headstart.heads.combined.bagged import Bagged
     from headstart.heads.kind import HeadKind
     from headstart.heads.tasks import Task
     from headstart.jobs.features.executor import Starter
@@ -133,7 +134,7 @@ class Jobs(Showable):
         name: str,
         backbone: str | Backbone,
         dataset: str | Dataset,
-        kind: HeadKind | str | None = None,
+        kind: HeadKind | Bagged | str | None = None,
         *,
         seed: int = 0,
         task: Task | str | None = None,

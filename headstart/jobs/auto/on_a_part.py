@@ -19,7 +19,7 @@ from headstart.jobs.auto.found import DEFAULT, ENSEMBLE, SINGLE
 from headstart.jobs.heads.sweep import Trial
 from headstart.origins.blocks import Blocks
 
-LATE = 1.0
+LATE = 0.5
 """Share of the time that was given, by which the fit of such a head may end late."""
 
 
@@ -63,14 +63,32 @@ def decide_on_parts(
         return decision
     tried = {(one.blocks.name, one.crossed.settings["kind"]) for one in trials}
     chosen = decision.trial.blocks.name, decision.trial.crossed.settings["kind"]
+    may = _last_words(partials, trials)
     for size in sorted({one.rows for one in partials}, reverse=True):
         own = [one for one in partials if one.rows == size]
         base = [one for one in own if one.what == chosen]
-        others = [one for one in own if one.what not in tried and one.seconds <= max(left, INSTANT)]
+        others = [
+            one
+            for one in own
+            if any(one is last for last in may)
+            and one.what not in tried
+            and one.seconds <= max(left, INSTANT)
+        ]
         if base and others and worse_than_best(_accuracies([base[0], *others]))[0]:
             best = max(others, key=lambda one: one.crossed.accuracy)
             return _taken(decision, best, base[0])
     return decision
+
+
+def _last_words(partials: Sequence[Partial], trials: Sequence[Trial]) -> list[Partial]:
+    """Of each kind on some features what its largest part shows, as a smaller one may by luck show
+    more. Only of features that are computed for all samples, which are those of a trial."""
+    whole = {one.blocks.name for one in trials}
+    largest: dict[tuple[str, str], Partial] = {}
+    for one in partials:
+        if one.blocks.name in whole and one.rows > getattr(largest.get(one.what), "rows", 0):
+            largest[one.what] = one
+    return list(largest.values())
 
 
 def _accuracies(partials: Sequence[Partial]) -> list[Outcomes]:
