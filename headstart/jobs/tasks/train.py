@@ -98,13 +98,15 @@ class TrainTask:
         return Outcome({"head": f"{record.name}:{record.version}"})
 
 
-def _described(context: Context, head: HeadKind | None, features: str) -> dict[str, Any]:
+def _described(context: Context, head: HeadKind | Bagged | None, features: str) -> dict[str, Any]:
     """The kind and its settings, for `kind_of`: with the text backbone that it means now."""
     if head is None:
         return {}
     how = {"kind": head.kind, **head.describe()}
     parts = parts_of(features)
-    if not takes_class_names(head) or len(parts) > 1:  # `fit` refuses joined features
+    if (
+        isinstance(head, Bagged) or not takes_class_names(head) or len(parts) > 1
+    ):  # `fit` refuses joined features
         return how
     backbone, _ = context.resolve(parts[0])
     tower = get_text_tower(context, backbone, how["text_backbone"] or None)
