@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from headstart.cached import features_of
+from headstart.cached import features_of, unweighted
 from headstart.context import Context
 from headstart.heads.kind import HeadKind
 from headstart.heads.kinds.every_kind import kind_of
 from headstart.heads.tasks import Task, task_of
-from headstart.jobs.heads.train import fit, unweighted
+from headstart.jobs.heads.train import fit
 from headstart.jobs.tasks.planned import pinned
 from headstart.jobs.tasks.task import Outcome
 from headstart.progress import Progress
