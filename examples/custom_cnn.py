@@ -32,7 +32,7 @@ def main(folder: Path) -> dict[str, float]:
     features = ws.extract("network", "tiles")
     head = ws.heads.train("tiles", features, hs.Linear())
     print("held-out accuracy", head.metrics["accuracy"])
-    attached, attached_difference = head.attach_checked(folder / "classifier.keras")
+    attached, attached_difference = head.attach_checked(folder / "classifier.keras", overwrite=True)
 
     # The same by hand, for comparison.
     by_hand = keras.Model(model.inputs, model.get_layer("final_output").input)

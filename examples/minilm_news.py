@@ -38,7 +38,7 @@ def main(folder: Path) -> dict[str, float]:
     features = ws.extract(f"minilm@{CUT}", "news")
     head = ws.heads.train("news", features, hs.Linear())
     print("held-out accuracy", head.metrics["accuracy"])
-    attached, _ = head.attach_checked(folder / "classifier.keras")
+    attached, _ = head.attach_checked(folder / "classifier.keras", overwrite=True)
 
     # The attached model, from raw text, against the head on the cached features.
     pipeline = pipeline_of(ws.context, ws.backbones.get("minilm"))

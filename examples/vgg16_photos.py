@@ -43,7 +43,9 @@ def main(folder: Path, weights: str = "imagenet") -> dict[str, float]:
 
     # One model again: trunk and head.
     # It takes preprocessed pictures here, as the model by hand does.
-    attached, attached_difference = head.attach_checked(folder / "classifier.keras", pixels=False)
+    attached, attached_difference = head.attach_checked(
+        folder / "classifier.keras", pixels=False, overwrite=True
+    )
 
     # The same by hand, for comparison.
     by_hand = keras.Model(model.inputs, model.get_layer("predictions").input)

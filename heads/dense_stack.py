@@ -33,6 +33,8 @@ SHORTEST = 1e-12
 ROWS_AT_ONCE = 4096
 BYTES_AT_ONCE = 256 << 20
 """Of features that outputs are asked of; fewer rows than `ROWS_AT_ONCE`, if they are wide."""
+LAST_NAME = "head_probabilities"
+"""What the last layer is called in Keras, also where its outputs are numbers."""
 TOP = "top_"
 """Begins the activation that tells the largest of a row: the rest says how many."""
 
@@ -103,7 +105,7 @@ class DenseStack:
     def layer_names(self) -> list[str]:
         """What the layers are called in Keras."""
         inner = [f"head_dense_{number}" for number in range(1, len(self.layers))]
-        return [*inner, "head_probabilities"]
+        return [*inner, LAST_NAME]
 
     @property
     def names_with_weights(self) -> list[str]:

@@ -51,6 +51,43 @@ def check_size(targets: np.ndarray) -> None:
 
 
 @dataclass(frozen=True)
+class TargetScale:
+    """Numbers to learn, brought to mean 0 and variance 1, and a head's last layer back to theirs.
+
+    Attributes:
+        mean: of each number, (outputs,), float64.
+        std: likewise; 1 where all are the same.
+    """
+
+    mean: np.ndarray
+    std: np.ndarray
+
+    @staticmethod
+    def of(part: Part) -> TargetScale:
+        mean = np.average(part.targets, axis=0, weights=part.weights)
+        spread = np.average((part.targets - mean) ** 2, axis=0, weights=part.weights)
+        return TargetScale(mean, np.where(spread > 0, np.sqrt(spread), 1.0))
+
+    @staticmethod
+    def none(part: Part) -> TargetScale:
+        """Leaves numbers as they are."""
+        return TargetScale(np.zeros(part.targets.shape[1]), np.ones(part.targets.shape[1]))
+
+    def apply(self, targets: np.ndarray) -> np.ndarray:
+        return ((targets - self.mean) / self.std).astype(np.float32)
+
+    def into(self, kernel: np.ndarray, bias: np.ndarray) -> list[np.ndarray]:
+        """Kernel and bias that give scaled numbers, of those that give numbers."""
+        into = kernel / self.std, (bias - self.mean) / self.std
+        return [one.astype(np.float32) for one in into]
+
+    def back(self, kernel: np.ndarray, bias: np.ndarray) -> list[np.ndarray]:
+        """The inverse of `into`."""
+        back = kernel * self.std, bias * self.std + self.mean
+        return [one.astype(np.float32) for one in back]
+
+
+@dataclass(frozen=True)
 class Regression(Options, error=InvalidHeadSetting):
     """A number a sample, or several: labels such as `0.5|-1.25`, which rows of several numbers
     become when a dataset is added. There are no classes; outputs are (n, targets).
@@ -150,20 +187,18 @@ class Regression(Options, error=InvalidHeadSetting):
                     hint="Take kind ridge, or leave the loss out.",
                 )
             return kind.fit_loss(train, validation, seed, self.loss, self.quantile)
-        mean = np.average(train.targets, axis=0, weights=train.weights)
-        spread = np.average((train.targets - mean) ** 2, axis=0, weights=train.weights)
-        std = np.where(spread > 0, np.sqrt(spread), 1.0)
+        scale = TargetScale.of(train)
 
         def scaled(part: Part) -> Part:
-            return replace(part, targets=((part.targets - mean) / std).astype(np.float32))
+            return replace(part, targets=scale.apply(part.targets))
 
         fitted = kind.fit_numbers(scaled(train), scaled(validation), seed)
         *inner, last = fitted.layers
-        kernel, bias = last.kernel * std, last.bias * std + mean
-        layer = replace(last, kernel=kernel.astype(np.float32), bias=bias.astype(np.float32))
+        kernel, bias = scale.back(last.kernel, last.bias)
+        layer = replace(last, kernel=kernel, bias=bias)
         details = dict(fitted.details)
-        if len(std) == 1 and "squared_error" in details:  # in the labels' unit, as ever
-            details["squared_error"] *= float(std[0] ** 2)
+        if len(scale.std) == 1 and "squared_error" in details:  # in the labels' unit, as ever
+            details["squared_error"] *= float(scale.std[0] ** 2)
         return Fitted((*inner, layer), details)
 
     def evaluate(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 
 from headstart.errors import HeadError, InvalidHeadSetting
-from headstart.heads.dense_stack import Layer
+from headstart.heads.combined.label_by_label import fit_each
 from headstart.heads.kind import FitsLabels, FitsOrder, Fitted, HeadKind, Part
 from headstart.heads.kinds.every_kind import able_kinds
 from headstart.heads.kinds.linear import Linear
@@ -296,24 +296,13 @@ class MultiLabel(Options, error=InvalidHeadSetting):
                     hint="Take kind linear, or another that fits label by label.",
                 )
             return kind.fit_labels(train, validation, classes, seed)
-        each = Classification(self.balanced)
-        kernels, biases = [], []
-        details: list[dict[str, Any]] = []
-        for number in range(classes):
-            parts = [_of_one(part, number, each) for part in (train, validation)]
-            fitted = kind.fit(parts[0], parts[1], 2, seed)
-            if len(fitted.layers) != 1:
-                raise HeadError(
-                    f"a head of kind {kind.kind} says one label a sample",
-                    hint="Take another kind.",
-                )
-            (layer,) = fitted.layers
-            # softmax of two scores is the sigmoid of their difference
-            kernels.append(layer.kernel[:, 1] - layer.kernel[:, 0])
-            biases.append(layer.bias[1] - layer.bias[0])
-            details.append(fitted.details)
-        layer = Layer(np.stack(kernels, axis=1), np.array(biases, np.float32), "sigmoid")
-        return Fitted((layer,), _of_each(details))
+        return self.fit_each([kind] * classes, train, validation, seed)
+
+    def fit_each(
+        self, kinds: Sequence[HeadKind], train: Part, validation: Part, seed: int
+    ) -> Fitted:
+        """Fit a head for each label, of a kind each."""
+        return fit_each(kinds, train, validation, seed, Classification(self.balanced).weigh)
 
     def evaluate(
         self, outputs: np.ndarray, targets: np.ndarray, classes: Sequence[Label]
@@ -372,27 +361,6 @@ def task_of(settings: dict[str, Any]) -> Task:
     return TASKS[name](
         **{key: tuple(value) if isinstance(value, list) else value for key, value in known.items()}
     )
-
-
-def _of_one(part: Part, number: int, each: Classification) -> Part:
-    """One label of several, as a part of two classes."""
-    targets = part.targets[:, number].astype(np.int64)
-    return replace(part, targets=targets, weights=each.weigh(targets, 2, (), part.weights))
-
-
-def _of_each(details: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """How the fits of several labels went: a list of what each has, and the fewest rows that
-    judged any of them."""
-    found: dict[str, Any] = {
-        "chosen": [one.get("strength", one.get("chosen")) for one in details],
-    }
-    if all("judged_on" in one for one in details):
-        judged = [one["judged_on"] for one in details]
-        found["judged_on"] = {name: min(one[name] for one in judged) for name in judged[0]}
-    if all("temperature" in one for one in details):
-        found["temperature"] = [one["temperature"] for one in details]
-    reasons = [one["not_chosen"] for one in details if "not_chosen" in one]
-    return found | ({"not_chosen": reasons[0]} if reasons else {})
 
 
 def _few(labels: Sequence[Label]) -> str:

@@ -90,7 +90,7 @@ def run(
     manifest = workspace.datasets.manifest("emoji")
     _pixel_baseline(result, manifest)
     saved = workspace.config.root / "emoji-classifier.keras"
-    _, result.max_abs_diff = linear.attach_checked(saved)
+    _, result.max_abs_diff = linear.attach_checked(saved, overwrite=True)
     result.saved = str(saved)
     _predict(result, linear, manifest)
     note("Measuring one epoch the plain way …")

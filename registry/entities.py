@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from headstart.values.quantities import range_of
 from headstart.values.showable import Showable
+from headstart.values.told import named, scored, shaped
 
 Json = dict[str, Any]
 SCORES = ("accuracy", "macro_f1", "r2")
@@ -75,7 +75,7 @@ class CutPoint(Showable):
 
     def _line(self) -> str:
         default = ", default" if self.is_default else ""
-        return f"{self.name!r}, {self.operation}, {_shape(self.shape)}{default}"
+        return f"{self.name!r}, {self.operation}, {shaped(self.shape)}{default}"
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class Backbone(Showable):
     @property
     def label(self) -> str:
         """The name, with the version where it is not the first."""
-        return _label(self.name, self.version)
+        return named(self.name, self.version)
 
     def _facts(self) -> Json:
         """All but the cuts, which are many, and the number of its row."""
@@ -139,7 +139,7 @@ class Backbone(Showable):
         return facts
 
     def _line(self) -> str:
-        taken = ", ".join(_shape(tensor["shape"]) for tensor in self.inputs)
+        taken = ", ".join(shaped(tensor["shape"]) for tensor in self.inputs)
         default = self.default_name if self.cuts else "none"
         return (
             f"{self.label!r}, {taken} to {default}, {len(self.cuts):,} cuts, "
@@ -224,7 +224,7 @@ class FeatureSet(Showable):
     def _line(self) -> str:
         of = f"{self.backbone}@{self.cut}"
         more = f", augmentation {self.view}" if self.view else ""
-        return f"{self.key[:12]!r}, {of}, {_shape(self.shape)} in {self.precision}{more}"
+        return f"{self.key[:12]!r}, {of}, {shaped(self.shape)} in {self.precision}{more}"
 
 
 @dataclass(frozen=True)
@@ -283,7 +283,7 @@ class Head(Showable):
     @property
     def label(self) -> str:
         """The name, with the version where it is not the first."""
-        return _label(self.name, self.version)
+        return named(self.name, self.version)
 
     def _facts(self) -> Json:
         """All but the numbers of rows."""
@@ -294,7 +294,7 @@ class Head(Showable):
     def _line(self) -> str:
         backbone = self.backbone.removesuffix(":1")
         score = next((name for name in SCORES if name in self.metrics), None)
-        told = f", {score.replace('_', ' ')} {_score(self.metrics, score)}" if score else ""
+        told = f", {score.replace('_', ' ')} {scored(self.metrics, score)}" if score else ""
         return f"{self.label!r}, {self.kind} on {backbone}@{self.cut}{told}"
 
 
@@ -344,7 +344,7 @@ class TrialRecord(Showable):
 
     def _line(self) -> str:
         name, metrics = next(iter(self.scores)), {**self.scores, "intervals": self.intervals}
-        return f"{self.kind} on {self.features}, {name} {_score(metrics, name)}"
+        return f"{self.kind} on {self.features}, {name} {scored(metrics, name)}"
 
 
 class _Kept(NamedTuple):
@@ -394,18 +394,3 @@ class Run(Showable):
 
     def _line(self) -> str:
         return f"{self.kind} of {self.subject} with {self.dataset}, {self.status}"
-
-
-def _label(name: str, version: int) -> str:
-    return name if version == 1 else f"{name}:{version}"
-
-
-def _shape(shape: Sequence[int | None]) -> str:
-    return "x".join("?" if size is None else str(size) for size in shape) or "scalar"
-
-
-def _score(metrics: Json, name: str) -> str:
-    """A score, and the interval in which it surely lies where there is one."""
-    ends = metrics.get("intervals", {}).get(name)
-    told = f" [{ends[0]:.2f}, {ends[1]:.2f}]" if ends else ""
-    return f"{metrics[name]:.2f}{told}"

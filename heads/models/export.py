@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from headstart.errors import HeadError, InvalidHeadSetting, first_line
+from headstart.errors import AlreadyExists, HeadError, InvalidHeadSetting, first_line
 from headstart.extractors.backbones.sources.archive import save_model
 from headstart.extractors.preprocessing.affine import Affine
 from headstart.extractors.preprocessing.batches import Batch
@@ -24,6 +24,8 @@ from headstart.storage.manifest import Label
 
 FORMATS = {".keras": "keras", "": "tf_saved_model", ".onnx": "onnx", ".tflite": "litert"}
 """By the suffix of what is written; a SavedModel is a folder."""
+BESIDE = (".json", ".md")
+"""Suffixes of what is written beside it: what it is, for programs and for people."""
 PROBABILITIES = "probabilities"
 WITH_TEXTS = ("keras", "tf_saved_model")
 """Formats whose models can give names."""
@@ -52,6 +54,23 @@ def format_of(path: Path) -> str:
                 f"{package} is not installed", hint=f"pip install 'headstart[{chosen}]'"
             )
     return chosen
+
+
+def check_free(path: Path, *, overwrite: bool) -> None:
+    """See that a model, and what is written beside it, are written over nothing unasked.
+
+    Args:
+        path: where it is to be saved.
+        overwrite: whether something may be there.
+
+    Raises:
+        AlreadyExists: something is.
+    """
+    place = path.expanduser()
+    there = [one for one in (place, *map(place.with_suffix, BESIDE)) if one.exists()]
+    if there and not overwrite:
+        names, verb = " and ".join(map(str, there)), "is" if len(there) == 1 else "are"
+        raise AlreadyExists(f"{names} {verb} there", hint="Give another name, or overwrite=True.")
 
 
 def with_pixels(model: Any, affine: Affine, shape: tuple[int, ...]) -> Any:

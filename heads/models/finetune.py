@@ -17,10 +17,12 @@ from headstart.extractors.runtime import keras
 from headstart.heads.attention.layer import NAME as QUERIES
 from headstart.heads.dense_stack import DenseStack
 from headstart.heads.descent import check_steps
-from headstart.heads.kind import Part
+from headstart.heads.kind import Fitted, HeadKind, Part
 from headstart.heads.kinds.every_kind import kind_of
 from headstart.heads.kinds.linear import Linear
+from headstart.heads.models.aims import Aim
 from headstart.heads.origins import Frame, fit_from
+from headstart.heads.tasks import MultiLabel, Task
 from headstart.registry.entities import CutPoint
 from headstart.values.options import Options
 
@@ -131,12 +133,14 @@ class Course:
         start_loss: on the validation samples, before the first epoch.
         best_epoch: whose weights the model has now, from 1; 0 where none was better than the start.
         most: epochs that were allowed.
+        loss_name: what the loss is, in words.
     """
 
     history: dict[str, list[float]]
     start_loss: float
     best_epoch: int
     most: int
+    loss_name: str
 
     @property
     def epochs(self) -> int:
@@ -149,29 +153,33 @@ class Course:
         return self.epochs < self.most
 
 
-def fine_tune(model: Any, train: Part, validation: Part, settings: FineTuning, seed: int) -> Course:
+def fine_tune(
+    model: Any, train: Part, validation: Part, settings: FineTuning, aim: Aim, seed: int
+) -> Course:
     """Train a model further, in place; it keeps the weights of the best epoch, or its own.
 
     Args:
-        model: from features to class probabilities.
-        train: features (n, …) and class numbers (n,).
+        model: from features to what the head says.
+        train: features (n, …) and targets as the task reads them.
         validation: likewise, of samples that neither the model nor the training has seen: they say
             which epoch is the best, and whether any is better than the start.
         settings: how.
+        aim: what is made small.
         seed: of the order of the samples.
     """
     k = keras()
     for layer in model.layers:
         is_norm = isinstance(layer, k.layers.BatchNormalization)
         layer.trainable = settings.batch_norm or not is_norm
-    model.compile(k.optimizers.Adam(settings.learning_rate), "sparse_categorical_crossentropy")
-    x, y, weights = judging = validation.features, validation.targets, validation.weights
-    start_loss = float(model.evaluate(x, y, sample_weight=weights, verbose=0))
+    trained = aim.begin(model)
+    trained.compile(k.optimizers.Adam(settings.learning_rate), aim.loss)
+    x, y, weights = judging = validation.features, aim.targets(validation), validation.weights
+    start_loss = float(trained.evaluate(x, y, sample_weight=weights, verbose=0))
     best = _best_so_far(start_loss, settings.patience)
     k.utils.set_random_seed(seed)
-    history = model.fit(
+    history = trained.fit(
         train.features,
-        train.targets,
+        aim.targets(train),
         sample_weight=train.weights,
         batch_size=settings.batch_size,
         epochs=settings.epochs,
@@ -179,8 +187,9 @@ def fine_tune(model: Any, train: Part, validation: Part, settings: FineTuning, s
         callbacks=[best],
         verbose=0,
     )
+    aim.end(trained, model)
     told = {name: [float(value) for value in values] for name, values in history.history.items()}
-    return Course(told, start_loss, best.epoch, settings.epochs)
+    return Course(told, start_loss, best.epoch, settings.epochs, aim.name)
 
 
 def _best_so_far(start_loss: float, patience: int) -> Any:
@@ -210,6 +219,7 @@ def _best_so_far(start_loss: float, patience: int) -> Any:
 def start_of(
     kind: str,
     settings: dict[str, Any],
+    task: Task,
     before: DenseStack,
     train: Callable[[], Part],
     held: Callable[[], Part] | None,
@@ -225,6 +235,7 @@ def start_of(
     Args:
         kind: of the head.
         settings: of the head's record.
+        task: likewise.
         before: the head as it is.
         train: gives the features at the head's own cut, (n, width), of what is trained on.
         held: gives those of what was held out of the train split to judge; None where it has not
@@ -234,21 +245,33 @@ def start_of(
     chosen = kind_of(kind, settings)
     if isinstance(chosen, Linear):
         part = train()
-        chosen, judging = replace(chosen, strengths=(settings["strength"],)), part.rows(slice(0))
+        judging = part.rows(slice(0))
+        fit = _fit_again(chosen, settings, task, before.outputs, seed)
     elif held is not None:
         part, judging = train(), held()
         attention = before.layers[0].attention
         part = part if attention is None else replace(part, tokens=attention.tokens)
+        fit = _fit_of(chosen, task, before.outputs, seed)
     else:
         return before
     # the model has been built with the origin and the bounds that the head has, mostly none
-    fitted = fit_from(
-        Frame(before.layers[0].origin, before.layers[0].bounds),
-        lambda train, judging: chosen.fit(train, judging, len(before.classes), seed),
-        part,
-        judging,
-    )
-    return DenseStack(fitted.layers, before.classes)
+    frame = Frame(before.layers[0].origin, before.layers[0].bounds)
+    return DenseStack(fit_from(frame, fit, part, judging).layers, before.classes)
+
+
+Fit = Callable[[Part, Part], Fitted]
+
+
+def _fit_of(kind: HeadKind, task: Task, outputs: int, seed: int) -> Fit:
+    return lambda train, judging: task.fit(kind, train, judging, outputs, seed)
+
+
+def _fit_again(kind: Linear, settings: dict[str, Any], task: Task, outputs: int, seed: int) -> Fit:
+    """The fit of a linear head with the strength that was chosen, or those of each label."""
+    if isinstance(task, MultiLabel):
+        kinds = [replace(kind, strengths=(one,)) for one in settings["chosen"]]
+        return lambda train, judging: task.fit_each(kinds, train, judging, seed)
+    return _fit_of(replace(kind, strengths=(settings["strength"],)), task, outputs, seed)
 
 
 def put_on(model: Any, stack: DenseStack) -> None:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from headstart.heads.kind import Fitted, HeadKind, Part, tokens_for
 from headstart.heads.labelled import sample_weights
 from headstart.heads.models.train import part_of, parts_of
 from headstart.heads.origins import fit_near_zero
-from headstart.heads.tasks import Classification
+from headstart.heads.tasks import Classification, Task
 from headstart.progress import Progress, silent
 from headstart.storage.manifest import Label
 from headstart.storage.views import FeatureView
@@ -63,13 +64,49 @@ class CurvePoint(Showable):
     scored: int = 0
     groups: int | None = None
 
+    @property
+    def objective(self) -> str:
+        return "accuracy"
+
+    @property
+    def score(self) -> float:
+        return self.accuracy
+
+    @property
+    def train_score(self) -> float:
+        return self.train_accuracy
+
+
+class Point(Protocol):
+    """What every learning curve has at a number of samples, by whatever score; see `CurvePoint`."""
+
+    @property
+    def samples(self) -> int: ...
+    @property
+    def objective(self) -> str: ...
+    @property
+    def train_score(self) -> float: ...
+    @property
+    def score(self) -> float: ...
+    @property
+    def interval(self) -> tuple[float, float]: ...
+    @property
+    def draws(self) -> tuple[float, ...]: ...
+    @property
+    def scored(self) -> int: ...
+    @property
+    def groups(self) -> int | None: ...
+
 
 class NothingLeftOut(HeadError):
     """There is no learning curve, as each sample is the only one of its class."""
 
 
+T = TypeVar("T", bound=Task)
+
+
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(Generic[T]):
     """How a head is fitted.
 
     Attributes:
@@ -80,16 +117,15 @@ class Recipe:
     """
 
     kind: HeadKind
-    task: Classification
+    task: T
     classes: tuple[Label, ...]
     seed: int = 0
 
     def fit(self, train: Part, validation: Part) -> Fitted:
         """Fit to some rows, whose features may lie anywhere."""
+        width = len(self.classes) or train.targets.shape[1]
         return fit_near_zero(
-            lambda train, validation: self.task.fit(
-                self.kind, train, validation, len(self.classes), self.seed
-            ),
+            lambda train, validation: self.task.fit(self.kind, train, validation, width, self.seed),
             train,
             validation,
             tokens_for(self.kind, train),
@@ -136,7 +172,11 @@ def learning_curve(
 
 
 def curve_of(
-    pool: Part, first: int, recipe: Recipe, draws: int = DRAWS, progress: Progress = silent
+    pool: Part,
+    first: int,
+    recipe: Recipe[Classification],
+    draws: int = DRAWS,
+    progress: Progress = silent,
 ) -> list[CurvePoint]:
     """As `learning_curve`, of rows whose `first` ones are of the train split, the others of the
     validation split."""
@@ -190,7 +230,9 @@ def in_proportion(targets: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.argsort(place, kind="stable")
 
 
-def _fitted(pool: Part, draw: _Draw, size: int, recipe: Recipe) -> tuple[DenseStack, Part]:
+def _fitted(
+    pool: Part, draw: _Draw, size: int, recipe: Recipe[Classification]
+) -> tuple[DenseStack, Part]:
     """A head of the first rows of a draw, and the part that it was trained on."""
     chosen = round(len(draw.validation) * size / len(draw.train))
     train, validation = (
@@ -296,13 +338,14 @@ def _between(right: Sequence[np.ndarray]) -> float:
     return float((parts**2 * (means - parts @ means) ** 2).sum() * count / (count - 1))
 
 
-def band_text(points: Sequence[CurvePoint]) -> str:
+def band_text(points: Sequence[Point]) -> str:
     """What the points and the band of a curve are, in words."""
     last = points[-1]
     in_groups = "" if last.groups is None else f", in {last.groups:,} groups"
+    shares = ", the classes in their own shares" if last.objective == "accuracy" else ""
     return (
-        f"{len(last.draws)} heads per point, each trained on newly drawn samples, the classes in "
-        "their own shares, and scored on others of the train and validation splits "
+        f"{len(last.draws)} heads per point, each trained on newly drawn samples{shares}, and "
+        "scored on others of the train and validation splits "
         f"({last.scored:,} in all{in_groups}); the band is of 95 %, for which samples train and "
         "which score; the test split was not looked at"
     )

@@ -16,6 +16,7 @@ from headstart.values.showable import Results
 if TYPE_CHECKING:  # a verb is imported by its method
     from headstart.heads.models.finetune import FineTuning
     from headstart.heads.models.learning_curves import CurvePoint
+    from headstart.heads.models.score_curves import ScorePoint
     from headstart.jobs.heads.attach import Attached
     from headstart.jobs.heads.care.conformal import Conformal
     from headstart.jobs.heads.care.evaluate import Evaluated
@@ -52,7 +53,12 @@ class Head(TrainedHead):
         return {**self.record.to_json(), "looks": self.looks}
 
     def attach(
-        self, path: str | Path | None = None, *, pixels: bool | None = None, labels: bool = False
+        self,
+        path: str | Path | None = None,
+        *,
+        pixels: bool | None = None,
+        labels: bool = False,
+        overwrite: bool = False,
     ) -> Any:
         """One `keras.Model`: trunk (frozen) and head, from pixels or texts to probabilities.
 
@@ -72,24 +78,35 @@ class Head(TrainedHead):
                 None does it wherever it can be; False takes preprocessed input.
             labels: give the class's name as a second output, `label` beside `probabilities`; in
                 `.keras` and SavedModels.
+            overwrite: write over what is there, the two files beside it included.
 
         Raises:
+            AlreadyExists: one of these files is there.
             ParityError: the attached model gives other probabilities; nothing was saved.
             HeadError: the name stands for no format, its packages are not installed, or pixels are
                 asked for where none are taken.
         """
-        return self.attach_checked(path, pixels=pixels, labels=labels).model
+        made = self.attach_checked(path, pixels=pixels, labels=labels, overwrite=overwrite)
+        return made.model
 
     def attach_checked(
-        self, path: str | Path | None = None, *, pixels: bool | None = None, labels: bool = False
+        self,
+        path: str | Path | None = None,
+        *,
+        pixels: bool | None = None,
+        labels: bool = False,
+        overwrite: bool = False,
     ) -> Attached:
         """As `attach`; also gives the largest difference that the checks found."""
         from headstart.jobs.heads.attach import attach
 
-        return attach(self, path, pixels=pixels, labels=labels)
+        return attach(self, path, pixels=pixels, labels=labels, overwrite=overwrite)
 
-    def learning_curve(self, progress: Progress = silent, *, draws: int = 5) -> Results[CurvePoint]:
-        """How good such a head is with fewer samples to train on; see `CurvePoint`.
+    def learning_curve(
+        self, progress: Progress = silent, *, draws: int = 5
+    ) -> Results[CurvePoint] | Results[ScorePoint]:
+        """How good such a head is with fewer samples to train on; see `CurvePoint`, and of numbers
+        and several labels `ScorePoint`: by R2, or the loss that is fitted.
 
         Train and validation split alone are used: each head is scored on a fifth of them that it
         has not seen, and the test split is not looked at.
@@ -99,7 +116,8 @@ class Head(TrainedHead):
             draws: heads a point, 2 or more, each trained on samples drawn anew.
 
         Raises:
-            HeadError: the dataset is not what it was then, or no sample can be left out.
+            HeadError: the dataset is not what it was then, or no sample can be left out; or it was
+                fine-tuned, is of several heads or of windows, or learns nothing of samples.
             FeaturesMissing: its features are not cached any more.
         """
         from headstart.jobs.heads.learning_curve import learning_curve
@@ -279,6 +297,8 @@ class Head(TrainedHead):
         path: str | Path | None = None,
         settings: FineTuning | None = None,
         name: str | None = None,
+        *,
+        overwrite: bool = False,
     ) -> FineTuned:
         """Train the layers between two cuts together with the head, from cached features.
 
@@ -290,8 +310,10 @@ class Head(TrainedHead):
             path: where to save the whole model; see `attach`.
             settings: how; the seed is the head's.
             name: of the new head; the head's own name without it, as its next version.
+            overwrite: write over what is at `path`.
 
         Raises:
+            AlreadyExists: a file is at `path`, or beside it what is written there, too.
             BackboneError: the cut is no bottleneck below the head's own, or the backbone is a
                 frozen graph.
             HeadError: it is no head of classes that steps can improve, or no sample is there to
@@ -301,7 +323,7 @@ class Head(TrainedHead):
         """
         from headstart.jobs.heads.finetune import finetune
 
-        done = finetune(self, start, path, settings, name)
+        done = finetune(self, start, path, settings, name, overwrite=overwrite)
         return replace(done, head=done.head and Head(self.context, done.head.record))
 
     @renamed(paths="samples")

@@ -23,9 +23,15 @@ from headstart.cli.output import (
 from headstart.cli.parameters import OutputFile
 from headstart.database_urls import without_passwords
 
-COLUMNS = ("", ">samples", ">accuracy", ">macro F1", ">log loss")
 MODEL = OutputFile(beside={"*": (".json", ".md")})
-SCORES = ("accuracy", "macro_f1", "log_loss")
+SCORES = {
+    "classification": ("accuracy", "macro_f1", "log_loss"),
+    "ordinal": ("accuracy", "steps_off", "log_loss"),
+    "multi-label": ("exact", "macro_f1", "log_loss"),
+    "regression": ("r2", "mean_absolute_error", "root_mean_squared_error"),
+}
+"""What is told of a fine-tuning, by the task; of numbers behind the loss that they are fitted by,
+where that is not the squared error."""
 
 
 def register(group: click.Group) -> None:
@@ -85,7 +91,7 @@ def register(group: click.Group) -> None:
 def _attach(call: Call, name: str, output: Path, pixels: bool | None, labels: bool) -> Result:
     """Save trunk and head as one model, loaded again and checked on real samples."""
     head = call.open().heads.get(name)
-    made = head.attach_checked(output, pixels=pixels, labels=labels)
+    made = head.attach_checked(output, pixels=pixels, labels=labels, overwrite=True)
     line = (
         f"Saved {output}; it takes {made.takes}, "
         f"and reproduces the cached features' probabilities within {made.difference:.1g}."
@@ -110,6 +116,7 @@ def _finetune(
     model, checked as by `attach`.
     """
     from headstart.cli.extract import extract_missing
+    from headstart.heads.evaluation.provenance import words_of
     from headstart.heads.models.finetune import FineTuning
     from headstart.jobs.heads.tuning import check_start
 
@@ -121,7 +128,7 @@ def _finetune(
     dataset = workspace.context.datasets.get(head.record.dataset)  # a name, and no source
     extract_missing(workspace, reference, dataset, cut.precision, views, on_error=on_error)
     given = {key: value for key, value in options.items() if value is not None}
-    tuned = head.finetune(start, output, FineTuning(**given, views=views), new)
+    tuned = head.finetune(start, output, FineTuning(**given, views=views), new, overwrite=True)
     lines = [
         *tuned.verdict,
         f"Epochs were judged on {tuned.judged_on}.",
@@ -130,7 +137,8 @@ def _finetune(
     saved = f"Saved {output}; it gives what was trained within {tuned.difference:.1g}."
 
     def show(out: Any) -> None:
-        out.print(table(None, COLUMNS, _rows(head, tuned)))
+        columns = ("", ">samples", *(f">{words_of(name)}" for name in _scores(head, tuned)))
+        out.print(table(None, columns, _rows(head, tuned)))
         out.print(text(BELOW))
         for line in lines:
             out.print(text(line))
@@ -141,6 +149,11 @@ def _finetune(
 
 
 BELOW = "Below each score its 95 % interval."
+
+
+def _scores(head: Any, tuned: Any) -> list[str]:
+    own = [one for one in ("poisson_deviance", "pinball_loss") if one in tuned.metrics]
+    return [*own, *SCORES[head.task.name]]
 
 
 def _rows(head: Any, tuned: Any) -> list[tuple[Any, ...]]:
@@ -159,7 +172,7 @@ def _rows(head: Any, tuned: Any) -> list[tuple[Any, ...]]:
         (
             what,
             scores.get("n", tuned.metrics["n_test"]),
-            *(score_cell(scores, name) for name in SCORES),
+            *(score_cell(scores, name) for name in _scores(head, tuned)),
         )
         for what, scores in pairs
     ]

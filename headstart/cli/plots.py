@@ -108,8 +108,9 @@ def register_heads(group: click.Group) -> None:
         type=click.Choice(PICTURES),
         default="confusion",
         show_default=True,
-        help="confusion: confusion and calibration; curve: accuracy over the number of "
-        "training samples; mistakes: the surest ones.",
+        help="confusion: confusion and calibration; of numbers what is predicted over what is "
+        "given; of several labels the average precision of each. curve: the score over the number "
+        "of training samples. mistakes: the surest ones; of numbers the largest misses.",
     )
     draws = click.option(
         "--draws",
@@ -256,15 +257,15 @@ def _print(out: Any, line: str, columns: Sequence[str], rows: Sequence[Sequence[
 
 
 def _plot_head(call: Call, name: str, file: Path, show: str, draws: int | None) -> Result:
-    """Draw what a head confuses, its learning curve, or its surest mistakes on the test split."""
-    from headstart.heads.evaluation.provenance import balanced_text, scored_text
+    """Draw what a head confuses, or predicts, its learning curve, or its surest mistakes on the
+    test split."""
+    from headstart.heads.evaluation.provenance import scored_text
     from headstart.heads.models.learning_curves import DRAWS, band_text
-    from headstart.heads.regression import Regression
     from headstart.jobs.outcomes import Written
+    from headstart.plots.by_task import view_of
     from headstart.plots.curves import draw_learning_curve
     from headstart.plots.figures import check_target, save
     from headstart.plots.grids import draw_grid
-    from headstart.plots.judgements import draw_head, draw_numbers
 
     if draws is not None and show != "curve":
         raise click.UsageError("--draws is for --show curve.")
@@ -282,17 +283,11 @@ def _plot_head(call: Call, name: str, file: Path, show: str, draws: int | None) 
         from headstart.plots.reports import mistakes
 
         seen, captions, total = mistakes(head)
-        made = draw_grid(seen, captions, f"{what}; the surest of {total:,} mistakes")
+        made = draw_grid(seen, captions, f"{what}; the first of {total:,} {view_of(head.task).by}")
         facts["mistakes"] = total
-    elif isinstance(head.task, Regression):
-        judged = head.held_out()
-        title = f"{what}\n{scored_text(record)}"
-        made = draw_numbers(judged.probabilities, judged.targets, title)
     else:
-        head.need_classes()
-        judged = head.held_out()
-        title = f"{what}\n{scored_text(record)}"
-        made = draw_head(judged, record.classes, title, balanced_text(record))
+        _, draw = view_of(head.task).pictures[0]
+        made = draw(head.held_out(), record, f"{what}\n{scored_text(record)}")
     save(made, file)
     lines = [f"Drew {file}.", *([f"{facts['scored_on']}."] if "scored_on" in facts else [])]
 

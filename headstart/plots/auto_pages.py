@@ -99,9 +99,17 @@ def tested_text(found: Auto) -> str:
 
 
 def time_text(found: Auto) -> str:
-    """Seconds that were given and taken."""
+    """Seconds that were given and taken, and by what: those of the tables, and the rest."""
     heads = sum(one.heads for one in found.tried)
-    return f"{found.seconds:,.0f} s of {found.budget:,.0f} s were taken; {heads:,} heads fitted."
+    features = sum(one.seconds for one in found.costs)
+    trials = sum(one.seconds for one in found.tried)
+    rest = max(found.seconds - features - trials, 0.0)
+    return (
+        f"{found.seconds:,.1f} s of {found.budget:,.0f} s were taken: {features:,.1f} s by "
+        f"features (loading and converting backbones included), {trials:,.1f} s by "
+        f"the fits of {heads:,} heads on folds, {rest:,.1f} s by "
+        f"reading, choosing, the last fit and its scores."
+    )
 
 
 def told(accuracy: float, interval: tuple[float, float]) -> str:

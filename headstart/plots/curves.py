@@ -3,35 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import median
 from typing import Any
 
-from headstart.heads.models.learning_curves import CurvePoint
+from headstart.heads.evaluation.provenance import words_of
+from headstart.heads.models.learning_curves import Point
+from headstart.heads.trials.objective import OBJECTIVES, Objective
 from headstart.plots.figures import figure, plain_axes
 
+LEAST_R2 = -1.0
+"""Heads of few samples may be far worse than the mean, and hide where the others differ."""
+LARGEST_LOSS = 3.0
+"""The same of losses: times the median point's."""
 
-def draw_learning_curve(points: Sequence[CurvePoint], title: str) -> Any:
-    """Accuracy over the number of samples that heads were trained on, with each draw."""
+
+def limits_of(points: Sequence[Point], objective: Objective) -> tuple[float | None, float | None]:
+    """Where the axis of the score ends; None for where all that is drawn does."""
+    ends = [end for point in points for end in (*point.interval, *point.draws)]
+    if objective.is_loss:
+        most = LARGEST_LOSS * median(point.score for point in points)
+        return (objective.low, most) if max(ends) > most > 0 else (None, None)
+    return (LEAST_R2 if min(ends) < LEAST_R2 else None), objective.high
+
+
+def draw_learning_curve(points: Sequence[Point], title: str) -> Any:
+    """The score over the number of samples that heads were trained on, with each draw."""
     made = figure()
     axes = plain_axes(made)
     sizes = [point.samples for point in points]
+    objective = OBJECTIVES[points[0].objective]
+    low, high = limits_of(points, objective)
+    is_cut = low is not None
     axes.plot(
         sizes,
-        [point.train_accuracy for point in points],
+        [point.train_score for point in points],
         color="0.6",
         marker=".",
-        clip_on=False,
+        clip_on=is_cut,
         label="on the samples that they were trained on",
     )
     axes.plot(
         sizes,
-        [point.accuracy for point in points],
+        [point.score for point in points],
         color="C0",
         marker="o",
-        clip_on=False,
+        clip_on=is_cut,
         label="on train and validation samples they had not seen, with 95 % band",
     )
     each = [(point.samples, one) for point in points for one in point.draws]
-    axes.scatter(*zip(*each, strict=True), color="C0", s=6, alpha=0.4, linewidths=0, clip_on=False)
+    axes.scatter(*zip(*each, strict=True), color="C0", s=6, alpha=0.4, linewidths=0, clip_on=is_cut)
     axes.fill_between(
         sizes,
         [point.interval[0] for point in points],
@@ -43,9 +63,11 @@ def draw_learning_curve(points: Sequence[CurvePoint], title: str) -> Any:
     axes.set_xscale("log")
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
     axes.minorticks_off()
-    axes.set_ylim(None, 1)  # markers at the end of the axis are drawn as a whole
-    axes.set_xlabel("samples to train on")
-    axes.set_ylabel("accuracy")
+    axes.set_ylim(low, high)  # markers at the end of an axis of shares are drawn as a whole
+    cut = "; what lies beyond the axis is cut off" if is_cut else ""
+    axes.set_xlabel(f"samples to train on{cut}")
+    less = ", less is better" if objective.is_loss else ""
+    axes.set_ylabel(f"{words_of(objective.name)}{less}")
     axes.set_title(title, loc="left")
-    axes.legend(loc="lower right", frameon=False, fontsize=8)
+    axes.legend(loc=f"{'upper' if objective.is_loss else 'lower'} right", frameon=False, fontsize=8)
     return made

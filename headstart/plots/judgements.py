@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from headstart.heads.evaluation.areas import areas_of
 from headstart.heads.evaluation.reliability import Reliability, said_alone
 from headstart.plots.figures import figure, plain_axes
 from headstart.storage.manifest import Label
@@ -48,12 +49,8 @@ def draw_numbers(outputs: np.ndarray, targets: np.ndarray, title: str) -> Any:
         title: of the picture.
     """
     count = targets.shape[1]
-    across = min(count, PANELS_ACROSS)
-    down = -(-count // across)
-    made = figure(6.5, 6.0) if count == 1 else figure(4.5 * across, 4.5 * down)
-    grid = made.add_gridspec(down, across)
-    for number in range(count):
-        axes = plain_axes(made, grid[divmod(number, across)])
+    made, panels = _panels(count)
+    for number, axes in enumerate(panels):
         said, true = outputs[:, number], targets[:, number]
         ends = [float(min(said.min(), true.min())), float(max(said.max(), true.max()))]
         axes.plot(ends, ends, color="0.7", linewidth=1, linestyle="--", label="as it should be")
@@ -64,6 +61,85 @@ def draw_numbers(outputs: np.ndarray, targets: np.ndarray, title: str) -> Any:
             axes.set_title(title, loc="left", fontsize=10)
             axes.legend(frameon=False, fontsize=8)
     return made
+
+
+def draw_residuals(outputs: np.ndarray, targets: np.ndarray, title: str) -> Any:
+    """How far numbers are above what a head says, over what it says, a panel for each number.
+
+    Args:
+        outputs: (n, targets).
+        targets: (n, targets).
+        title: of the picture.
+    """
+    count = targets.shape[1]
+    made, panels = _panels(count)
+    for number, axes in enumerate(panels):
+        said = outputs[:, number]
+        axes.axhline(0, color="0.7", linewidth=1, linestyle="--", label="as it should be")
+        off = targets[:, number] - said
+        axes.scatter(said, off, s=10, alpha=0.6, linewidths=0, label="a held-out sample")
+        what = "what the head says"
+        axes.set_xlabel(what if count == 1 else f"{what}, number {number + 1}")
+        axes.set_ylabel("residual: truth less what the head says")
+        if number == 0:
+            axes.set_title(title, loc="left", fontsize=10)
+            axes.legend(frameon=False, fontsize=8)
+    return made
+
+
+def _panels(count: int) -> tuple[Any, list[Any]]:
+    """A figure with so many axes side by side."""
+    across = min(count, PANELS_ACROSS)
+    down = -(-count // across)
+    made = figure(6.5, 6.0) if count == 1 else figure(4.5 * across, 4.5 * down)
+    grid = made.add_gridspec(down, across)
+    return made, [plain_axes(made, grid[divmod(number, across)]) for number in range(count)]
+
+
+def draw_labels(
+    outputs: np.ndarray, targets: np.ndarray, classes: Sequence[Label], title: str
+) -> Any:
+    """The average precision of each label beside its share of the samples, which is what chance
+    has; and how often a label is right at each probability, all labels together.
+
+    Args:
+        outputs: probabilities, (n, labels).
+        targets: 0 and 1, (n, labels).
+        classes: the name of each label.
+        title: of the picture.
+    """
+    made = figure(12.0, 5.5)
+    left, right = made.add_gridspec(1, 2, width_ratios=(1.3, 1))
+    _draw_precision(made, left, outputs, targets, classes)
+    _draw_reliability(
+        made, right, outputs.ravel(), targets.ravel() > 0, "calibration, all labels; numbers: pairs"
+    )
+    made.suptitle(title, x=0.01, ha="left")
+    return made
+
+
+def _draw_precision(
+    made: Any, place: Any, outputs: np.ndarray, targets: np.ndarray, classes: Sequence[Label]
+) -> None:
+    found = areas_of(outputs, targets).precision
+    shares = (targets > 0).mean(axis=0)
+    rows = [row for row, value in enumerate(found) if value is not None]
+    rows.sort(key=lambda row: found[row] or 0.0)
+    axes = plain_axes(made, place)
+    axes.grid(visible=False)
+    places = range(len(rows))
+    axes.barh(places, [found[row] or 0.0 for row in rows], color="C0", alpha=0.5)
+    axes.scatter(shares[rows], places, color="black", marker="|", s=80)
+    if len(rows) <= NAMED_CLASSES:
+        axes.set_yticks(places, [str(classes[row]) for row in rows], fontsize=7)
+    else:
+        axes.set_yticks([])
+    axes.set_xlim(0, 1)
+    axes.set_xlabel("average precision")
+    told = (
+        "of labels that have held-out samples; black: their share of the samples, which is chance"
+    )
+    axes.set_title(told, fontsize=9, loc="left")
 
 
 def _draw_confusion(
@@ -97,7 +173,18 @@ def _draw_confusion(
 
 
 def _draw_calibration(made: Any, place: Any, judged: Judged, note: str) -> None:
-    found = calibration(judged.sure, judged.guesses == judged.targets)
+    said = said_alone(judged.probabilities, judged.guesses)
+    reliability = Reliability.of(said, judged.targets)
+    errors = f"ECE {reliability.error:.3f}, debiased {reliability.debiased:.3f}"
+    told = f"calibration: {errors}; numbers: samples"
+    right = judged.guesses == judged.targets
+    _draw_reliability(made, place, judged.sure, right, f"{told}\n{note}" if note else told)
+
+
+def _draw_reliability(
+    made: Any, place: Any, sure: np.ndarray, right: np.ndarray, title: str
+) -> None:
+    found = calibration(sure, right)
     axes = plain_axes(made, place)
     axes.plot([0, 1], [0, 1], color="0.7", linewidth=1, linestyle="--", label="as it should be")
     axes.plot(
@@ -115,11 +202,7 @@ def _draw_calibration(made: Any, place: Any, judged: Judged, note: str) -> None:
     axes.set_ylim(0, 1)
     axes.set_xlabel("how sure the head is")
     axes.set_ylabel("how often it is right")
-    said = said_alone(judged.probabilities, judged.guesses)
-    reliability = Reliability.of(said, judged.targets)
-    errors = f"ECE {reliability.error:.3f}, debiased {reliability.debiased:.3f}"
-    told = f"calibration: {errors}; numbers: samples"
-    axes.set_title(f"{told}\n{note}" if note else told, fontsize=9, loc="left")
+    axes.set_title(title, fontsize=9, loc="left")
     axes.legend(frameon=False, fontsize=8)
 
 

@@ -24,8 +24,9 @@ def draw_map(
     method: str = "tsne",
     seed: int = 0,
     wrong: np.ndarray | None = None,
+    numbers: np.ndarray | None = None,
 ) -> Any:
-    """The coordinates of samples, coloured by label.
+    """The coordinates of samples, coloured by label, or by number.
 
     Args:
         features: (n, width).
@@ -33,6 +34,7 @@ def draw_map(
         title: of the picture.
         method, seed: see `coordinates_of`.
         wrong: where a head is wrong, bool, (n,); those are crossed.
+        numbers: (n,), to colour samples by, where labels are numbers.
 
     Raises:
         HeadError: no such method or its package, or fewer than 5 samples.
@@ -40,6 +42,25 @@ def draw_map(
     places, words = coordinates_of(features, method, seed)
     made = figure()
     axes = made.add_subplot()
+    if numbers is None:
+        _colour_by_label(axes, places, labels)
+    else:
+        points = axes.scatter(*places.T, s=9, c=numbers, cmap="viridis", linewidths=0)
+        made.colorbar(points, ax=axes)
+    if wrong is not None and wrong.any():
+        axes.scatter(
+            *places[wrong].T, s=22, marker="x", color="black", linewidths=0.7, label="wrong"
+        )
+    if numbers is None and len({*labels} - {None}) <= SHOWN_CLASSES:
+        made.legend(loc="outside right upper", frameon=False, fontsize=8, markerscale=1.5)
+    axes.set_title(title, loc="left")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.set_xlabel(f"{words}, {len(features):,} samples", fontsize=8, color="0.4")
+    return made
+
+
+def _colour_by_label(axes: Any, places: np.ndarray, labels: Sequence[Label | None]) -> None:
     classes = sorted_labels(labels)
     colours = _colours(len(classes))
     numbers = {label: number for number, label in enumerate(classes)}
@@ -50,17 +71,6 @@ def draw_map(
     without = of < 0
     if without.any():
         axes.scatter(*places[without].T, s=9, color="0.7", linewidths=0, label="no label")
-    if wrong is not None and wrong.any():
-        axes.scatter(
-            *places[wrong].T, s=22, marker="x", color="black", linewidths=0.7, label="wrong"
-        )
-    if len(classes) <= SHOWN_CLASSES:
-        made.legend(loc="outside right upper", frameon=False, fontsize=8, markerscale=1.5)
-    axes.set_title(title, loc="left")
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.set_xlabel(f"{words}, {len(features):,} samples", fontsize=8, color="0.4")
-    return made
 
 
 def _colours(count: int) -> list:

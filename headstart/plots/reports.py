@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -20,10 +20,7 @@ from headstart.heads.evaluation.clusters import clusters_of
 from headstart.heads.evaluation.intervals import (
     interval_text,
     score_text,
-    share_text,
-    wilson_interval,
 )
-from headstart.heads.evaluation.per_class import ClassShare, class_scores
 from headstart.heads.evaluation.provenance import (
     OF_PROBABILITIES,
     balanced_text,
@@ -41,11 +38,13 @@ from headstart.heads.evaluation.provenance import (
 from headstart.heads.evaluation.scores import scores_of
 from headstart.heads.labelled import some_rows
 from headstart.heads.models.learning_curves import NothingLeftOut, band_text
+from headstart.heads.regression import Regression
+from headstart.heads.tasks import Classification
 from headstart.jobs.datasets.audit import Audit, audit
 from headstart.jobs.heads.cross_validation import CrossValidation
+from headstart.plots.by_task import TaskView, view_of
 from headstart.plots.curves import draw_learning_curve
 from headstart.plots.figures import to_png, to_svg
-from headstart.plots.judgements import draw_head
 from headstart.plots.maps import draw_map
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Head as HeadRecord
@@ -61,6 +60,9 @@ SHOWN = 24
 """Mistakes, suspects and pairs that are shown of each."""
 ON_THE_MAP = 3000
 STEPS = 5
+NOT_JUDGED = (
+    "labels are judged where each sample has one class, or numbers whose squared error is fitted"
+)
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ def write_report(
 ) -> Path:
     """Write what is known of a head: lineage, scores with intervals, confusion, calibration,
     learning curve, the most confident mistakes, a map of the features, labels worth a look and
-    near duplicates.
+    near duplicates; of numbers what it predicts over what is given, and how far it is off. What is
+    shown of which task stands in `by_task`.
 
     Args:
         head: whose features are still cached.
@@ -94,19 +97,18 @@ def write_report(
     target = Path(path)
     if target.suffix.lower() not in SUFFIXES:
         raise HeadError(f"cannot write a report into {target}", hint="Name an .html file.")
-    head.need_classes()
     template = template_of(TEMPLATE)
     done = iter(range(1, STEPS + 1))
 
     def step() -> None:
         progress(next(done), STEPS)
 
-    record, judged = head.record, head.held_out()
+    record, judged, view = head.record, head.held_out(), view_of(head.task)
     # computed anew, as heads of before intervals were stored have none
     clusters = clusters_of(judged.samples)
     metrics = scores_of(head.task, judged.probabilities, judged.targets, record.classes, clusters)
     title = f"{record.name}: {record.kind} on {record.backbone}@{record.cut}, {record.dataset}"
-    confusion = to_svg(draw_head(judged, record.classes, "", balanced_text(record)))
+    pictures = [(what, to_svg(draw(judged, record, ""))) for what, draw in view.pictures]
     step()
     curve, band = _curve(head)
     step()
@@ -115,6 +117,7 @@ def write_report(
     audit, reason = _audit(head, seed)
     step()
     look = _looker(head)
+    missed = view.misses(judged, head.task, record.classes)
     page = template.render(
         title=title,
         version=__version__,
@@ -123,16 +126,20 @@ def write_report(
         untested=untested_text(metrics),
         few=few_text(metrics),
         few_groups=few_groups_text(metrics),
-        classes=_classes(metrics, record.classes),
-        confusion=confusion,
+        view=view,
+        table=view.table(judged, metrics, record.classes),
+        pictures=pictures,
         curve=curve,
         band=band,
         map=drawn,
-        mistakes=_mistakes(judged, record.classes, look),
-        wrong=len(judged.wrong),
+        mistakes=[
+            look(judged.samples[row], caption)
+            for row, caption in zip(missed.rows[:SHOWN], missed.captions, strict=False)
+        ],
+        wrong=len(missed),
         audit=audit,
         reason=reason,
-        suspects=_suspects(audit, look),
+        suspects=_suspects(audit, view, look),
         twins=_twins(audit, look),
     )
     with written_aside(target) as file:
@@ -162,18 +169,11 @@ def mistakes(head: Head, count: int = SHOWN) -> tuple[list[np.ndarray | str], li
     Returns:
         What the samples look like, a caption of each, and how many mistakes there are in all.
     """
-    head.need_classes()
-    judged, classes = head.held_out(), head.record.classes
+    judged = head.held_out()
+    missed = view_of(head.task).misses(judged, head.task, head.record.classes)
     read = head.reader()
-    rows = judged.wrong[:count].tolist()
-    seen = [_see(read, judged.samples[row], 160) for row in rows]
-    return seen, [_verdict(judged, row, classes) for row in rows], len(judged.wrong)
-
-
-def _verdict(judged: Judged, row: int, classes: Sequence[Any]) -> str:
-    guess = int(judged.guesses[row])
-    sure = share_text(float(judged.sure[row]))
-    return f"{classes[judged.targets[row]]}, guessed {classes[guess]} ({sure})"
+    seen = [_see(read, judged.samples[row], 160) for row in missed.rows[:count]]
+    return seen, missed.captions[:count], len(missed)
 
 
 def template_of(name: str) -> Any:
@@ -198,20 +198,22 @@ def template_of(name: str) -> Any:
 
 
 def _draw_map(head: Head, seed: int) -> str:
-    view = head.features()
+    view, task = head.features(), head.task
     rows = some_rows(np.arange(len(view)), ON_THE_MAP, seed)
     samples = view.samples.take(rows)
     features, labels = view[rows], samples.labels
-    guesses = head.judge.predict(features)
+    targets, wrong = task.read(labels, head.record.classes), None
+    if (is_wrong := view_of(task).wrong) is not None:
+        wrong = is_wrong(task, head.judge.predict_proba(features), targets)
+        wrong &= samples.split_codes == SPLITS.index("test")
+    numbers = targets[:, 0] if isinstance(task, Regression) else None
     features = head.judge.embed(features)
-    wrong = np.array([guess != label for guess, label in zip(guesses, labels, strict=True)])
-    tested = samples.split_codes == SPLITS.index("test")
-    made = draw_map(features, labels, "", seed=seed, wrong=wrong & tested)
+    made = draw_map(features, labels, "", seed=seed, wrong=wrong, numbers=numbers)
     return _url("image/png", to_png(made))
 
 
 def _audit(head: Head, seed: int) -> tuple[Audit | None, str]:
-    record = head.record
+    record, task = head.record, view_of(head.task).judged(head.task)
     try:
         _, cut = head.origin()
         found = audit(
@@ -219,12 +221,13 @@ def _audit(head: Head, seed: int) -> tuple[Audit | None, str]:
             f"{record.backbone}@{record.settings.get('head_cut', record.cut)}",
             record.dataset,
             precision=cut.precision,
-            trying=CrossValidation(seed=seed),
+            trying=CrossValidation(seed=seed, task=task or Classification()),
+            labels=task is not None,
         )
     except (HeadError, FeaturesMissing) as error:  # a class of few samples, or those of the cut of
         # a fine-tuned head were deleted: all else can be told
         return None, error.message
-    return found, ""
+    return found, "" if task is not None else NOT_JUDGED
 
 
 def _looker(head: Head) -> Callable[[Sample, str], Shown]:
@@ -248,19 +251,12 @@ def _see(read: Callable[[Sample], Any], sample: Sample, side: int = 96) -> np.nd
         return error.message
 
 
-def _mistakes(
-    judged: Judged, classes: Sequence[Any], look: Callable[[Sample, str], Shown]
+def _suspects(
+    audit: Audit | None, view: TaskView, look: Callable[[Sample, str], Shown]
 ) -> list[Shown]:
-    return [
-        look(judged.samples[row], _verdict(judged, row, classes))
-        for row in judged.wrong[:SHOWN].tolist()
-    ]
-
-
-def _suspects(audit: Audit | None, look: Callable[[Sample, str], Shown]) -> list[Shown]:
     found = [] if audit is None else (audit.suspects or [])
     return [
-        look(one.sample, f"labelled {one.sample.label}, looks like {one.guess}")
+        look(one.sample, view.suspect.format(label=one.sample.label, guess=one.guess))
         for one in found[:SHOWN]
     ]
 
@@ -309,8 +305,7 @@ def _features(record: HeadRecord, sources: str) -> list[tuple[str, str]]:
 
 def _scores(head: Head, judged: Judged, metrics: dict[str, Any]) -> list[tuple[str, str, str]]:
     """Name, value and what is to be said of each score."""
-    total, looks = len(judged.targets), head.looks
-    largest = int(np.bincount(judged.targets).max())
+    looks = head.looks
     balanced = balanced_text(head.record)
     lower = f"; lower is better{balanced and f'; {balanced}'}"
     notes = {"macro_f1": "; mean over the classes tested", **dict.fromkeys(OF_PROBABILITIES, lower)}
@@ -324,38 +319,14 @@ def _scores(head: Head, judged: Judged, metrics: dict[str, Any]) -> list[tuple[s
     ]
     return [
         *rows,
-        ("always the largest class", _shared(largest, total), "accuracy without a head"),
+        view_of(head.task).chance(judged),
         (
             "held-out samples",
-            f"{total:,}{groups_text(metrics)}",
+            f"{len(judged.targets):,}{groups_text(metrics)}",
             f"fitted on {fitted_text(head.record)}",
         ),
         ("heads scored on them", f"{looks.heads:,}", looks.to_text()),
     ]
-
-
-def _classes(
-    metrics: dict[str, Any], classes: Sequence[Any]
-) -> list[tuple[Any, int, str, str, str]]:
-    """Label, samples, precision, recall and F1 of each class, with their intervals."""
-    return [
-        (one.label, one.support, _told(one.precision), _told(one.recall), _told(one.f1))
-        for one in class_scores(metrics, classes)
-    ]
-
-
-def _told(score: ClassShare | None) -> str:
-    """A share with its interval; of nothing there is none."""
-    if score is None:
-        return "-"
-    value, low, high = score
-    if low is None or high is None:
-        return f"{share_text(value)} (no interval)"
-    return f"{share_text(value)} ({share_text(low)} to {share_text(high)})"
-
-
-def _shared(hits: int, total: int) -> str:
-    return _told((hits / total, *wilson_interval(hits, total)) if total else None)
 
 
 def _encode(pixels: np.ndarray) -> bytes:

@@ -15,18 +15,22 @@ from sklearn.metrics import (
     mean_poisson_deviance,
     r2_score,
 )
+from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import headstart as hs
 from headstart.errors import HeadError
 from headstart.heads.evaluation.provenance import trust_text
-from headstart.heads.trials.objective import columns_of, objectives_of
+from headstart.heads.models.score_curves import ScorePoint
+from headstart.heads.trials.objective import OBJECTIVES, columns_of, objectives_of
 from headstart.jobs.datasets.suspects import write_suspects
 from headstart.jobs.heads.care.described import lines_of
 from headstart.notices import HeadstartWarning
-from headstart.plots.reports import write_report
+from headstart.plots import maps, reports
+from headstart.plots.misses import of_labels, of_numbers
 from headstart.registry import listing
+from headstart.trained_head import Judged
 
 STRENGTH, PENALTY = 0.1, 10.0
 TASKS = {
@@ -199,11 +203,6 @@ FOLDS = {
     "auto": lambda ws, name: ws.auto(name, "flat@as_it_is", minutes=1e-4, name="found"),
 }
 """Verbs that try heads on folds: of classes, where nobody says otherwise."""
-OF_HEADS = {
-    "finetune": lambda head, _place: head.finetune("as_it_is"),
-    "report": lambda head, place: write_report(head, place / "h.html"),
-    "learning curve": lambda head, _place: head.learning_curve(),
-}
 CLASSES = ("classification", "ordinal")
 
 
@@ -283,17 +282,71 @@ def test_wrong_numbers_are_found_and_taken_back_as_corrections(tasks, tmp_path):
         tasks.audit("flat@as_it_is", "counts", trying=trying("counts"))
 
 
-@pytest.mark.parametrize(
-    ("name", "verb"),
-    [
-        *(("ordinal", verb) for verb in ("finetune", "learning curve")),  # a report takes a minute
-        *((name, verb) for name in ("multi-label", "one number") for verb in OF_HEADS),
-    ],
-)
-def test_what_is_of_heads_of_one_class_says_so(tasks, tmp_path, name, verb):
+@pytest.mark.parametrize("name", ["multi-label", "two numbers", "counts"])
+def test_a_learning_curve_of_every_task_is_by_the_score_of_its_sweeps(tasks, name):
+    points = tasks.heads.get(called(name)).learning_curve(draws=5)
+    assert points[0].objective == objectives_of(TASKS[name][0])[0]
+    assert points[0].samples < points[-1].samples
+    worse, better = (points[0], points[-1])
+    if OBJECTIVES[points[0].objective].is_loss:
+        worse, better = better, worse
+    assert worse.score < better.score
+    for one in points:
+        assert one.interval[0] <= one.score <= one.interval[1]
+        assert one.score == pytest.approx(np.mean(one.draws), rel=0.02)
+
+
+def test_the_last_point_of_a_curve_is_what_scikit_learn_gives_on_these_folds(tasks):
+    points = tasks.heads.get("one-number").learning_curve()
+    view = tasks.features("flat@as_it_is", "one-number")
+    both = [view.split("train"), view.split("validation")]
+    x = np.concatenate([one.to_numpy() for one in both])
+    y = np.array([float(label) for one in both for label in one.labels])
+    said = cross_val_predict(plain(Ridge(PENALTY)), x, y, cv=KFold(5, shuffle=True, random_state=0))
+    assert points[-1].score == pytest.approx(r2_score(y, said), abs=0.05)
+
+
+CURVE = [ScorePoint(n, "r2", 0.9, 0.8, (0.7, 0.9), (0.7, 0.9), 40) for n in (10, 30)]
+REPORTS = {
+    "multi-label": ("Each label", "average precision (95 %)", "labels by chance"),
+    "two numbers": ("Each number", "How far it is off", "The largest misses", "always the median"),
+}
+
+
+@pytest.mark.parametrize("name", list(REPORTS))
+def test_a_report_is_of_every_task(tasks, tmp_path, monkeypatch, name):
+    monkeypatch.setattr(hs.Head, "learning_curve", lambda _head: CURVE)
+    monkeypatch.setattr(maps, "coordinates_of", lambda rows, *_: (rows[:, :2], "two columns"))
     head = tasks.heads.get(called(name))
-    if name == "ordinal" and verb == "learning curve":
-        assert OF_HEADS[verb](head, tmp_path)
-        return
+    page = reports.write_report(head, tmp_path / "h.html").read_text(encoding="utf-8")
+    score = objectives_of(TASKS[name][0])[0]
+    for one in (*REPORTS[name], f"<b>{head.metrics[score]:.3f}</b>", head.record.feature_key):
+        assert one in page
+    is_judged = name != "multi-label"
+    assert "confuses" not in page and page.count("<svg") == 2 + is_judged
+    assert ("Could not be looked for: labels are judged" in page) != is_judged
+
+
+def test_the_largest_misses_are_those_of_the_numbers_farthest_off(tasks):
+    head = tasks.heads.get("one-number")
+    judged = head.held_out()
+    found = of_numbers(judged, head.task, [])
+    off = np.abs(judged.probabilities - judged.targets)[:, 0]
+    assert found.rows == np.argsort(-off, kind="stable").tolist()
+    row = found.rows[0]
+    given, said = judged.targets[row, 0], judged.probabilities[row, 0]
+    assert found.captions[0] == f"{given:.4g}, predicted {said:.4g}"
+
+
+def test_the_surest_wrong_label_comes_first():
+    said = np.array([[0.9, 0.4], [0.6, 0.1], [0.2, 0.99], [0.1, 0.1]])
+    true = np.array([[1, 0], [0, 0], [0, 0], [1, 0]])
+    found = of_labels(Judged([], said, true, said.argmax(axis=1)), hs.MultiLabel(), ["a", "b"])
+    assert found.rows == [2, 3, 1]
+    assert found.captions[:2] == ["no label, guessed b (b 0.990)", "a, guessed none (a 0.100)"]
+
+
+@pytest.mark.parametrize("name", ["ordinal", "multi-label", "one number"])
+def test_what_is_of_heads_of_one_class_says_so(tasks, name):
     with pytest.raises(HeadError, match=f"is for {TASKS[name][0].name}"):
-        OF_HEADS[verb](head, tmp_path)
+        tasks.heads.get(called(name)).finetune("as_it_is")

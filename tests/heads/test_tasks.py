@@ -228,7 +228,6 @@ def test_several_labels_are_shipped_and_predicted(flat, run, tmp_path):
     for refused in (
         run("head", "plot", "h", tmp_path / "p.png"),
         run("head", "report", "h", tmp_path / "p.html"),
-        run("head", "finetune", "h", "--from", "out", "-o", tmp_path / "f.keras"),
     ):
         assert refused.code == 1 and "for multi-label" in refused.err
 

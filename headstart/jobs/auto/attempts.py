@@ -19,6 +19,7 @@ from headstart.heads.trials.crossed import Crossed
 from headstart.jobs.auto.budget import FIT, Budget
 from headstart.jobs.auto.found import Attempt, Dropped
 from headstart.jobs.auto.on_a_part import Partial
+from headstart.jobs.auto.pace import Clock, Pace
 from headstart.jobs.auto.pool import Pool, Told
 from headstart.jobs.heads.cross_validation import Candidate
 from headstart.jobs.heads.sweep import Trial
@@ -33,9 +34,6 @@ LOADED = 3
 """Features that are kept in memory for what is tried on them next."""
 ROOM = 64 * 2**20
 """Bytes of such features at most, each."""
-GROWING = 1.2
-"""A fit of more rows takes longer than in proportion: neighbours of each are looked for among all,
-and linear ones take more steps."""
 
 
 class Attempts:
@@ -63,7 +61,8 @@ class Attempts:
         self.fitted = 0
         self.seconds = 0.0
         self.partials = list[Partial]()
-        self._paces = dict[str, tuple[int, float]]()
+        self._paces = dict[str, Pace]()
+        self._clock = Clock()
         self._widths = dict[str, int]()
         self._lasts = dict[tuple[str, str], float]()
         self._loaded = dict[tuple[str, int], Candidate]()
@@ -91,10 +90,8 @@ class Attempts:
         width = self._width(blocks)
         if kind not in self._paces or width is None:
             return None
-        known, seconds = self._paces[kind]
-        trained = (self._pool.trying.folds - 1) * rows
-        each = trained / self._pool.trying.folds
-        return seconds * width * trained * max(each / known, 1.0) ** (GROWING - 1)
+        folds = self._pool.trying.folds
+        return folds * width * self._paces[kind].seconds_of((folds - 1) * rows / folds)
 
     def _width(self, blocks: Blocks) -> int | None:
         """Numbers of a sample; of a cut that is open, as of texts of any length, they are known
@@ -139,7 +136,7 @@ class Attempts:
         self._pool.check(kinds, blocks)
         one = self._candidate(blocks, rows)
         check = None if seconds is None else self._budget.until(seconds)
-        started, fitted = time.monotonic(), 0
+        started, worked, fitted = time.monotonic(), time.process_time(), 0
         name = f"{kinds[0].kind} heads on {blocks.name}"
 
         def advance(count: int) -> None:
@@ -160,11 +157,8 @@ class Attempts:
                 hint="Divide them by what is usual among them, such as their standard deviation.",
             )
         took = time.monotonic() - started
-        width = self._widths[blocks.name] = one.features.shape[1]
-        lanes = 1 if jobs == 1 else min(self._lanes(kinds[0].kind), len(results) * len(one.folds))
-        trained = [len(fold.train) for fold in one.folds]
-        self._paces[kinds[0].kind] = (max(trained), took * lanes / width / sum(trained))
-        last = _last_fit(kinds[0].kind, took * lanes, len(results), one, self._pool.learnt)
+        alone = time.process_time() - worked if jobs == 1 else None
+        last = self._see(kinds[0].kind, blocks, one, len(results), self._clock.usual(took, alone))
         best = min(results, key=lambda result: result.order(trying.objective))
         if rows is not None:
             self.partials.append(Partial(blocks, best, last))
@@ -176,6 +170,19 @@ class Attempts:
             self.seconds += took
         self.tried.append(_told(blocks, best, fitted, took))
         return len(self.tried) - 1
+
+    def _see(self, kind: str, blocks: Blocks, one: Candidate, settings: int, took: float) -> float:
+        """Take note of how fast a kind is, by what its fits took; gives the seconds of one fit to
+        all samples. Linear ones are fitted together, once the way to all strengths is gone."""
+        folds, rows = len(one.folds), max(len(fold.train) for fold in one.folds)
+        if self._jobs(kind, blocks, one) != 1:
+            took *= min(self._lanes(kind), settings * folds)
+        width = self._widths[blocks.name] = one.features.shape[1]
+        each, before = took / width / folds, self._paces.get(kind)
+        pace = Pace(rows, each) if before is None else before.then(rows, each)
+        self._paces[kind] = pace
+        heads = folds if kind == Linear.kind else settings * folds
+        return took / heads * pace.grown(self._pool.learnt)
 
     def keep_back_leader(self) -> None:
         """Keep time back for the fit of what is best on the part that was tried last, if there is
@@ -206,16 +213,6 @@ class Attempts:
         if alone is None:
             return None if len(one.rows) * one.features.shape[1] > UNKNOWN else 1
         return 1 if alone < SPAWNED else None
-
-
-def _last_fit(kind: str, took: float, settings: int, one: Candidate, rows: int) -> float:
-    """Seconds of one fit to so many rows, by what those on folds took one after the other: linear
-    ones are fitted together, once the way to all strengths is gone."""
-    grown = rows / max(len(fold.train) for fold in one.folds)
-    if kind == Linear.kind:
-        return took / len(one.folds) * grown
-    heads = settings * len(one.folds)
-    return took / heads * grown**GROWING
 
 
 def _told(blocks: Blocks, best: Crossed, heads: int, seconds: float) -> Attempt:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ import numpy as np
 from headstart.cached import features_of
 from headstart.context import Context
 from headstart.errors import (
-    AlreadyExists,
     HeadError,
     HeadstartError,
     NotFound,
@@ -23,7 +21,7 @@ from headstart.errors import (
 )
 from headstart.extractors.datasets import reader_of
 from headstart.heads.labelled import check_labels
-from headstart.heads.models.export import format_of
+from headstart.heads.models.export import check_free, format_of
 from headstart.jobs.auto.attempts import Attempts, default_kind
 from headstart.jobs.auto.budget import FIT, MODEL, Budget
 from headstart.jobs.auto.decision import Decision, Room, decide
@@ -35,7 +33,7 @@ from headstart.jobs.auto.entrants import (
     what_it_is,
 )
 from headstart.jobs.auto.found import DEFAULT, ENSEMBLE, Auto, Wanted
-from headstart.jobs.auto.on_a_part import decide_on_parts
+from headstart.jobs.auto.on_a_part import LATE, decide_on_parts
 from headstart.jobs.auto.opened import of_numbers
 from headstart.jobs.auto.pool import Pool
 from headstart.jobs.auto.search import Search
@@ -91,7 +89,8 @@ def auto(
     budget = Budget(60 * wanted.minutes)
     check_name(wanted.name or dataset, "head")
     if wanted.output is not None:
-        _check_output(wanted.output, overwrite=wanted.overwrite)  # before minutes are spent
+        format_of(wanted.output)  # before minutes are spent
+        check_free(wanted.output, overwrite=wanted.overwrite)
 
     def now(what: str) -> None:
         progress(min(int(budget.spent), int(budget.seconds)), max(int(budget.seconds), 1))
@@ -103,7 +102,7 @@ def auto(
     attached = None
     if wanted.output is not None:
         now(f"attaching it, into {wanted.output}")
-        attached = attach(head, wanted.output)
+        attached = attach(head, wanted.output, overwrite=wanted.overwrite)
     return _told(context, ended, head, attached, budget)
 
 
@@ -118,18 +117,6 @@ def registered_for(context: Context, dataset: str, *, is_new: bool) -> Iterator[
             with suppress(StillInUse, NotFound):
                 remove(context, dataset)
         raise
-
-
-def _check_output(output: Path, *, overwrite: bool) -> None:
-    """See that the model can be written.
-
-    Raises:
-        HeadError: its name is none of a format.
-        AlreadyExists: it is there.
-    """
-    format_of(output)
-    if not overwrite and output.expanduser().exists():
-        raise AlreadyExists(f"{output} is there", hint="Give another name, or overwrite=True.")
 
 
 def _looked_at(context: Context, dataset: str) -> Dataset:
@@ -166,7 +153,9 @@ def _searched(
     sweep = keep(context, dataset.name, list(attempts.found), attempts.fitted, started, pool.trying)
     room = Room(attempts.last_fit_of, budget.left_for(FIT))
     decision = decide(sweep.trials, _default(sweep, search), room)
-    decision = decide_on_parts(decision, attempts.partials, sweep.trials, room.left)
+    decision = decide_on_parts(
+        decision, attempts.partials, sweep.trials, room.left + LATE * budget.seconds
+    )
     for what, why in decision.late:
         attempts.drop(what, why)
     return Ended(dataset, pool, attempts, sweep, decision, is_interrupted)

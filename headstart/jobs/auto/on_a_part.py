@@ -1,8 +1,9 @@
 """What is shown on a part of the samples, where there is no time to try it on all.
 
-By its folds a head costs five fits, by itself one. So what is better than the default beyond chance
-on a part, by the same samples and folds, is taken without being tried on all, if nothing that was
-tried on all is better.
+By its folds a head costs five fits, by itself one. So what is better beyond chance on a part than
+what would be taken, the default or the best head alone, is taken without being tried on all: by the
+same samples and folds. How much others leave of the machine is not to change that, so its fit may
+end somewhat late.
 """
 
 from __future__ import annotations
@@ -11,12 +12,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from headstart.heads.evaluation.best import worse_than_best
-from headstart.heads.evaluation.cross_validation import Crossed
 from headstart.heads.evaluation.outcomes import Outcomes
+from headstart.heads.trials.crossed import Crossed
 from headstart.jobs.auto.decision import INSTANT, Decision, side
-from headstart.jobs.auto.found import DEFAULT, SINGLE
+from headstart.jobs.auto.found import DEFAULT, ENSEMBLE, SINGLE
 from headstart.jobs.heads.sweep import Trial
 from headstart.origins.blocks import Blocks
+
+LATE = 0.5
+"""Share of the time that was given, by which the fit of such a head may end late."""
 
 
 @dataclass(frozen=True)
@@ -46,27 +50,45 @@ class Partial:
 def decide_on_parts(
     decision: Decision, partials: Sequence[Partial], trials: Sequence[Trial], left: float
 ) -> Decision:
-    """The decision, or where the default would be kept, what is better on the largest part that
-    shows it.
+    """The decision, or what is better than the head that it takes on the largest part that shows
+    it; an ensemble stays.
 
     Args:
         decision: by what was tried on all samples.
         partials: what was tried on parts.
         trials: what was tried on all: of these nothing else is asked.
-        left: seconds for the fit.
+        left: seconds for the fit, with those by which it may end late.
     """
-    if decision.what != DEFAULT:
+    if decision.what == ENSEMBLE:
         return decision
     tried = {(one.blocks.name, one.crossed.settings["kind"]) for one in trials}
-    default = decision.trial.blocks.name, decision.trial.crossed.settings["kind"]
+    chosen = decision.trial.blocks.name, decision.trial.crossed.settings["kind"]
+    may = _last_words(partials, trials)
     for size in sorted({one.rows for one in partials}, reverse=True):
         own = [one for one in partials if one.rows == size]
-        base = [one for one in own if one.what == default]
-        others = [one for one in own if one.what not in tried and one.seconds <= max(left, INSTANT)]
+        base = [one for one in own if one.what == chosen]
+        others = [
+            one
+            for one in own
+            if any(one is last for last in may)
+            and one.what not in tried
+            and one.seconds <= max(left, INSTANT)
+        ]
         if base and others and worse_than_best(_accuracies([base[0], *others]))[0]:
             best = max(others, key=lambda one: one.crossed.accuracy)
             return _taken(decision, best, base[0])
     return decision
+
+
+def _last_words(partials: Sequence[Partial], trials: Sequence[Trial]) -> list[Partial]:
+    """Of each kind on some features what its largest part shows, as a smaller one may by luck show
+    more. Only of features that are computed for all samples, which are those of a trial."""
+    whole = {one.blocks.name for one in trials}
+    largest: dict[tuple[str, str], Partial] = {}
+    for one in partials:
+        if one.blocks.name in whole and one.rows > getattr(largest.get(one.what), "rows", 0):
+            largest[one.what] = one
+    return list(largest.values())
 
 
 def _accuracies(partials: Sequence[Partial]) -> list[Outcomes]:
@@ -76,8 +98,9 @@ def _accuracies(partials: Sequence[Partial]) -> list[Outcomes]:
 def _taken(decision: Decision, best: Partial, base: Partial) -> Decision:
     trial = Trial(best.blocks, best.crossed, is_worse=False)
     points = 100 * (best.crossed.accuracy - base.crossed.accuracy)
+    than = "the default" if decision.what == DEFAULT else base.what[1]
     why = (
-        f"it is better than the default beyond chance, by {points:.1f} points on folds of "
+        f"it is better than {than} beyond chance, by {points:.1f} points on folds of "
         f"{best.rows:,} samples; to try it on all was no time"
     )
     sides = [decision.sides[0], side(SINGLE, trial)]

@@ -99,15 +99,13 @@ class Search:
         has_label = np.array([label is not None for label in columns.labels], bool)
         rows = np.flatnonzero((columns.split_codes != SPLITS.index("test")) & has_label)
         if window_options(self._dataset.options)[0] or not len(rows):
-            self._kind_sizes = [len(rows)]
-            return rows, self._kind_sizes
+            return rows, [len(rows)]
         part = columns.take(rows)
         targets = numbers_of(part.labels, sorted_labels(part.labels))
         trying = self._pool.trying
         least = trying.folds + 1
         order = in_nested_order(targets, groups_of(part), least, trying.seed)
         fewest = max(FEWEST, 2 * least * (int(targets.max()) + 1))
-        self._kind_sizes = sizes_of(len(rows), max(FEWEST // GROWTH, fewest // GROWTH))
         return rows[order], sizes_of(len(rows), fewest)
 
     def _rows(self, size: int) -> np.ndarray | None:
@@ -279,10 +277,8 @@ class Search:
         """The kinds in the order in which they are tried on all samples: those that went furthest
         on fewer first, the best third each time, and among these the fastest."""
         going, behind = list(names), list[str]()
-        for size, more in pairwise(self._kind_sizes):
+        for size, more in pairwise(self._sizes):
             done = dict[str, int]()
-            if size not in self._sizes and self.default is not None:
-                self._make(self.default, [default_kind()], self._rows(size), size)
             for name in going:
                 number = self._make(blocks, names[name], self._rows(size), size)
                 if number is not None:

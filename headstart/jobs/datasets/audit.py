@@ -124,9 +124,10 @@ def audit(
     precision: str = "float32",
     trying: CrossValidation | None = None,
     pictures: bool = False,
+    labels: bool = True,
     progress: Progress = silent,
 ) -> Audit:
-    """See `Workspace.audit`."""
+    """See `Workspace.audit`; without `labels` near duplicates alone are looked for."""
     trying = trying or CrossValidation()
     view = of_samples(features_of(context, backbone, dataset, precision), trying.windows)
     view = unweighted(view) if trying.ignore_weights else view
@@ -146,7 +147,7 @@ def audit(
         )
     twins = find_twins(features, samples, looks or {})
     seen = None if looks is None else len(looks)
-    if not samples.different_labels:
+    if not labels or not samples.different_labels:
         return Audit(len(rows), None, twins, seen, all_pairs)
     find = _suspects if isinstance(trying.task, Classification) else _suspect_numbers
     suspects = find(features, samples, trying, progress)

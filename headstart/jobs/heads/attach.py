@@ -14,6 +14,7 @@ from headstart.errors import HeadError
 from headstart.heads.models import attach as models
 from headstart.heads.models.export import (
     WITH_TEXTS,
+    check_free,
     format_of,
     with_labels,
     write_checked,
@@ -74,10 +75,13 @@ def attach(
     *,
     pixels: bool | None = None,
     labels: bool = False,
+    overwrite: bool = False,
 ) -> Attached:
     """See `Head.attach`."""
     target = None if path is None else Path(path)
     chosen = format_of(target) if target is not None else "keras"
+    if target is not None:
+        check_free(target, overwrite=overwrite)  # before any work
     if labels:
         _need_texts(head, chosen)
     blocks = head.blocks()

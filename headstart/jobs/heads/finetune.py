@@ -13,10 +13,10 @@ from headstart.cached import features_of
 from headstart.extractors.backbones.trunk import build_trunk
 from headstart.extractors.runtime import versions
 from headstart.heads.dense_stack import DenseStack
-from headstart.heads.evaluation.provenance import TUNED
+from headstart.heads.evaluation.provenance import MAIN_SCORES, TUNED
 from headstart.heads.evaluation.scores import few_trained
 from headstart.heads.models.attach import TOLERANCES, attach, check_parity, predict
-from headstart.heads.models.export import format_of, write_checked
+from headstart.heads.models.export import check_free, format_of, write_checked
 from headstart.heads.models.finetune import FineTuning
 from headstart.heads.tasks import task_of
 from headstart.jobs.heads.description import Told, describe
@@ -111,18 +111,22 @@ def finetune(
     path: str | Path | None,
     settings: FineTuning | None,
     name: str | None,
+    *,
+    overwrite: bool = False,
 ) -> FineTuned:
     """See `Head.finetune`."""
     target = None if path is None else Path(path)
     if target is not None:
         format_of(target)
+        check_free(target, overwrite=overwrite)
     name = check_name(name or head.record.name, "head")
     chosen = settings or FineTuning()
     tuning = tune(head, start, chosen)
     made = _record(head, tuning, chosen, name)
     kept, whole, difference = _keep(head, tuning, made, target)
     counts = {"from": tuning.top.start, **chosen.describe()}
-    counts |= {"best_epoch": tuning.course.best_epoch, "accuracy": made.metrics["accuracy"]}
+    main = next(name for name in MAIN_SCORES if name in made.metrics)
+    counts |= {"best_epoch": tuning.course.best_epoch, main: made.metrics[main]}
     counts |= {name: made.metrics[name] for name in ("n_test", TESTED_ON)}
     counts["head"] = None if kept is None else f"{kept.name}:{kept.version}"
     subject = f"{head.record.name}:{head.record.version}"

@@ -7,6 +7,7 @@ from headstart.heads.kind import takes_class_names
 from headstart.heads.kinds.every_kind import kind_of
 from headstart.heads.models.learning_curves import DRAWS, CurvePoint
 from headstart.heads.models.learning_curves import learning_curve as draw
+from headstart.heads.models.score_curves import ScorePoint, score_curve
 from headstart.heads.tasks import Classification
 from headstart.progress import Progress, silent
 from headstart.storage.windowed.pooled import EACH
@@ -16,11 +17,9 @@ from headstart.values.showable import Results
 
 def learning_curve(
     head: TrainedHead, progress: Progress = silent, draws: int = DRAWS
-) -> Results[CurvePoint]:
+) -> Results[CurvePoint] | Results[ScorePoint]:
     """See `Head.learning_curve`."""
     record, task = head.record, head.task
-    head.need_classes()
-    assert isinstance(task, Classification)
     if head.is_tuned:
         raise HeadError(
             f"head {record.name!r} was fine-tuned, and has no learning curve of its own",
@@ -44,11 +43,13 @@ def learning_curve(
             "has no learning curve",
             hint="Draw that of a head of another kind.",
         )
-    return Results(draw(head.features(), kind, record.seed, task, progress, draws))
+    if isinstance(task, Classification):
+        return Results(draw(head.features(), kind, record.seed, task, progress, draws))
+    return Results(score_curve(head.features(), kind, record.seed, task, progress, draws))
 
 
 def can_be_drawn(head: TrainedHead) -> bool:
-    """Whether there is such a curve, as far as the head itself tells."""
+    """Whether the page draws it: that of a head of classes."""
     is_of_samples = head.windows.get("pooled") != EACH
     is_one_class = bool(head.record.classes) and isinstance(head.task, Classification)
     return is_one_class and is_of_samples and not (head.is_tuned or head.is_of_several)

@@ -10,11 +10,12 @@ import numpy as np
 from headstart.cached import features_in_views, features_of, labelled_in
 from headstart.errors import HeadError
 from headstart.extractors.backbones.cuts import Cut
-from headstart.heads.evaluation.folds import held_out
+from headstart.heads.evaluation.folds import Fold, held_out
 from headstart.heads.kind import Part
 from headstart.heads.labelled import groups_of, numbers_of, sample_weights
 from headstart.heads.models.finetune import FineTuning
-from headstart.heads.tasks import task_of
+from headstart.heads.tasks import Classification, MultiLabel
+from headstart.heads.trials.by_task import mixed_folds
 from headstart.registry.entities import Backbone
 from headstart.storage.columns.units import units_of
 from headstart.storage.views import FeatureView
@@ -74,8 +75,10 @@ def split(head: TrainedHead, backbone: Backbone, cut: Cut, settings: FineTuning)
     """
     record = head.record
     asked = f"{backbone.reference}@{cut.name}", record.dataset, cut.precision
-    view = labelled_in(features_of(head.context, *asked))
-    more = [one.labelled() for one in features_in_views(head.context, *asked, settings.views)]
+    view = features_of(head.context, *asked)
+    more = features_in_views(head.context, *asked, settings.views)
+    if not isinstance(head.task, MultiLabel):  # of which none is an answer
+        view, more = labelled_in(view), [one.labelled() for one in more]
     train, validation, test = (view.split(name) for name in ("train", "validation", "test"))
     for name, part in (("train", train), ("test", test)):
         if not len(part):
@@ -85,21 +88,48 @@ def split(head: TrainedHead, backbone: Backbone, cut: Cut, settings: FineTuning)
         return Splits(
             part(train, *more), part(validation), part(test), len(train), is_held_out=False
         )
-    fold = held_out(
-        numbers_of(train.labels, record.classes),
-        classes=record.classes,
-        groups=groups_of(train.samples),
-        seed=record.seed,
-    )
+    fold = _held_out(head, train)
     out = set(train.samples.take(fold.test).ids)
     rest = [one for view in (train, *more) for one in [(view, _rows_but(view, out))]]
+    rest = _part_of_rows(head, rest)
+    _check_labels(head, rest)
     return Splits(
-        _part_of_rows(head, rest),
+        rest,
         _part_of_rows(head, [(train, fold.test)]),
         part(test),
         len(fold.train),
         is_held_out=True,
     )
+
+
+def _held_out(head: TrainedHead, train: FeatureView) -> Fold:
+    """A fifth of the train split to judge: of classes each has its share, of numbers and of several
+    labels rows or groups are mixed."""
+    record, groups = head.record, groups_of(train.samples)
+    if isinstance(head.task, Classification):
+        targets = numbers_of(train.labels, record.classes)
+        return held_out(targets, classes=record.classes, groups=groups, seed=record.seed)
+    count = len(train) if groups is None else len(set(groups))
+    if count < 2:
+        raise HeadError(
+            "there is no validation split, and none can be held out of 1 sample or group",
+            hint="Add samples, or say in a `split` column or array which are for validation.",
+        )
+    return mixed_folds(len(train), min(5, count), groups, seed=record.seed)[0]
+
+
+def _check_labels(head: TrainedHead, rest: Part) -> None:
+    """See that what is left to train on has, of several labels, samples with and without each."""
+    if not isinstance(head.task, MultiLabel):
+        return
+    shares = rest.targets.mean(axis=0).tolist()
+    for label, share in zip(head.record.classes, shares, strict=True):
+        if share in (0.0, 1.0):
+            raise HeadError(
+                "there is no validation split, and without what is held out by seed, label "
+                f"{label!r} is on {'all' if share else 'no'} samples to train on",
+                hint="Say in a `split` column or array which are for validation.",
+            )
 
 
 def _rows_but(view: FeatureView, out: set[str]) -> np.ndarray:
@@ -115,11 +145,11 @@ def _part_of_rows(head: TrainedHead, chosen: list[tuple[FeatureView, np.ndarray]
     features = np.concatenate([view[rows] for view, rows in chosen])
     labels = [label for view, rows in chosen for label in view.samples.take(rows).labels]
     classes = head.record.classes
-    targets = numbers_of(labels, classes)
+    targets = head.task.read(labels, classes)
     own = None
     if not head.ignores_weights:
         own = sample_weights(*(view.samples.take(rows) for view, rows in chosen))
-    weights = task_of(head.record.settings).weigh(targets, len(classes), classes, own)
+    weights = head.task.weigh(targets, len(classes), classes, own)
     units = units_of(*(view.samples.take(rows) for view, rows in chosen))
     groups = None if units is None else np.unique(units, return_inverse=True)[1]
     return Part(features.astype(np.float32, copy=False), targets, weights, groups)

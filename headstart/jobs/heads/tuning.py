@@ -21,6 +21,7 @@ from headstart.heads.evaluation.scores import scores_of
 from headstart.heads.kind import Part
 from headstart.heads.kinds.neighbours import Neighbours
 from headstart.heads.kinds.zero_shot import ZeroShot
+from headstart.heads.models.aims import aim_of
 from headstart.heads.models.finetune import (
     Course,
     FineTuning,
@@ -31,7 +32,7 @@ from headstart.heads.models.finetune import (
     start_of,
 )
 from headstart.heads.models.tuned_top import TunedTop, below_head, in_batches
-from headstart.heads.tasks import Classification, task_of
+from headstart.heads.tasks import task_of
 from headstart.jobs.heads.splits import Splits, split
 from headstart.registry.entities import Backbone, CutPoint
 from headstart.trained_head import TrainedHead
@@ -43,14 +44,14 @@ class Tuning:
 
     Attributes:
         graph: the backbone's, whose upper layers have the new weights now.
-        model: from the start's features to class probabilities.
+        model: from the start's features to what the head says.
         top: its weights.
         begun: the dense layers that it began with.
         splits: what it was trained and judged on.
         course: how it went.
         start: scores of what it began with, by `validation` and `test`.
         result: likewise, of what came of it.
-        right: on the test split, where the start and where the result is right.
+        said: what the start and what the result say of the test split, (n, outputs).
         clusters: which samples of the test split belong together; None where each is on its own.
         seconds: that the training took.
     """
@@ -63,7 +64,7 @@ class Tuning:
     course: Course
     start: dict[str, dict[str, Any]]
     result: dict[str, dict[str, Any]]
-    right: tuple[np.ndarray, np.ndarray]
+    said: tuple[np.ndarray, np.ndarray]
     clusters: Clusters | None
     seconds: float
 
@@ -89,20 +90,20 @@ def tune(head: TrainedHead, start: str, settings: FineTuning) -> Tuning:
     parts = {"validation": splits.judging, "test": splits.test}
 
     def measure() -> tuple[dict[str, dict[str, Any]], np.ndarray]:
-        found, right = {}, np.empty(0, bool)
+        found, outputs = {}, np.empty(0)
         for name, part in parts.items():
             outputs = in_batches(model, np.asarray(part.features))
             clusters = Clusters.of(part.groups)
             scores = scores_of(task, outputs, part.targets, classes, clusters)
             found[name] = scores | {"n": len(part)}
-            right = outputs.argmax(axis=1) == part.targets
-        return found, right
+        return found, outputs
 
-    before, was_right = measure()
+    before, was_said = measure()
     started = time.monotonic()
-    course = fine_tune(model, splits.train, splits.judging, settings, head.record.seed)
+    aim = aim_of(task, splits.train, stack.outputs)
+    course = fine_tune(model, splits.train, splits.judging, settings, aim, head.record.seed)
     seconds = round(time.monotonic() - started, 3)
-    after, is_right = measure()
+    after, is_said = measure()
     top = TunedTop.of(model, below.name, cut.name, stack)
     return Tuning(
         graph,
@@ -113,7 +114,7 @@ def tune(head: TrainedHead, start: str, settings: FineTuning) -> Tuning:
         course,
         before,
         after,
-        (was_right, is_right),
+        (was_said, is_said),
         Clusters.of(splits.test.groups),
         seconds,
     )
@@ -125,8 +126,8 @@ def check_start(head: TrainedHead, start: str) -> Cut:
     The model is loaded only if the cut is no bottleneck by itself.
 
     Raises:
-        HeadError: it is pooled, or the head is no head of classes that steps can improve, or was
-            trained on features in int8.
+        HeadError: it is pooled, or the head is none that steps can improve, or was trained on
+            features in int8.
         BackboneError: it is no bottleneck, or does not lie below the head's own cut.
         LayerNotFound: there is no such cut.
     """
@@ -161,9 +162,6 @@ def _check_kind(head: TrainedHead) -> None:
             hint="Add the source by another name without --window (or cut into files, a sample "
             "each), train a head there, and fine-tune that.",
         )
-    task = task_of(record.settings)
-    if type(task) is not Classification:
-        raise HeadError(f"head {record.name!r} is for {task.name}; fine-tuning knows classes alone")
     if record.kind in (Neighbours.kind, ZeroShot.kind, ENSEMBLE, Bagged.kind):
         raise HeadError(
             f"head {record.name!r} is of kind {record.kind}, which steps cannot improve",
@@ -200,6 +198,7 @@ def _start(head: TrainedHead, model: Any, stack: DenseStack, splits: Splits) -> 
     record = head.record
     held = partial(below, splits.judging) if splits.is_held_out else None
     train = partial(below, splits.train)
-    begun = start_of(record.kind, record.settings, stack, train, held, record.seed)
+    task = task_of(record.settings)
+    begun = start_of(record.kind, record.settings, task, stack, train, held, record.seed)
     put_on(model, begun)
     return begun

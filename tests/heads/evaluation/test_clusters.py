@@ -10,7 +10,7 @@ from headstart.heads.evaluation.clusters import Clusters, cluster_share_interval
 from headstart.heads.evaluation.intervals import wilson_interval
 from headstart.heads.evaluation.per_class import class_scores
 from headstart.heads.evaluation.scores import scores_of
-from headstart.plots.reports import _told
+from headstart.plots.by_task import told
 from headstart.storage.keys import digest_of
 from headstart.storage.manifest import Sample
 
@@ -183,7 +183,7 @@ def test_heads_of_before_have_no_intervals_of_classes_in_groups():
     assert first.recall == (20 / 30, None, None) and first.f1[1:] == (None, None)
     assert same[0].recall == (20 / 30, *wilson_interval(20, 30))
     assert share_cell(first.recall) == ("0.667", "no interval")
-    assert _told(first.recall) == "0.667 (no interval)"
+    assert told(first.recall) == "0.667 (no interval)"
 
 
 def test_copies_join_the_groups_that_they_are_filed_under():

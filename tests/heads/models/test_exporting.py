@@ -11,7 +11,7 @@ import pytest
 import headstart as hs
 from conftest import clean_environment
 from headstart.backbone_model import pipeline_of
-from headstart.errors import HeadError, InvalidHeadSetting, ParityError
+from headstart.errors import AlreadyExists, HeadError, InvalidHeadSetting, ParityError
 from headstart.heads.models import export
 
 TOLERANCE = 1e-4
@@ -132,10 +132,16 @@ def test_what_lies_beside_a_model_says_what_it_is(trained, tmp_path):
     assert head.record.feature_key in body and "blue, green, red" in body
 
 
-def test_an_export_again_replaces_what_was_there(trained, tmp_path):
+def test_an_export_again_replaces_what_was_there_if_that_is_asked_for(trained, tmp_path):
     head, *_ = trained
-    for _ in range(2):
+    head.attach(tmp_path / "net")
+    with pytest.raises(AlreadyExists, match=r"net and .*net\.json and .*net\.md are there"):
         head.attach(tmp_path / "net")
+    (tmp_path / "net").rename(tmp_path / "other")
+    with pytest.raises(AlreadyExists, match=r"net\.json and .*overwrite=True"):
+        head.attach(tmp_path / "net.keras")  # what is beside it is of the other
+    (tmp_path / "other").rename(tmp_path / "net")
+    head.attach(tmp_path / "net", overwrite=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["net", "net.json", "net.md"]
 
 

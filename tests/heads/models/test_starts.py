@@ -40,7 +40,7 @@ def test_a_start_is_right_by_chance_on_what_judges_where_labels_are_chance(kind,
     before = DenseStack(fitted.layers, (0, 1))
     settings = {**kind.describe(), **fitted.details}
     held = (lambda: validation) if is_held_out else None
-    start = start_of(kind.kind, settings, before, lambda: train, held, 0)
+    start = start_of(kind.kind, settings, hs.Classification(), before, lambda: train, held, 0)
     assert right(start, test) == pytest.approx(0.5, abs=0.05)
     assert right(start, validation) == pytest.approx(right(start, test), abs=0.12)
     if kind.kind == "linear":  # the head itself was fitted on what judges

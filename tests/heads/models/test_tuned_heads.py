@@ -103,7 +103,8 @@ def test_heads_of_other_kinds_have_not_seen_the_validation_split(kind):
     shapes = [layer.kernel / np.linalg.norm(layer.kernel) for (layer,) in stacks]
     np.testing.assert_allclose(*shapes, atol=1e-5)
     before = hs.Head  # any stack: it is given back as it is
-    assert start_of(kind.kind, kind.describe(), before, None, None, 0) is before
+    given = kind.kind, kind.describe(), hs.Classification()
+    assert start_of(*given, before, None, None, 0) is before
 
 
 def test_without_a_validation_split_a_part_of_the_train_split_judges(ws, model_file, tmp_path):

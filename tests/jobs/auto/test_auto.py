@@ -1,6 +1,7 @@
 """From a dataset to a checked head in a given time."""
 
 import json
+import re
 import shlex
 import shutil
 
@@ -254,7 +255,16 @@ def test_the_command_says_what_was_tried_and_writes_a_page(rows, run, tmp_path):
     said = " ".join(ran.out.split())
     assert ran.code == 0 and "took no part in the choice" in said, ran
     assert "the default" in said or "beyond chance" in said
+    told = re.search(
+        r"([\d.]+) s of 300 s were taken: ([\d.]+) s by features .* ([\d.]+) s by "
+        r"the fits of [\d]+ heads on folds, ([\d.]+) s by reading",
+        said,
+    )
+    assert told is not None, said
+    whole, *parts = map(float, told.groups())
+    assert sum(parts) == pytest.approx(whole, abs=0.21)  # the clocks agree, but for their rounding
     html = page.read_text(encoding="utf-8")
+    assert told[0] in " ".join(html.split())
     for part in ("What was tried", "flat@as_it_is", "neighbours", "What it cost", "rows:1"):
         assert part in html
     again = run("auto", "rows", "flat@as_it_is", "--minutes", "0.0001", "--json")

@@ -42,15 +42,15 @@ def crossed():
     return [one(own) for own in range(3)]
 
 
-def of_accuracy(*shares, together=False):
+def of_accuracy(*shares, together=False, rows=ROWS):
     """Trials that are right so often, the linear one first; together all are wrong on the same
     samples, so that nothing is gained by a mean of them."""
     rng = np.random.default_rng(1)
-    targets = rng.integers(0, 3, ROWS)
+    targets = rng.integers(0, 3, rows)
     found = []
     for number, share in enumerate(shares):
-        place = np.arange(ROWS) if together else rng.permutation(ROWS)
-        told = np.where(place < share * ROWS, targets, (targets + 1) % 3)
+        place = np.arange(rows) if together else rng.permutation(rows)
+        told = np.where(place < share * rows, targets, (targets + 1) % 3)
         kind = {"kind": "prototype"} if number else {"kind": "linear", "strength": 1.0}
         found.append(said_by(3.0 * np.eye(3)[told], targets, **kind))
     return found
@@ -162,9 +162,9 @@ def kept():
     return decide(trials, default, ROOM), trials
 
 
-def partials(decision, *shares, seconds=1.0):
+def partials(decision, *shares, seconds=1.0, rows=ROWS):
     """What the default and others had right on a part: others are on features of the default."""
-    own = of_accuracy(*shares)
+    own = of_accuracy(*shares, rows=rows)
     kinds = ["linear", "mlp", "neighbours"]
     made = [replace(one, settings={"kind": kind}) for one, kind in zip(own, kinds, strict=False)]
     return [Partial(decision.trial.blocks, one, seconds) for one in made]
@@ -187,6 +187,20 @@ def test_what_may_be_chance_or_takes_too_long_is_not(kept):
     assert decide_on_parts(decision, partials(decision, 0.6, 0.9)[1:], trials, 100.0) is decision
 
 
+def test_features_of_which_only_a_part_is_computed_are_not_taken(kept):
+    decision, trials = kept
+    base, better = partials(decision, 0.6, 0.9)
+    other = replace(better, blocks=SimpleNamespace(name="other@cut"))
+    assert decide_on_parts(decision, [base, other], trials, 100.0) is decision
+
+
+def test_what_a_larger_part_does_not_show_is_not_taken_for_a_smaller_one(kept):
+    decision, trials = kept
+    small = partials(decision, 0.6, 0.9)
+    large = partials(decision, 0.6, 0.6, rows=2 * ROWS)
+    assert decide_on_parts(decision, [*small, *large], trials, 100.0) is decision
+
+
 def test_what_was_tried_on_all_samples_is_not_asked_for_again(kept):
     decision, trials = kept
     part = partials(decision, 0.6, 0.9)
@@ -196,7 +210,16 @@ def test_what_was_tried_on_all_samples_is_not_asked_for_again(kept):
     assert decide_on_parts(decision, part, [*trials, again], 100.0) is decision
 
 
-def test_what_was_better_on_all_samples_stays(kept):
+def test_what_was_better_on_all_samples_stays_unless_a_part_shows_something_better(kept):
     decision, trials = kept
-    single = replace(decision, what="single")
-    assert decide_on_parts(single, partials(decision, 0.6, 0.9), trials, 100.0) is single
+    neighbours = replace(trials[0].crossed, settings={"kind": "neighbours"})
+    trial = replace(trials[0], crossed=neighbours)
+    single, tried = replace(decision, what="single", trial=trial), [*trials, trial]
+    near = partials(decision, 0.6, 0.71, 0.7)
+    assert decide_on_parts(single, near, tried, 100.0) is single
+    ensemble = replace(single, what="ensemble")
+    far = partials(decision, 0.6, 0.9, 0.7)
+    assert decide_on_parts(ensemble, far, tried, 100.0) is ensemble
+    found = decide_on_parts(single, far, tried, 100.0)
+    assert found.what == "single" and found.trial.crossed.settings["kind"] == "mlp"
+    assert "better than neighbours beyond chance, by 20.0 points" in found.why

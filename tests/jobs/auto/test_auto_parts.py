@@ -12,6 +12,7 @@ from headstart.jobs.auto.attempts import Attempts
 from headstart.jobs.auto.budget import FIT, MODEL, Budget, OutOfTime
 from headstart.jobs.auto.costs import Cost, Stopwatch
 from headstart.jobs.auto.entrants import Entrant, in_order, of_the_zoo, what_it_is
+from headstart.jobs.auto.pace import Clock, Pace
 from headstart.jobs.auto.subsample import in_nested_order, sizes_of
 
 
@@ -70,7 +71,7 @@ def test_of_features_that_are_open_no_time_is_forecast_before_they_were_tried():
     attempts = Attempts(
         SimpleNamespace(trying=hs.CrossValidation(2)), Budget(60), lambda _now: None
     )
-    attempts._paces["ridge"] = (100, 0.005)
+    attempts._paces["ridge"] = Pace(100, 0.5)
 
     def features(*sizes):
         return Features([SimpleNamespace(cut=SimpleNamespace(shape=sizes))])
@@ -78,6 +79,25 @@ def test_of_features_that_are_open_no_time_is_forecast_before_they_were_tried():
     assert attempts.forecast("ridge", features(8), 50) == pytest.approx(2)
     assert attempts.forecast("ridge", features(None), 50) is None
     assert attempts.forecast("svm", features(8), 50) is None
+
+
+def test_how_a_kind_grows_is_told_by_parts_of_two_sizes():
+    first = Pace(100, 1.0)
+    assert first.seconds_of(50) == 0.5 and first.seconds_of(1600) == pytest.approx(16**1.2)
+    slowly = first.then(400, 2.0)  # calibrated on more folds where rows are few
+    assert slowly.seconds_of(1600) == pytest.approx(4.0)
+    assert slowly.then(400, 3.0).seconds_of(1600) == pytest.approx(6.0)  # other features
+    held_up = first.then(400, 40.0)  # by others on the machine: not by the rows
+    assert held_up.seconds_of(1600) == pytest.approx(40 * 4**1.2)
+    assert first.then(400, 0.1).seconds_of(1600) == pytest.approx(0.1 * 4**0.5)
+
+
+def test_a_fit_that_was_held_up_by_others_is_not_taken_to_be_a_slow_one():
+    clock = Clock()
+    assert clock.usual(3.0, 1.0) == 3.0
+    assert clock.usual(1.0, 1.0) == 1.0  # as fast as it was
+    assert clock.usual(20.0, 2.0) == pytest.approx(2.0 * 24 / 4)
+    assert clock.usual(5.0, None) == 5.0  # of other processes
 
 
 class Features(list):
