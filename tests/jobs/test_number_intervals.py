@@ -64,7 +64,9 @@ def test_a_head_of_patients_has_intervals_for_new_patients(rows):
     features = rows.extract(CUT, "p", settings=hs.Settings(engine="tensorflow"))
     head = rows.heads.train("p", features, hs.Ridge((1.0,)), task="regression")
     judging = head.features().split("validation")
-    errors = np.abs(head.stack.predict_proba(judging.to_numpy())[:, 0] - judging.labels)
+    errors = np.abs(
+        head.stack.predict_proba(judging.to_numpy())[:, 0] - np.array(judging.labels, float)
+    )
     groups = clusters_of(judging.samples)
     (found,) = head.conformal(0.8).numbers
     assert len(groups) < len(errors)
