@@ -132,18 +132,6 @@ def fit(
     return Fitted(context, name, features, trained, seed, started)
 
 
-def unweighted(view: FeatureView) -> FeatureView:
-    """A view, of whose samples all count alike.
-
-    Warns:
-        HeadstartWarning: they did before.
-    """
-    if view.samples.has_weights:
-        return view.unweighted()
-    warn("there are no weights of samples that could be ignored")
-    return view
-
-
 def weights_told(view: FeatureView) -> dict[str, Any]:
     """What a head's settings have of the weights of the samples that it is trained on: the least
     and the largest; nothing where there are none."""

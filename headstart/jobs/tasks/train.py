@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from headstart.cached import features_of
+from headstart.cached import features_of, unweighted
 from headstart.context import Context
 from headstart.heads.combined.bagged import Bagged
 from headstart.heads.kind import HeadKind, takes_class_names
 from headstart.heads.kinds.every_kind import kind_of
 from headstart.heads.tasks import Task, task_of
 from headstart.jobs.backbones.text_tower import get_text_tower
-from headstart.jobs.heads.train import fit, unweighted
+from headstart.jobs.heads.train import fit
 from headstart.jobs.tasks.planned import pinned
 from headstart.jobs.tasks.task import Outcome
 from headstart.progress import Progress
