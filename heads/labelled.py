@@ -13,7 +13,7 @@ from headstart.errors import HeadError, InvalidHeadSetting
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.columns.units import units_of
 from headstart.storage.manifest import SPLITS, Label, Sample, sorted_labels
-from headstart.storage.samples import is_fraction
+from headstart.storage.samples import LEAST_SAMPLE_WEIGHT, MOST_SAMPLE_WEIGHT, is_fraction
 from headstart.values.showable import brief
 
 SEVERAL = (
@@ -225,7 +225,6 @@ def check_labelled(samples: Sequence[Sample]) -> None:
         )
 
 
-LEAST_SAMPLE_WEIGHT, MOST_SAMPLE_WEIGHT = 1e-9, 1e9
 LEAST_WEIGHT, MOST_WEIGHT = 1e-6, 1e6
 """What a sample of a class may count. Far beyond, float32 holds no sums of them beside others; far
 below, a class is as good as gone, which leaving it out says better."""

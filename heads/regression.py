@@ -36,18 +36,55 @@ LARGEST = 1e37
 """Numbers up to here are learned: what a head says is float32, which ends at 3.4e38."""
 
 
+FINE = 100
+"""So many steps of float32 are to lie within the standard deviation of numbers to learn: what they
+are rounded by is then less than a hundredth of what tells them apart."""
+
+
 def check_size(targets: np.ndarray) -> None:
-    """See that numbers to learn, (n, outputs), are such as a head can say.
+    """See that numbers to learn, (n, outputs), are such as a head, which says float32, can say.
 
     Raises:
-        HeadError: one is beyond `LARGEST`.
+        HeadError: one is beyond `LARGEST`, or so far from 0 that float32 does not tell it from its
+            neighbours.
     """
+    _check_largest(targets)
+    _check_steps(targets)
+
+
+def _check_largest(targets: np.ndarray) -> None:
     largest = np.abs(targets).max(initial=0)
     if largest > LARGEST:
         raise HeadError(
             f"a number to learn is as large as {largest:g}, and a head says {LARGEST:.0e} at most",
             hint="Give them in another unit.",
         )
+
+
+def _check_steps(targets: np.ndarray) -> None:
+    if not len(targets):
+        return
+    steps = np.spacing(np.abs(targets).max(axis=0).astype(np.float32))
+    rough = np.flatnonzero(~_are_equal(targets) & (FINE * steps > targets.std(axis=0)))
+    if len(rough):
+        of = targets[:, rough[0]]
+        raise HeadError(
+            f"numbers to learn{_which(targets, rough[0])} are as large as {np.abs(of).max():.7g}, "
+            f"where those that a head says (float32) are {steps[rough[0]]:g} apart, and their "
+            f"standard deviation is {of.std():.3g}",
+            hint="Subtract an offset from the labels, such as the smallest, or give them in "
+            "another unit: a date in days since the first one.",
+        )
+
+
+def _are_equal(targets: np.ndarray) -> np.ndarray:
+    """Of each output whether all rows have one number; their deviation need not be 0, as the mean
+    is rounded."""
+    return targets.min(axis=0) == targets.max(axis=0)
+
+
+def _which(targets: np.ndarray, number: int) -> str:
+    return f" (number {number + 1} of each)" if targets.shape[1] > 1 else ""
 
 
 @dataclass(frozen=True)
@@ -139,6 +176,13 @@ class Regression(Options, error=InvalidHeadSetting):
                     f"sample {sample.id!r} has the label {sample.label!r}, which is not a number",
                     hint="Fix it or leave it out.",
                 )
+            if any(abs(value) > LARGEST for value in values if value is not None):
+                sample = samples[place]
+                raise HeadError(
+                    f"sample {sample.id!r} has the label {sample.label!r}, and a head says "
+                    f"{LARGEST:.0e} at most",
+                    hint="Fix it, leave it out, or give numbers in another unit.",
+                )
             if first and first.label is not None and len(values) != len(_numbers(first.label)):
                 raise HeadError(
                     f"sample {samples[place].id!r} has {len(values)} numbers for a label, "
@@ -163,14 +207,16 @@ class Regression(Options, error=InvalidHeadSetting):
         return weights
 
     def check(self, train: Part, classes: Sequence[Label]) -> None:
-        check_size(train.targets)
-        flat = np.flatnonzero(train.targets.std(axis=0) == 0)
+        targets = train.targets
+        _check_largest(targets)
+        flat = np.flatnonzero(_are_equal(targets) | (targets.std(axis=0) == 0))
         if len(flat):
-            which = f" (number {flat[0] + 1} of each)" if train.targets.shape[1] > 1 else ""
             raise HeadError(
-                f"all labels of the train split are {train.targets[0, flat[0]]:g}{which}",
+                f"all labels of the train split are {targets[0, flat[0]]:g}"
+                f"{_which(targets, flat[0])}",
                 hint="There is nothing to learn.",
             )
+        _check_steps(targets)
 
     def fit(self, kind: HeadKind, train: Part, validation: Part, classes: int, seed: int) -> Fitted:
         """Fit to numbers of mean 0 and variance 1, and back: of several, none counts more than

@@ -12,6 +12,9 @@ SPLITS = ("train", "validation", "test")
 SPLIT_SHARES = (0.7, 0.1, 0.2)
 """Of the samples for which the source names no split."""
 
+LEAST_SAMPLE_WEIGHT, MOST_SAMPLE_WEIGHT = 1e-9, 1e9
+"""For how many samples one may count. Far beyond, float32 holds no sums of them beside others."""
+
 Label = str | int
 BETWEEN = "|"
 """Stands between the labels, or the numbers, of a sample that has several."""

@@ -21,6 +21,7 @@ from headstart.extractors.datasets.labels import (
     differing_copies,
     few_of,
     no_labels_in,
+    odd_among_numbers,
     several_in,
 )
 from headstart.extractors.datasets.memory.given import in_words, keep_fetched, kept_in
@@ -114,6 +115,7 @@ __all__ = [
     "located",
     "medium_of",
     "no_labels_in",
+    "odd_among_numbers",
     "open_source",
     "own_root",
     "read_named",

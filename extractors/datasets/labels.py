@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from headstart.extractors.datasets.source import Options
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.manifest import Label, sorted_labels
 from headstart.storage.samples import BETWEEN, is_fraction
+from headstart.values.quantities import are_many_numbers
 
 FEW = 5
 """Samples of a class to train on, below which it is said that there are few."""
@@ -22,14 +24,49 @@ NAMED = 6
 
 
 def are_numbers(labels: Iterable[Label | None]) -> bool:
-    """Whether there is a fraction among them: `rows.to_label` leaves it as a text of digits."""
+    """Whether there is a fraction among them, which `rows.to_label` leaves as a text of digits; or
+    whether they are many whole numbers that are written as such, `25.0`.
+
+    Args:
+        labels: of all samples, or the different ones.
+    """
+    known = Counter(label for label in labels if label is not None)
+    return have_fractions(known) or are_many_numbers(known, known.total())
+
+
+def have_fractions(labels: Iterable[Label | None]) -> bool:
+    """Whether there is one among them."""
     return any(label is not None and is_fraction(label) for label in set(labels))
 
 
 def are_classes(labels: Collection[Label | None]) -> bool:
     """Whether they are classes: every other sample shares its label with one before it."""
     known = Counter(label for label in labels if label is not None)
-    return bool(known) and 2 * len(known) <= known.total() and not are_numbers(known)
+    if not known or 2 * len(known) > known.total() or are_numbers(labels):
+        return False
+    return not odd_among_numbers([*labels])
+
+
+ODD = 10
+"""Among labels that are numbers, at most one in so many is taken for a slip."""
+
+
+def odd_among_numbers(labels: Sequence[Label | None]) -> list[int]:
+    """The rows of labels that are no finite numbers, where nearly all others are numbers; none
+    where all are, or labels are classes."""
+    is_odd = {one: one is not None and not _is_finite(one) for one in set(labels)}
+    odd = [row for row, label in enumerate(labels) if is_odd[label]]
+    if not odd or ODD * len(odd) > len(labels):
+        return []
+    return odd if are_numbers([label for label in labels if not is_odd[label]]) else []
+
+
+def _is_finite(label: Label) -> bool:
+    try:
+        parts = [float(part) for part in str(label).split(BETWEEN)]
+    except ValueError:
+        return False
+    return all(map(math.isfinite, parts))
 
 
 def class_names(text: str, where: str) -> list[str]:
@@ -106,7 +143,7 @@ def no_labels_in(labels: Collection[Label | None]) -> list[str]:
 def are_hardly_shared(labels: Collection[Label | None]) -> bool:
     """Whether there are texts or whole numbers for labels, and nearly each sample has its own."""
     known = {label for label in labels if label is not None}
-    return bool(known) and not are_numbers(known) and not are_classes(labels)
+    return bool(known) and not are_numbers(labels) and not are_classes(labels)
 
 
 def several_in(labels: Collection[Label | None]) -> list[str]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from headstart.errors import DatasetError, InvalidSplit
-from headstart.extractors.datasets.labels import are_classes, are_numbers
+from headstart.extractors.datasets.labels import are_classes, have_fractions
 from headstart.extractors.datasets.source import DatasetSource, Option, Options
 from headstart.notices import tell
 from headstart.registry.names import nearest
@@ -125,7 +125,8 @@ def rule_of(options: Options, labels: Collection[Label | None]) -> Rule:
     if rule.way == UNSETTLED:
         is_usual = len(labels) < MANY and are_classes(labels)
         return replace(rule, way=STRATIFIED if is_usual else HASH)
-    if not {"split", USUAL}.isdisjoint(options) and rule.way == STRATIFIED and are_numbers(labels):
+    is_said = not {"split", USUAL}.isdisjoint(options)
+    if is_said and rule.way == STRATIFIED and have_fractions(labels):  # of `25.0` it may be meant
         raise DatasetError(
             f"labels that are numbers cannot be split {rule.text}",
             hint="Take --split hash, or a ratio such as 70/10/20.",

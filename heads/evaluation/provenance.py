@@ -167,7 +167,7 @@ def _calibrated_text(record: Head) -> str:
     if judged is None:
         return "calibrated; on which samples was not recorded then"
     each = ", label by label," if isinstance(temperature, list) else ""
-    return f"calibrated{each} on {_judges(judged)}"
+    return f"calibrated{each} on {_judges(judged, record.settings)}"
 
 
 def _is_calibrated_kind(record: Head) -> bool:
@@ -182,18 +182,26 @@ def chosen_text(settings: Mapping[str, Any]) -> str:
     judged = settings.get("judged_on")
     if judged is None:
         return "not recorded then"
-    return _judges(judged) if isinstance(judged, Mapping) else judged
+    return _judges(judged, settings) if isinstance(judged, Mapping) else judged
 
 
-def _judges(judged: Mapping[str, int]) -> str:
+def _judges(judged: Mapping[str, int], settings: Mapping[str, Any]) -> str:
     parts = [f"{judged['validation']:,} validation samples"] if judged["validation"] else []
     if judged["train"]:
-        parts.append(f"{judged['train']:,} training rows, each judged by a fit without it")
+        how = "" if _is_of_names(settings) else ", each judged by a fit without it"
+        parts.append(f"{judged['train']:,} training rows{how}")
     return " and ".join(parts) or "no sample: its settings are as given"
+
+
+def _is_of_names(settings: Mapping[str, Any]) -> bool:
+    """Whether a head's weights are of the names of classes, and nothing was fitted."""
+    return "logit_scale" in settings
 
 
 def fitted_text(record: Head) -> str:
     """The samples whose labels a head's weights were fitted to."""
+    if _is_of_names(record.settings):
+        return "no sample: its weights are of the class names"
     metrics, views = record.metrics, record.settings.get("views", 0)
     more = f" (with {views} augmented views of each)" if views else ""
     both = f" and {metrics['n_validation']:,} validation" if _is_refitted(record) else ""

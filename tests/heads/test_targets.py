@@ -15,7 +15,7 @@ from conftest import keras
 from headstart.errors import DatasetError, HeadError
 from headstart.heads.evaluation.scores import scores_of
 from headstart.heads.kind import Part
-from headstart.heads.regression import Regression
+from headstart.heads.regression import Regression, check_size
 from headstart.jobs.heads.care.described import of_each
 from headstart.storage.manifest import Sample
 from headstart.storage.samples import is_fraction
@@ -184,10 +184,32 @@ def test_labels_without_a_spread_that_can_be_told_are_refused():
     x = np.zeros((2, 1), np.float32)
     for targets, words in (
         ([[0.0], [1e-200]], "are 0"),
+        ([[3.7]] * 442, r"are 3.7\. "),  # whose mean is rounded
+        ([[1.0, 3.7], [2.0, 3.7], [3.0, 3.7]], r"are 3.7 \(number 2 of each\)"),
         ([[1e300], [-1e300]], "as large as 1e.300"),
     ):
         with pytest.raises(HeadError, match=words):
             Regression().check(Part(x, np.array(targets)), [])
+
+
+@pytest.mark.parametrize("check", [check_size, lambda y: Regression().check(Part(y, y), [])])
+def test_numbers_that_float32_does_not_tell_apart_are_refused(check):
+    """Those of a time in seconds came out as multiples of 64."""
+    y = np.random.default_rng(0).normal(scale=77, size=(50, 1))
+    check(y + 6e5)
+    check(np.full((3, 1), 1e9) if check is check_size else y)  # scikit-learn learns constants
+    for numbers, words in ((y + 1e9, "are as large as"), (np.hstack([y, y - 1e9]), "number 2")):
+        with pytest.raises(
+            HeadError, match=rf"{words}.* are 64 apart.* is 7\d.*Subtract an offset"
+        ):
+            check(numbers)
+
+
+@pytest.mark.parametrize("label", ["1e38", "0.5|-1e38"])
+def test_a_number_that_is_too_large_is_named_by_its_sample(label):
+    samples = [Sample(id_, "0" * 64, label, "train", "") for id_ in ("r6", "r7")]
+    with pytest.raises(HeadError, match=r"sample 'r6' has the label .* a head says 1e\+37 at most"):
+        Regression().find_classes(samples)
 
 
 def test_each_of_several_numbers_is_shown(ws, add, run):

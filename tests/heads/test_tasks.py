@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 
+import click
 import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes
@@ -15,6 +16,7 @@ from task_rows import digits, part
 
 import headstart as hs
 from conftest import keras
+from headstart.cli.heads import task_options
 from headstart.errors import HeadError
 from headstart.heads.dense_stack import DenseStack, Layer
 from headstart.heads.kind import Fitted, Part
@@ -396,3 +398,11 @@ def test_a_linear_head_is_fitted_and_scored_without_scikit_learn():
         "assert not found, found\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("loss", [None, "poisson"])
+def test_a_quantile_that_is_given_is_for_its_loss_even_if_it_is_the_default(loss):
+    given = {"separator": None, "order": None, "loss": loss, "quantile": 0.5}
+    with pytest.raises(click.UsageError, match="--quantile is for --loss quantile, and the loss"):
+        task_options.task_of("regression", **given)
+    assert task_options.task_of("regression", **given | {"loss": "quantile"}).quantile == 0.5

@@ -7,7 +7,8 @@ import pytest
 
 import headstart as hs
 from conftest import keras
-from headstart.errors import BackboneError, FeatureError, HeadError
+from headstart.errors import BackboneError, FeatureError, HeadError, NotFound
+from headstart.notices import HeadstartWarning
 
 CUT = "flat@as_it_is"
 WORDS = ("kind", "a", "b", "c", "both")
@@ -137,6 +138,33 @@ def test_several_prompts_are_the_mean_of_their_directions(linked):
         np.testing.assert_allclose(many.kernel, single.kernel, atol=1e-6)
     with pytest.raises(HeadError, match=r"has no \{\} where the class name stands"):
         linked.heads.train("names", view, hs.ZeroShot(prompt="a photo"))
+
+
+def test_names_with_the_same_text_features_are_said(linked, tmp_path, run):
+    """All of them unknown: every sample got the same class, without a word."""
+    view = linked.features(CUT, "rows")
+    with pytest.raises(HeadError, match="class names 'a', 'b', 'c' have the same text features"):
+        linked.heads.train("names", view, hs.ZeroShot(prompt="{}{}"))
+    y = np.where(
+        np.array(view.labels) == "c", "x", np.where(np.arange(len(view)) % 2, "y", view.labels)
+    )
+    np.savez(tmp_path / "some.npz", x=view.to_numpy(), y=y)
+    linked.datasets.add("some", tmp_path / "some.npz")
+    some = linked.extract(CUT, "some")
+    with pytest.warns(HeadstartWarning, match="class names 'x', 'y' have the same text features"):
+        linked.heads.train("some", some, hs.ZeroShot(prompt="kind {}"))
+    shown = " ".join(run("head", "show", "some").out.split())
+    assert "fitted on no sample: its weights are of the class names" in shown
+    assert "training rows" in shown and "by a fit without" not in shown
+
+
+def test_a_tag_that_names_no_backbone_is_said_to_be_the_tag(towers):
+    towers.backbones.tag("flat", {"text-backbone": "nope"})
+    view = towers.features(CUT, "rows")
+    with pytest.raises(NotFound, match=r"the tag text-backbone of flat.* is 'nope': no backbone"):
+        towers.heads.train("names", view, hs.ZeroShot())
+    with pytest.raises(HeadError, match=r"has no \{\} where the class name stands"):
+        towers.heads.train("names", view, hs.ZeroShot(prompt="a photo"))
 
 
 def test_it_attaches_like_any_other_head(linked, tmp_path):

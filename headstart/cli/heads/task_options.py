@@ -64,8 +64,9 @@ def task_of(name: str, *, order: str | None, **given: Any) -> Any:
     """A task with the options that were given, those that are not None.
 
     Raises:
-        click.UsageError: one of them is not for this task.
+        click.UsageError: one of them is not for this task, or a quantile not for this loss.
     """
+    from headstart.heads.generalised import QUANTILE, SQUARED
     from headstart.heads.tasks import TASKS as MADE
 
     known = MADE[name]().describe()
@@ -77,4 +78,6 @@ def task_of(name: str, *, order: str | None, **given: Any) -> Any:
             )
             able = [f"--task {task}" for task, made in MADE.items() if option in made().describe()]
             raise click.UsageError(f"--{named} is not for {name}: it needs {' or '.join(able)}.")
+    if given.get("quantile") is not None and (loss := given.get("loss") or SQUARED) != QUANTILE:
+        raise click.UsageError(f"--quantile is for --loss {QUANTILE}, and the loss is {loss}.")
     return MADE[name](**{key: value for key, value in given.items() if value is not None})

@@ -7,14 +7,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from headstart.context import Context
 from headstart.errors import HeadError
 from headstart.heads.kind import HeadKind, takes_class_names
 from headstart.heads.kinds.zero_shot import Directions
 from headstart.heads.tasks import Task
 from headstart.jobs.backbones.text_tower import get_text_tower
+from headstart.notices import warn
 from headstart.origins.blocks import JoinedOrigin, Origin
+from headstart.storage.manifest import Label
 from headstart.storage.views import FeatureView
+
+SAME, NAMED = 1e-5, 8
+"""By how much two directions differ at most that are one but for rounding; names in one message."""
 
 
 def with_class_names(context: Context, kind: HeadKind, view: FeatureView, task: Task) -> HeadKind:
@@ -27,7 +34,8 @@ def with_class_names(context: Context, kind: HeadKind, view: FeatureView, task: 
         task: says which classes there are.
 
     Raises:
-        HeadError: the features are joined, or the labels do not suit the task.
+        HeadError: the features are joined, the labels do not suit the task, a prompt has no place
+            for a name, or all names have the same features.
         BackboneError: no text backbone shares their space.
     """
     if not takes_class_names(kind):
@@ -39,7 +47,28 @@ def with_class_names(context: Context, kind: HeadKind, view: FeatureView, task: 
             f"a head of kind {kind.kind} takes features of one backbone, and {origin} are joined",
             hint="Name the backbone whose space texts share.",
         )
+    classes = task.find_classes(view.samples)
+    texts: Sequence[Sequence[str]] = made.texts_of(classes)
     tower = get_text_tower(context, origin.blocks[0].backbone, made.text_backbone or None)
-    texts: Sequence[Sequence[str]] = made.texts_of(task.find_classes(view.samples))
     rows = tower.directions(texts, math.prod(view.shape[1:]))
+    _check_apart(classes, rows, tower.reference)
     return replace(made, text_backbone=tower.reference, directions=Directions(rows))
+
+
+def _check_apart(classes: Sequence[Label], rows: np.ndarray, tower: str) -> None:
+    """Warn of names whose directions, (classes, width), are the same; all of them are an error."""
+    wide, named = rows.astype(np.float64), dict[int, list[str]]()
+    for label, row in zip(classes, wide, strict=True):
+        first = int((np.abs(wide - row).max(axis=1) <= SAME).argmax())
+        named.setdefault(first, []).append(repr(label))
+    for names in named.values():
+        some = f"{', '.join(names[:NAMED])}{' and more' if len(names) > NAMED else ''}"
+        told = f"the class names {some} have the same text features by {tower}"
+        if len(names) == len(classes):
+            raise HeadError(
+                told,
+                hint="It may know none of these words: give samples labels of words that it knows, "
+                "or name another text backbone.",
+            )
+        if len(names) > 1:
+            warn(f"{told}: a head cannot tell them apart")

@@ -15,7 +15,7 @@ import numpy as np
 
 from headstart.backbone_model import open_engine, pipeline_of
 from headstart.context import Context
-from headstart.errors import BackboneError
+from headstart.errors import BackboneError, NotFound
 from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.preprocessing.batches import stack
 from headstart.heads.dense_stack import flat
@@ -109,7 +109,7 @@ def find_text_tower(
     named = given or backbone.tags.get(TAG)
     if not named:
         return None
-    tower, cuts = context.resolve(named)
+    tower, cuts = _resolved(context, backbone, given, named)
     if len(cuts) > 1:
         raise BackboneError(f"{named} names {len(cuts)} cuts", hint="Name one cut.")
     if not Taker.of(context, tower).takes_texts:
@@ -118,6 +118,21 @@ def find_text_tower(
             hint="Name a backbone of texts: --text-backbone NAME[@CUT].",
         )
     return TextTower(context, tower, cuts[0], backbone.label)
+
+
+def _resolved(
+    context: Context, backbone: Backbone, given: str | Backbone | None, named: str | Backbone
+) -> tuple[Backbone, list[Cut]]:
+    try:
+        return context.resolve(named)
+    except NotFound as error:
+        if given:
+            raise
+        raise NotFound(
+            f"the tag {TAG} of {backbone.label} is {named!r}: {error.message}",
+            hint=f"Mend it, headstart backbone tag {backbone.name} {TAG}=NAME, or name another, "
+            "--text-backbone NAME[@CUT].",
+        ) from error
 
 
 def get_text_tower(

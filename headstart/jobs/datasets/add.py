@@ -148,7 +148,8 @@ def _tell_of_samples(place: str, manifest: Manifest, given: dict[str, Any]) -> N
         warn(f"{place}: scores will say little: {_some(few)}", FewSamples)
     warn_of_copies(place, manifest)
     warn_of_differing_copies(place, manifest)
-    _tell_of_labels(place, wholes.columns.labels, str(given.get("split", "")))
+    if not _tell_of_odd(place, wholes.columns):
+        _tell_of_labels(place, wholes.columns.labels, str(given.get("split", "")))
     _tell_of_whole_numbers(place, wholes.columns.labels)
     if not manifest.classes:
         tell(
@@ -234,6 +235,20 @@ def _warn(place: str, unused: Sequence[str], skipped: Sequence[str]) -> None:
     warn_of_skipped(place, skipped)
 
 
+def _tell_of_odd(place: str, samples: SampleColumns) -> bool:
+    """Name samples whose labels are none among numbers, such as `nan`: if there are any."""
+    labels = samples.labels
+    if not (odd := sources.odd_among_numbers(labels)):
+        return False
+    named = [f"{samples.ids[row]!r} ({labels[row]!r})" for row in odd[:NAMED]]
+    more = f" and {len(odd) - NAMED:,} more" if len(odd) > NAMED else ""
+    warn(
+        f"{place}: {len(labels) - len(odd):,} labels are numbers, and of {', '.join(named)}{more} "
+        "none is: fix them, or leave those cells empty and give --on-error skip"
+    )
+    return True
+
+
 def _tell_of_labels(place: str, labels: Sequence[Label | None], split: str) -> None:
     """Say what is odd of labels as classes: several of a sample, one sample of each, no value."""
     known = set(labels)
@@ -253,7 +268,7 @@ def _tell_of_labels(place: str, labels: Sequence[Label | None], split: str) -> N
             f"{min(set(several) - without, default=BETWEEN)!r}{and_none}; "
             "`head train --task multi-label` takes each by itself"
         )
-    elif sources.are_numbers(known):
+    elif sources.are_numbers(labels):
         several = any(isinstance(label, str) and BETWEEN in label for label in known)
         what = "several numbers per sample" if several else "numbers"
         ends = range_of([one for one in known if one is not None], len(labels))

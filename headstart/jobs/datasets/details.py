@@ -60,7 +60,9 @@ class DatasetDetails(Showable):
         columns = self.manifest.columns
         known = set(columns.labels) - {None}
         labels = {label: numbers for label in known if (numbers := _numbers_in(label))}
-        are_told = are_numbers(known) or range_of(self.dataset.classes, self.dataset.samples)
+        are_told = are_numbers(columns.labels) or range_of(
+            self.dataset.classes, self.dataset.samples
+        )
         if not are_told or len(labels) < len(known):
             return {}
         found: dict[str, tuple[int, float, float, float]] = {}

@@ -142,12 +142,21 @@ def test_a_manifest_with_another_weight_is_damaged(tmp_path, bad):
         Manifest.read(path)
 
 
-@pytest.mark.parametrize("bad", ["0", "-1", "nan", "inf", "much", ""])
+@pytest.mark.parametrize("bad", ["0", "-1", "nan", "inf", "much", "", "1_000", "٣"])
 def test_what_is_no_weight_is_one_line_with_its_row(ws, tmp_path, bad):
     table = tmp_path / "t.csv"
-    table.write_text(f"text,label,w\nhi,a,1\nho,b,{bad}\n")
+    table.write_text(f"text,label,w\nhi,a,1\nho,b,{bad}\n", encoding="utf-8")
     with pytest.raises(DatasetError, match=rf"t\.csv, line 3: w is '{bad}', not a positive finite"):
         ws.datasets.add("d", table, weight_column="w")
+
+
+@pytest.mark.parametrize("bad", [1e300, 1.1e9, 0.9e-9])
+def test_a_weight_that_no_head_computes_with_is_refused_when_the_dataset_is_added(ws, bad):
+    """It was registered, and every head refused it."""
+    weights = [1e9, 1e-9, *W[2:]]
+    with pytest.raises(DatasetError, match=r"row 2: .* and weights are from 1e-09 to 1e\+09"):
+        ws.datasets.add("d", X, Y, weights=[*weights[:2], bad, *weights[3:]])
+    ws.datasets.add("d", X, Y, weights=weights)
 
 
 def test_weights_that_belong_to_nothing_are_refused(ws, tmp_path):

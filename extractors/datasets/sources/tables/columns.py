@@ -11,7 +11,12 @@ from headstart.errors import DatasetError
 from headstart.extractors.datasets.source import Options
 from headstart.extractors.datasets.sources.tables.files import Row
 from headstart.registry.names import nearest
-from headstart.storage.samples import BETWEEN, is_weight
+from headstart.storage.samples import (
+    BETWEEN,
+    LEAST_SAMPLE_WEIGHT,
+    MOST_SAMPLE_WEIGHT,
+    is_weight,
+)
 
 TEXT_COLUMNS = ("text", "sentence", "content", "body", "review", "document", "comment")
 SPLIT_COLUMNS = ("split",)
@@ -149,12 +154,20 @@ def weight_in(row: Row, column: str, where: str) -> float:
     """For how many samples a row counts, as its cell says.
 
     Raises:
-        DatasetError: it says no finite number above 0.
+        DatasetError: it says no finite number above 0, or one that heads cannot compute with.
     """
-    weight = float(row[column]) if is_number(row.get(column)) else None
+    given: Any = row.get(column)
+    is_python = isinstance(given, str) and ("_" in given or not given.isascii())  # as in 1_000
+    weight = float(given) if is_number(given) and not is_python else None
     if not is_weight(weight):
         raise DatasetError(
-            f"{where}: {column} is {row.get(column)!r}, not a positive finite number",
+            f"{where}: {column} is {given!r}, not a positive finite number",
+            hint=f"Fix or remove the row, {OR_SKIP}.",
+        )
+    if not LEAST_SAMPLE_WEIGHT <= cast(float, weight) <= MOST_SAMPLE_WEIGHT:
+        raise DatasetError(
+            f"{where}: {column} is {given!r}, and weights are from {LEAST_SAMPLE_WEIGHT:g} to "
+            f"{MOST_SAMPLE_WEIGHT:g}",
             hint=f"Fix or remove the row, {OR_SKIP}.",
         )
     return cast(float, weight)
