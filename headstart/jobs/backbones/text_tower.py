@@ -130,7 +130,7 @@ def _resolved(
             raise
         raise NotFound(
             f"the tag {TAG} of {backbone.label} is {named!r}: {error.message}",
-            hint=f"Mend it, headstart backbone tag {backbone.name} {TAG}=NAME, or name another, "
+            hint=f"Correct it, headstart backbone tag {backbone.name} {TAG}=NAME, or name another, "
             "--text-backbone NAME[@CUT].",
         ) from error
 
