@@ -271,6 +271,8 @@ def stack_of(layers: Sequence[Layer], classes: Sequence[Label]) -> DenseStack:
 
 def outputs_of(stack: Any, part: Any) -> np.ndarray:
     """What a stack, or an ensemble, gives for all rows of a part, (n, outputs), some at a time."""
+    if not len(part):
+        return np.empty((0, stack.outputs), np.float32)
     step = max(1, min(ROWS_AT_ONCE, BYTES_AT_ONCE // (4 * max(stack.width, 1))))
     starts = range(0, len(part), step)
     return np.concatenate(

@@ -117,7 +117,7 @@ def sample_weights(*samples: SampleColumns) -> np.ndarray | None:
         id_ = [id_ for one in samples for id_ in one.ids][row]
         raise HeadError(
             f"sample {id_!r} has the weight {found[row]:g}",
-            hint=f"Give numbers from {LEAST_SAMPLE_WEIGHT:g} to {MOST_SAMPLE_WEIGHT:g}, or train "
+            hint=f"Give numbers from {LEAST_SAMPLE_WEIGHT:g} to {MOST_SAMPLE_WEIGHT:g}, or do "
             "without, by --ignore-weights (ignore_weights=True).",
         )
     return found.astype(np.float32)

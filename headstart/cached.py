@@ -206,3 +206,15 @@ def with_origin(view: FeatureView, backbone: Backbone, cut: Cut, dataset: Datase
     """The view, knowing where it comes from."""
     view.origin = Origin(backbone, cut, dataset)
     return view
+
+
+def unweighted(features: FeatureView) -> FeatureView:
+    """The features, of whose samples all count alike; heads of them do without weights, also where
+    they are trained again.
+
+    Warns:
+        HeadstartWarning: they did before.
+    """
+    if not features.samples.has_weights:
+        warn("there are no weights of samples that could be ignored")
+    return features.unweighted()

@@ -56,8 +56,8 @@ class HeadRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, head: Head) -> Head:
-        """Insert a head as the next version of its name.
+    def add(self, head: Head, given: Tags | None = None) -> Head:
+        """Insert a head as the next version of its name, with the tags that were given.
 
         Raises:
             AlreadyExists: the name is another head's alias.
@@ -72,9 +72,13 @@ class HeadRepository:
             values["version"] = _latest(connection, head.name) + 1
             del values["id"], values["created_at"], values["aliases"], values["tags"]
             connection.execute(insert(t.heads).values(**values))
-            made = _get(connection, f"{head.name}:{values['version']}")
-            record(connection, "add", KIND, f"{made.name}:{made.version}", after=_facts(made))
-            return made
+            named = f"{head.name}:{values['version']}"
+            made = _get(connection, named)
+            record(connection, "add", KIND, named, after=_facts(made))
+            if not given:
+                return made
+            tags.change(connection, KIND, made.id, named, given)
+            return _get(connection, named)
 
     def get(self, reference: str) -> Head:
         """The head of that name (the latest), `NAME:VERSION`, or alias.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 LEAST_COMPUTED = 16
@@ -22,7 +23,45 @@ def seconds_per_sample(counts: Mapping[str, Any], seconds: float) -> float | Non
         counts: of the run.
         seconds: of all of it.
     """
-    steady = counts.get(STEADY, {"samples": counts.get("computed") or 0, "seconds": seconds})
+    steady = _steady(counts, seconds)
     if steady["samples"] < LEAST_COMPUTED or not steady["seconds"]:
         return None
     return steady["seconds"] / steady["samples"]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What extractions of one kind take.
+
+    Attributes:
+        start: seconds until samples come; 0 where these are among those of a sample.
+        each: seconds of a further sample.
+        has_start: whether the start is among the seconds of a sample, as the runs were too short to
+            tell the two apart: it is then the most that a sample takes.
+    """
+
+    start: float
+    each: float
+    has_start: bool
+
+    def of(self, samples: int) -> float:
+        """About how many seconds so many samples take."""
+        return self.start + samples * self.each
+
+
+def cost_of(runs: Iterable[tuple[Mapping[str, Any], float]]) -> Cost | None:
+    """By the counts and the seconds of some extractions; None where they computed nothing."""
+    told = [(counts, seconds) for counts, seconds in runs if counts.get("computed") and seconds]
+    steady = [_steady(counts, seconds) for counts, seconds in told]
+    samples = sum(one["samples"] for one in steady)
+    if samples >= LEAST_COMPUTED and (spent := sum(one["seconds"] for one in steady)):
+        starts = [counts.get(START, 0.0) for counts, _ in told]
+        return Cost(sum(starts) / len(starts), spent / samples, has_start=False)
+    if not told:
+        return None
+    computed = sum(counts["computed"] for counts, _ in told)
+    return Cost(0.0, sum(seconds for _, seconds in told) / computed, has_start=True)
+
+
+def _steady(counts: Mapping[str, Any], seconds: float) -> Mapping[str, Any]:
+    return counts.get(STEADY, {"samples": counts.get("computed") or 0, "seconds": seconds})

@@ -266,13 +266,15 @@ class FeatureView(Showable):
         return out
 
     def to_arrow(self) -> pyarrow.Table:
-        """All rows as a table: `id`, `label`, `split`, `group`, and `features`, a list of fixed
-        length; a feature that is no vector lies flat, its shape is in the schema's metadata."""
+        """All rows as a table: `id`, `label`, `split`, `group`, `weight` where any sample has one,
+        and `features`, a list of fixed length; a feature that is no vector lies flat, its shape is
+        in the schema's metadata."""
         return arrow_table(self)
 
     def to_pandas(self) -> pandas.DataFrame:
-        """All rows as a data frame: `id`, `label`, `split`, `group`, and a column for each number
-        of a vector, `f0`, `f1`…; of more than 4,096, and of a map, one of arrays, `features`.
+        """All rows as a data frame: `id`, `label`, `split`, `group`, `weight` where any sample has
+        one, and a column for each number of a vector, `f0`, `f1`…; of more than 4,096, and of a
+        map, one of arrays, `features`.
 
         Raises:
             HeadstartError: pandas is not installed.

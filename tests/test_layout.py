@@ -126,6 +126,7 @@ def test_the_public_surface_is_what_all_says():
             "Ridge",
             "Settings",
             "Workspace",
+            "ZeroShot",
             "__version__",
             "init",
             "join",

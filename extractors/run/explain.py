@@ -16,6 +16,7 @@ from headstart.extractors.run.keys import keys_of
 from headstart.extractors.run.space import row_bytes
 from headstart.registry.entities import Backbone, FeatureSet, Run
 from headstart.registry.features import FeatureRepository
+from headstart.registry.rates import cost_of
 from headstart.storage.index import Index
 from headstart.storage.manifest import Manifest, Sample
 from headstart.values.showable import Showable
@@ -70,8 +71,10 @@ class Explanation(Showable):
         samples: in the dataset.
         unique: different contents among them.
         to_compute: contents that would go through the backbone.
-        seconds: about how long that takes, by the rate of the last runs; None without any.
-        rate: contents a second in those runs.
+        seconds: about how long that takes, by the rate of the last runs and their start; None
+            without any.
+        rate: contents a second in those runs once they came; with the start where the runs were too
+            short to tell.
         bytes: about what it would store; None where a cut has no fixed shape.
         cuts: one report each.
     """
@@ -131,13 +134,13 @@ def explain(
             precision=cut.precision,
         )
         reports.append(report)
-    rate = _rate(runs)
+    cost = cost_of((run.counts, run.seconds) for run in runs)
     return Explanation(
         samples=len(manifest.samples),
         unique=len(first),
         to_compute=len(missing_anywhere),
-        seconds=round(len(missing_anywhere) / rate, 1) if rate else None,
-        rate=rate and round(rate, 1),
+        seconds=cost and round(cost.of(len(missing_anywhere)) if missing_anywhere else 0.0, 1),
+        rate=cost and round(1 / cost.each, 1),
         bytes=None if math.isnan(size) else int(size),
         cuts=reports,
     )
@@ -243,10 +246,3 @@ def _short(value: Any) -> str:
         return "+".join(str(step.get("step", "?")) for step in value)
     text = str(value)
     return text if len(text) <= 40 else f"{text[:39]}…"
-
-
-def _rate(runs: Sequence[Run]) -> float | None:
-    """Contents a second over the runs that computed something."""
-    measured = [run for run in runs if run.counts.get("computed") and run.seconds]
-    seconds = sum(run.seconds for run in measured)
-    return sum(run.counts["computed"] for run in measured) / seconds if seconds else None

@@ -22,6 +22,11 @@ from headstart.values.showable import brief
 
 BAGS = 10
 MOST = 1000
+UNTRIED = (
+    "bagged heads are trained, and not tried on folds",
+    "Sweep the kind by itself; what bagging is worth, samples out of the bags tell.",
+)
+"""What is said to whoever tries them, and what to do instead."""
 TRIES = 100
 """Draws until each class is there: samples of several classes may stand in one group."""
 
@@ -67,10 +72,7 @@ class Bagged(Options, error=InvalidHeadSetting):
         Raises:
             HeadError: always.
         """
-        raise HeadError(
-            "bagged heads are trained, and not tried on folds",
-            hint="Sweep the kind by itself; what bagging is worth, samples out of the bags tell.",
-        )
+        raise HeadError(UNTRIED[0], hint=UNTRIED[1])
 
 
 @dataclass(frozen=True)

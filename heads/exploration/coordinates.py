@@ -34,6 +34,26 @@ def check_method(method: str) -> None:
         raise HeadError(f"no method {method!r}", hint=f"The methods are {', '.join(METHODS)}.")
 
 
+def load(method: str) -> None:
+    """Import what a method needs.
+
+    Raises:
+        HeadError: its package is not installed.
+    """
+    if method != "umap":
+        import sklearn.decomposition
+        import sklearn.manifold  # noqa: F401
+
+        return
+    try:
+        keras()  # umap imports TensorFlow, whatever is used of it; so it comes quietly
+        import umap  # noqa: F401
+    except ImportError:
+        raise HeadError(
+            "umap-learn is not installed", hint="pip install 'headstart[umap]'"
+        ) from None
+
+
 def shown_of(rows: np.ndarray, method: str, seed: int) -> np.ndarray:
     """The rows that a map of some rows shows: of more than its method can do, some by seed, which
     is said."""
@@ -142,13 +162,9 @@ def _by_covariance(features: Rows) -> tuple[np.ndarray, float]:
 
 
 def _umap(features: np.ndarray, seed: int) -> np.ndarray:
-    try:
-        keras()  # umap imports TensorFlow, whatever is used of it; so it comes quietly
-        import umap
-    except ImportError:
-        raise HeadError(
-            "umap-learn is not installed", hint="pip install 'headstart[umap]'"
-        ) from None
+    load("umap")
+    import umap
+
     neighbours = min(15, len(features) - 1)
     # With a seed it runs on one core, and says so in a warning unless it is told to.
     return umap.UMAP(n_neighbors=neighbours, random_state=seed, n_jobs=1).fit_transform(features)

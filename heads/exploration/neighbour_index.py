@@ -23,7 +23,9 @@ from headstart.heads.projection import of_length_one
 from headstart.heads.rows import Rows, spans_of_rows
 from headstart.progress import Progress, silent
 
-FORMAT = "headstart.neighbours/1"
+FORMAT = "headstart.neighbours/2"
+"""Also of how recall is measured: of indexes of format 1 it is that of queries which compared all
+that they looked at, not a shortlist."""
 NUMBERS, NEIGHBOURS, EXPANSION = "i8", 16, 64
 """How rows are rounded; edges of a row, and rows that are looked at for them, when one is added: a
 half of USearch's own takes half of the time, and a query may look at more in exchange."""

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from headstart.errors import HeadError, InvalidHeadSetting
+from headstart.heads.combined.bagged import UNTRIED, Bagged
 from headstart.heads.evaluation.folds import Fold, split_into_folds
 from headstart.heads.generalised import SQUARED
-from headstart.heads.kind import FitsLoss, HeadKind, Part
+from headstart.heads.kind import FitsLoss, HeadKind, Part, takes_class_names
 from headstart.heads.kinds.every_kind import able_kinds
 from headstart.heads.kinds.mlp import MLP
 from headstart.heads.labelled import Labelled
@@ -39,7 +40,7 @@ def gathering_of(
 
 
 def check_kinds(task: Task, kinds: Sequence[HeadKind]) -> None:
-    """See, before anything is fitted, that kinds of heads can do a task.
+    """See, before anything is fitted, that kinds of heads can be tried on a task.
 
     Raises:
         HeadError: one cannot.
@@ -50,7 +51,12 @@ def check_kinds(task: Task, kinds: Sequence[HeadKind]) -> None:
 
 
 def _refusal(task: Task, kind: HeadKind) -> tuple[str, str] | None:
-    """Why a kind cannot do a task, and what can; None where it can."""
+    """Why a kind cannot be tried on a task, and what can; None where it can."""
+    if isinstance(kind, Bagged):
+        return UNTRIED
+    if takes_class_names(kind):
+        told = f"a head of kind {kind.kind} learns nothing of samples, and is not tried on folds"
+        return told, f"Train it: headstart head train NAME BACKBONE DATASET --kind {kind.kind}."
     if task.name not in kind.tasks:
         told = f"a head of kind {kind.kind} cannot do the task {task.name}"
         return told, f"Take kind {able_kinds(task.name)}."

@@ -20,7 +20,7 @@ from headstart.heads.evaluation.simplicity import complexity_of
 from headstart.heads.kind import Complexity, HeadKind, Part
 from headstart.heads.kinds.losses import log_losses_of
 from headstart.heads.tasks import Classification, Task
-from headstart.heads.trials.objective import LOG_LOSS, objectives_of
+from headstart.heads.trials.objective import ACCURACY, EXACT, LOG_LOSS, objectives_of
 from headstart.heads.trials.out_of_fold import OutOfFold
 
 
@@ -108,14 +108,19 @@ class Crossed(OutOfFold):
 
     def _facts(self) -> dict[str, Any]:
         """The settings and what they are worth; of probabilities there are many."""
-        share = "accuracy" if self.targets.ndim == 1 else "exact"
-        scores = {share: self.accuracy, "interval": self.interval, "log_loss": self.log_loss}
+        scores = {self._share: self.accuracy, "interval": self.interval, "log_loss": self.log_loss}
         drawn = {"repeats": self.repeats, "spread_between_draws": self.spread}
         return {**self.settings, **scores, "samples": len(self.targets), **drawn}
 
     def _line(self) -> str:
         low, high = self.interval
-        return f"{self.settings['kind']}, accuracy {self.accuracy:.2f} [{low:.2f}, {high:.2f}]"
+        share = f"{self._share} {self.accuracy:.2f}"
+        return f"{self.settings['kind']}, {share} [{low:.2f}, {high:.2f}]"
+
+    @property
+    def _share(self) -> str:
+        """What the share of right answers is called."""
+        return ACCURACY if self.targets.ndim == 1 else EXACT
 
 
 class Gathered:

@@ -101,7 +101,9 @@ class CrossedNumbers(OutOfFold):
             return None
         told = widened({name: scores[name], "intervals": {name: ends}}, reach)
         low, high = told["intervals"][name]
-        return max(low, OBJECTIVES[name].low) if name in OBJECTIVES else low, high
+        # widened for the likeness of folds, it may reach beyond what the score can be
+        of = OBJECTIVES[ABSOLUTE if name == ROOT else name]
+        return max(low, of.low), min(high, of.high)
 
     @property
     def _reach(self) -> float:

@@ -66,7 +66,8 @@ class Heads(Collection["Head", HeadRecord]):
         Raises:
             HeadError: the labels or splits do not allow it; the message says which.
         """
-        from headstart.jobs.heads.train import train, unweighted
+        from headstart.cached import unweighted
+        from headstart.jobs.heads.train import train
 
         given = checked_tags(tags)
         made = train(

@@ -22,6 +22,7 @@ from headstart.cli.output import (
     Call,
     Result,
     command,
+    ignore_weights_option,
     note,
     on_error_option,
     progress_bar,
@@ -98,11 +99,7 @@ TRAIN_OPTIONS = (
         metavar="LABEL=WEIGHT",
         help="What a sample of this class counts, such as cat=2; others count 1. May be repeated.",
     ),
-    click.option(
-        "--ignore-weights",
-        is_flag=True,
-        help="Count all samples alike, though the dataset has weights of them.",
-    ),
+    ignore_weights_option,
     click.option(
         "--seed", type=SEED, help="Seed of all random choices. Default: 0, or that of the sweep."
     ),
@@ -202,6 +199,7 @@ def _train(
         backbone, dataset, settings = tried.features, tried.dataset, tried.kind
         seed, windows = tried.seed if seed is None else seed, tried.windows
         precision, made = tried.precision, tried.task
+        ignore_weights = ignore_weights or tried.ignore_weights
     elif backbone is None or dataset is None:
         raise click.UsageError("Name a BACKBONE and a DATASET, or a sweep with --from-sweep.")
     else:

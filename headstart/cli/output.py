@@ -216,6 +216,11 @@ def windows_option(*ways: str) -> Any:
 folds_option = click.option(
     "--folds", type=FOLDS, default=5, show_default=True, help="Number of folds."
 )
+ignore_weights_option = click.option(
+    "--ignore-weights",
+    is_flag=True,
+    help="Count all samples alike, though the dataset has weights of them.",
+)
 limit_option = click.option(
     "--limit",
     type=NUMBER,

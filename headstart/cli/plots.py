@@ -14,6 +14,7 @@ from headstart.cli.output import (
     Result,
     command,
     folds_option,
+    ignore_weights_option,
     limit_option,
     on_error_option,
     precision_option,
@@ -85,6 +86,7 @@ def register_features(group: click.Group) -> None:
         folds_option,
         limit_option,
         task_options,
+        ignore_weights_option,
         _pictures,
         _seed,
         click.option(
@@ -173,6 +175,7 @@ def _audit(
     folds: int,
     limit: int,
     pictures: bool,
+    ignore_weights: bool,
     seed: int,
     output: Path | None,
     detach: bool,
@@ -198,7 +201,8 @@ def _audit(
     task = taken_task(given)
     workspace = call.open(backbone, dataset)
     how: dict[str, Any] = {"precision": precision, "pictures": pictures}
-    how["trying"] = CrossValidation(folds=folds, limit=limit, seed=seed, task=task)
+    trying = {"folds": folds, "limit": limit, "seed": seed, "task": task}
+    how["trying"] = CrossValidation(**trying, ignore_weights=ignore_weights)
     if detach:
         refuse_with_detach(output=output, on_error=on_error != "fail")
         return begun(workspace.jobs.audit(backbone, dataset, **how))

@@ -16,6 +16,7 @@ from headstart.cli.output import (
     draws_text,
     explain_words,
     folds_option,
+    ignore_weights_option,
     limit_option,
     majority_text,
     note,
@@ -47,6 +48,7 @@ def register(cli: click.Group) -> None:
         limit_option,
         shots_option,
         windows_option("mean", "max"),
+        ignore_weights_option,
         click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of the folds."),
         click.option(
             "--plot",
@@ -106,6 +108,7 @@ def _rank(
     limit: int,
     shots: int | None,
     windows: str | None,
+    ignore_weights: bool,
     seed: int,
     plot: Path | None,
     detach: bool,
@@ -129,6 +132,7 @@ def _rank(
     if plot is not None:
         check_target(plot)
     how: dict[str, Any] = {"shots": shots, "windows": windows, "task": task}
+    how["ignore_weights"] = ignore_weights
     trying = CrossValidation(folds=folds, limit=limit, seed=seed, **how)
     workspace = call.open(*((dataset, *backbones) if backbones else ()))
     if detach:

@@ -28,6 +28,7 @@ from headstart.cli.output import (
     draws_text,
     explain_words,
     folds_option,
+    ignore_weights_option,
     limit_option,
     majority_text,
     on_error_option,
@@ -97,6 +98,7 @@ def register(group: click.Group) -> None:
         limit_option,
         shots_option,
         windows_option("mean", "max"),
+        ignore_weights_option,
         click.option(
             "--seed", type=SEED, default=0, show_default=True, help="Seed of all random choices."
         ),
@@ -124,6 +126,7 @@ def _sweep(
     limit: int,
     shots: int | None,
     windows: str | None,
+    ignore_weights: bool,
     seed: int,
     tags: tuple[str, ...],
     **grid: Any,
@@ -148,6 +151,8 @@ def _sweep(
     made = settings_of(named, grid)
     if ensemble is not None and not is_plain(task):
         raise click.UsageError("--ensemble is of heads that say one class; --confirm takes any.")
+    if ensemble is not None and ignore_weights:
+        raise click.UsageError("--ensemble is of heads that count samples by their weights.")
     if search is not None and any(value is not None for value in grid.values()):
         raise click.UsageError("--search chooses the settings; leave theirs out.")
     workspace = call.open(*((dataset, *backbones) if backbones else ()))
@@ -157,7 +162,8 @@ def _sweep(
     by = asked.to_extract(workspace.context)
     for backbone in backbones:
         extract_missing(workspace, backbone, dataset, precision, on_error=on_error, executor=by)
-    trying = CrossValidation(folds, repeats, limit, seed, shots, windows, objective or "", task)
+    how_tried = folds, repeats, limit, seed, shots, windows, objective or "", task, ignore_weights
+    trying = CrossValidation(*how_tried)
     columns = columns_with(columns_of(task))
     found: list[tuple[tuple[float, float], tuple[Any, ...]]] = []
 

@@ -8,12 +8,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from math import prod
+from typing import Any
 
 import numpy as np
 
 from headstart.context import Context
 from headstart.errors import LayerNotFound, NotFound
 from headstart.registry.entities import FeatureSet, Run
+from headstart.registry.rates import cost_of
 from headstart.registry.references import exact
 from headstart.values.moments import moment
 from headstart.values.showable import Showable
@@ -50,7 +52,8 @@ class Work(Showable):
 
     @property
     def rate(self) -> float | None:
-        """Samples a second that were computed; None where none were."""
+        """Samples a second that were computed, the starts of the runs included; None where none
+        were."""
         return self.computed / self.seconds if self.computed and self.seconds else None
 
     def _facts(self) -> dict[str, object]:
@@ -157,13 +160,12 @@ def _is_later(run: Run, start: datetime | None) -> bool:
 
 
 def _costs(runs: Iterable[Run]) -> dict[str, float]:
-    """Seconds a sample by what was asked for, from the runs that computed something."""
-    computed, seconds = defaultdict[str, int](int), defaultdict[str, float](float)
+    """Seconds of a further sample by what was asked for, from the runs that computed something."""
+    told = defaultdict[str, list[tuple[dict[str, Any], float]]](list)
     for run in runs:
-        if count := run.counts.get("computed"):
-            computed[run.subject] += count
-            seconds[run.subject] += run.seconds
-    return {name: seconds[name] / count for name, count in computed.items()}
+        told[run.subject].append((run.counts, run.seconds))
+    costs = {name: cost_of(of) for name, of in told.items()}
+    return {name: cost.each for name, cost in costs.items() if cost is not None}
 
 
 def _bytes_reused(context: Context, runs: Iterable[Run], sets: Iterable[FeatureSet]) -> int:

@@ -11,6 +11,8 @@ from html import escape
 from markupsafe import Markup
 
 from headstart.heads.evaluation.intervals import share_text
+from headstart.heads.evaluation.provenance import words_of
+from headstart.heads.trials.objective import ACCURACY, OBJECTIVES
 from headstart.jobs.heads.care.judgement import Bin, Covered
 from headstart.visible import visible
 
@@ -108,7 +110,7 @@ class Point:
     Attributes:
         name: of it.
         cost: above 0.
-        score: 0 to 1.
+        score: any number.
         interval: of the score.
         is_marked: whether it is filled.
         address: where it leads.
@@ -122,15 +124,23 @@ class Point:
     address: str
 
 
-def draw_scores(points: Sequence[Point], cost: str, score: str = "accuracy") -> Markup:
-    """Scores with their intervals over what they cost, on a logarithmic axis."""
+def draw_scores(points: Sequence[Point], cost: str, score: str = ACCURACY) -> Markup:
+    """Scores with their intervals over what they cost, on a logarithmic axis.
+
+    Args:
+        points: what is drawn.
+        cost: in words.
+        score: its name, as in `OBJECTIVES`.
+    """
+    of, said = OBJECTIVES[score], words_of(score)
     costs = [one.cost for one in points]
     ends = [end for one in points for end in one.interval]
-    low, high = max(0.0, min(ends) - 0.02), min(1.0, max(ends) + 0.02)
+    room = max(0.02, 0.05 * (max(ends) - min(ends))) if of.high - of.low > 1 else 0.02
+    low, high = max(of.low, min(ends) - room), min(of.high, max(ends) + room)
     frame = Frame((min(costs) / 1.5, max(costs) * 1.5), (low, high), 720, 380, is_log=True)
     sides = _sides(frame, points)
     shapes = "".join(_scored(frame, *one) for one in zip(points, sides, strict=True))
-    return frame.drawn(f"{score} over {cost}", shapes, f"{cost} (logarithmic)", score, role="group")
+    return frame.drawn(f"{said} over {cost}", shapes, f"{cost} (logarithmic)", said, role="group")
 
 
 def _sides(frame: Frame, points: Sequence[Point]) -> list[str]:

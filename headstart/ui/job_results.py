@@ -1,11 +1,19 @@
-"""Where the page shows what a job gave."""
+"""Where the page shows what a job gave; and which job an address asks for."""
 
 from __future__ import annotations
 
 from urllib.parse import urlencode
 
+from headstart.context import Context
+from headstart.errors import InvalidValue
+from headstart.jobs.tasks.begin import find_begun
+from headstart.jobs.tasks.task import Task
 from headstart.registry.jobs import DONE, Job
 from headstart.ui.pages import address_of
+
+JOB = "job"
+"""In an address, the number of the job whose result is asked for: with other options than the
+page's it is no job that the page would find by what it shows."""
 
 
 def place_of(job: Job) -> str | None:
@@ -15,9 +23,9 @@ def place_of(job: Job) -> str | None:
     plan, result, dataset = job.plan, job.result or {}, address_of(job.dataset)
     match job.kind:
         case "rank":
-            return f"/rank/{dataset}"
+            return f"/rank/{dataset}?{urlencode({JOB: job.id})}"
         case "audit":
-            return f"/labels/{dataset}?{urlencode({'features': plan['features']})}"
+            return f"/labels/{dataset}?{urlencode({'features': plan['features'], JOB: job.id})}"
         case "train":
             return f"/heads/{address_of(result['head'])}"
         case "retrain":
@@ -37,3 +45,26 @@ def place_of(job: Job) -> str | None:
 def name_of(job: Job) -> str:
     """What it gave, in words."""
     return (job.result or {}).get("head") or job.subject
+
+
+def find_asked(context: Context, task: Task, number: int) -> Job | None:
+    """The job of a number, or the newest one of a task where the number is 0.
+
+    Args:
+        context: of the workspace.
+        task: as it is begun on the page.
+        number: of a job of the same kind, for the same dataset, with any options.
+
+    Raises:
+        NotFound: there is no such job.
+        InvalidValue: it is of another kind, or for another dataset.
+    """
+    if not number:
+        return find_begun(context, task)
+    job = context.jobs.get(number)
+    if (job.kind, job.dataset) != (task.kind, task.dataset):
+        raise InvalidValue(
+            f"job {number} is no {task.kind} of {task.dataset}: it is {job.kind} of {job.dataset}",
+            hint=f"Look at /jobs/{number}.",
+        )
+    return job

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from headstart.context import Context
 from headstart.errors import InvalidValue
 from headstart.jobs.labels.kept_audit import audit_of
 from headstart.jobs.labels.kept_next import next_of
@@ -14,7 +15,10 @@ from headstart.jobs.labels.queue import Doubt
 from headstart.jobs.tasks.audit import AuditTask
 from headstart.jobs.tasks.next import COUNT, NextTask
 from headstart.registry.entities import Dataset
+from headstart.registry.jobs import Job
 from headstart.storage.manifest import Manifest
+from headstart.ui.asked import whole_of
+from headstart.ui.job_results import JOB, find_asked
 from headstart.ui.site import Same
 
 HELD_OUT, UNLABELLED = "held-out", "unlabelled"
@@ -31,10 +35,12 @@ class Choice:
     Attributes:
         by: features, by which heads judge all labels; or a head.
         of: one of `OF_HEADS`; empty where features are given.
+        job: the number of the one that found them; 0 for the newest without options.
     """
 
     by: str
     of: str = ""
+    job: int = 0
 
     @staticmethod
     def asked(get: Callable[[str], str]) -> Choice | None:
@@ -44,7 +50,7 @@ class Choice:
             InvalidValue: a head chooses no such samples.
         """
         if features := get("features"):
-            return Choice(features)
+            return Choice(features, job=whole_of(get(JOB) or "0", JOB))
         if not (head := get("head")):
             return None
         if (of := get("of")) not in OF_HEADS:
@@ -59,7 +65,9 @@ class Choice:
     @property
     def fields(self) -> dict[str, str]:
         """What `asked` takes."""
-        return {"head": self.by, "of": self.of} if self.of else {"features": self.by}
+        if self.of:
+            return {"head": self.by, "of": self.of}
+        return {"features": self.by, **({JOB: str(self.job)} if self.job else {})}
 
     @property
     def words(self) -> str:
@@ -68,10 +76,19 @@ class Choice:
         return f"{OF_HEADS[self.of]}, by {self.by}"
 
     def task(self, dataset: Dataset) -> AuditTask | NextTask:
-        """What finds them."""
+        """What finds them, without options."""
         if not self.of:
             return AuditTask(self.by, dataset.name)
         return NextTask(self.by, dataset.name, self.of == HELD_OUT)
+
+    def find_job(self, context: Context, dataset: Dataset) -> Job | None:
+        """The job that found them, or is to; None where there is none yet.
+
+        Raises:
+            NotFound: it was named, and there is none of that number.
+            InvalidValue: it is another kind of job, or for another dataset.
+        """
+        return find_asked(context, self.task(dataset), self.job)
 
     def found(self, document: Any, manifest: Manifest) -> list[Doubt]:
         """What that gave, as far as it is so of the samples now."""

@@ -14,21 +14,23 @@ import numpy as np
 
 from headstart.errors import FeatureError
 from headstart.progress import Progress
-from headstart.storage.exports.exportable import ROWS, Exportable, parts
+from headstart.storage.exports.exportable import ROWS, Exportable, parts, weight_of
 from headstart.storage.exports.tables import write_hugging_face, write_parquet
 from headstart.storage.files import written_aside
 from headstart.storage.manifest import Sample
 
 
 def export(view: Exportable, target: Path, progress: Progress | None = None) -> Path:
-    """Write a view's rows, in the dataset's order, with ids, labels, splits, digests and groups.
+    """Write a view's rows, in the dataset's order, with ids, labels, splits, digests, groups
+    and weights.
 
     Args:
         view: the features; they are read and written some rows at a time.
         target: `.npz` and `.h5` hold `features`, `ids`, `labels`, `splits`, `digests` and `key`,
-            and `groups` where samples are of groups (a text, empty for one of none); `.npy` holds
-            the features alone, and a `.csv` beside it the rest; `.parquet` is a table with a row a
-            sample; `.hf` is a folder for Hugging Face `datasets`.
+            `groups` where samples are of groups (a text, empty for one of none), and `weights`
+            where any says for how many it counts; `.npy` holds the features alone, and a `.csv`
+            beside it the rest; `.parquet` is a table with a row a sample; `.hf` is a folder for
+            Hugging Face `datasets`.
         progress: called with (rows written, rows in all).
 
     Returns:
@@ -61,7 +63,7 @@ class _Column:
 
     name: str
     dtype: np.dtype[Any]
-    of: Callable[[Sample], str | int]
+    of: Callable[[Sample], str | float]
 
     def parts(self, view: Exportable) -> Iterator[np.ndarray]:
         """The values, some at a time."""
@@ -83,6 +85,11 @@ def _columns(view: Exportable) -> list[_Column]:
         text("splits", lambda sample: sample.split),
         text("digests", lambda sample: sample.digest),
         *([text("groups", lambda sample: sample.group or "")] if view.samples.has_groups else []),
+        *(
+            [_Column("weights", np.dtype(np.float64), weight_of)]
+            if view.samples.has_weights
+            else []
+        ),
     ]
 
 
@@ -137,11 +144,12 @@ def _write_hdf5(view: Exportable, file: BinaryIO, progress: Progress) -> None:
 def _write_table(view: Exportable, target: Path) -> None:
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    has_groups = view.samples.has_groups
-    writer.writerow(["id", "label", "split", "digest", *["group"] * has_groups])
+    has_groups, has_weights = view.samples.has_groups, view.samples.has_weights
+    more = [*["group"] * has_groups, *["weight"] * has_weights]
+    writer.writerow(["id", "label", "split", "digest", *more])
     for sample in view.samples:
         label = "" if sample.label is None else sample.label
-        more = [sample.group or ""] * has_groups
+        more = [*[sample.group or ""] * has_groups, *[weight_of(sample)] * has_weights]
         writer.writerow([sample.id, label, sample.split, sample.digest, *more])
     with written_aside(target) as file:
         file.write(text.getvalue().encode())

@@ -9,7 +9,7 @@ import numpy as np
 
 from headstart.progress import Progress
 from headstart.storage.columns.samples import SampleColumns
-from headstart.storage.manifest import Label
+from headstart.storage.manifest import Label, Sample
 
 ROWS = 1024
 """Rows in memory at a time."""
@@ -38,6 +38,11 @@ class Exportable(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, rows: slice) -> np.ndarray: ...
+
+
+def weight_of(sample: Sample) -> float:
+    """For how many samples one counts: 1 where it says nothing."""
+    return 1.0 if sample.weight is None else sample.weight
 
 
 def parts(view: Exportable, progress: Progress) -> Iterator[np.ndarray]:

@@ -38,6 +38,7 @@ def arrow_table(view: Exportable) -> pyarrow.Table:
         "label": pyarrow.array(named, pyarrow.int64() if is_number else pyarrow.string()),
         "split": pyarrow.array([one.split for one in samples], pyarrow.string()),
         "group": pyarrow.array([one.group for one in samples], pyarrow.string()),
+        **({"weight": pyarrow.array(samples.weights)} if samples.has_weights else {}),
         "features": pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(rows), width),
     }
     told = {"headstart.key": view.key, "headstart.shape": str(list(view.shape[1:]))}
@@ -53,6 +54,7 @@ def data_frame(view: Exportable) -> pandas.DataFrame:
             "label": view.labels,
             "split": [one.split for one in samples],
             "group": [one.group for one in samples],
+            **({"weight": samples.weights} if samples.has_weights else {}),
         },
         index=pandas.Index([one.id for one in samples], name="id"),
     ).reset_index()

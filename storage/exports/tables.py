@@ -13,7 +13,7 @@ import numpy as np
 
 from headstart.errors import FeatureError
 from headstart.progress import Progress
-from headstart.storage.exports.exportable import Exportable, parts
+from headstart.storage.exports.exportable import Exportable, parts, weight_of
 from headstart.storage.files import PARTIAL, make_folder, storage_error, sync_folder, written_aside
 from headstart.storage.keys import unpack_digests
 from headstart.storage.manifest import SPLITS
@@ -24,8 +24,8 @@ OF_DATASETS = ("dataset_dict.json", "dataset_info.json")
 
 
 def write_parquet(view: Exportable, target: Path, progress: Progress) -> Path:
-    """A row a sample: `id`, `label`, `split`, `digest`, `group` where samples are of groups, and
-    `features` as a list of fixed length.
+    """A row a sample: `id`, `label`, `split`, `digest`, `group` where samples are of groups,
+    `weight` where any has one, and `features` as a list of fixed length.
 
     A feature that is no vector lies flat, in C order; its shape is in the schema's metadata, as is
     the feature key.
@@ -43,6 +43,7 @@ def write_parquet(view: Exportable, target: Path, progress: Progress) -> Path:
             ("split", pyarrow.string()),
             ("digest", pyarrow.string()),
             *([("group", pyarrow.string())] if view.samples.has_groups else []),
+            *([("weight", pyarrow.float64())] if view.samples.has_weights else []),
             ("features", pyarrow.list_(kind, width)),
         ],
         metadata={"headstart.key": view.key, "headstart.shape": str(list(view.shape[1:]))},
@@ -62,6 +63,7 @@ def write_parquet(view: Exportable, target: Path, progress: Progress) -> Path:
                 samples.splits,
                 unpack_digests(samples.digests),
                 *([samples.groups] if view.samples.has_groups else []),
+                *([samples.weights] if view.samples.has_weights else []),
                 pyarrow.FixedSizeListArray.from_arrays(flat, width),
             ]
             writer.write_table(pyarrow.table(columns, schema=schema))
@@ -88,6 +90,7 @@ def write_hugging_face(view: Exportable, target: Path, progress: Progress) -> Pa
             "split": datasets.Value("string"),
             "digest": datasets.Value("string"),
             **({"group": datasets.Value("string")} if view.samples.has_groups else {}),
+            **({"weight": datasets.Value("float64")} if view.samples.has_weights else {}),
             "features": _feature_column(datasets, view),
         }
     )
@@ -140,7 +143,7 @@ class _Part:
 
 
 def _rows(view: _Part) -> Iterator[dict[str, Any]]:
-    has_groups = view.view.samples.has_groups
+    has_groups, has_weights = view.view.samples.has_groups, view.view.samples.has_weights
     for start in range(0, len(view.chosen), 1024):
         numbers = np.array(view.chosen[start : start + 1024])
         samples = view.view.samples.take(numbers)
@@ -151,6 +154,7 @@ def _rows(view: _Part) -> Iterator[dict[str, Any]]:
                 "split": sample.split,
                 "digest": sample.digest,
                 **({"group": sample.group} if has_groups else {}),
+                **({"weight": weight_of(sample)} if has_weights else {}),
                 "features": features,
             }
         view.progress(view.done + start + len(numbers), len(view.view))

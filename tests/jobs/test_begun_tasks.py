@@ -1,24 +1,31 @@
 """Rankings, audits and training that Python or the command line hands to workers."""
 
+import contextlib
+import json
 import shutil
+import threading
 import time
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 import headstart as hs
 import page_workspace as made
 from headstart.errors import Cancelled, FeaturesMissing, RegistryError
 from headstart.jobs.exploration import map as maps
-from headstart.jobs.exploration.interruption import broken_off_by
+from headstart.jobs.exploration.interruption import unless_ended
 from headstart.jobs.features.jobs import cancel
 from headstart.jobs.heads.cross_validation import CrossValidation
 from headstart.jobs.overview import overview
 from headstart.jobs.tasks.begin import begin
 from headstart.jobs.tasks.map import MapTask
+from headstart.jobs.tasks.planned import told_of_trying, trying_of
 from headstart.jobs.tasks.rank import RankTask
 from headstart.jobs.tasks.task import plan_of
+from headstart.notices import HeadstartNote
 from headstart.progress import watching
 from headstart.registry import tables as t
+from headstart.registry.entities import Run
 from headstart.registry.jobs import key_of_task
 
 FEATURES = "net@top"
@@ -45,6 +52,26 @@ def test_a_ranking_is_begun_from_python_and_gives_what_rank_gives(ws):
         ws.jobs.result(job.id)
     ws.jobs.work()
     assert ws.jobs.result(job.id).given == ws.rank("pics", FEATURES, trying=trying).to_json()
+
+
+def test_what_a_trial_is_of_is_part_of_the_plan_and_comes_back_from_it():
+    for trying in (
+        CrossValidation(task=hs.Ordinal(order=("low", "high")), folds=3),
+        CrossValidation(task=hs.Regression("quantile", 0.9), objective="pinball_loss"),
+        CrossValidation(),
+    ):
+        told = json.loads(json.dumps(told_of_trying(trying)))
+        assert trying_of(told) == trying
+    assert told_of_trying(CrossValidation()) == {}
+
+
+def test_bags_and_weights_that_are_ignored_are_part_of_a_training_that_is_begun(ws):
+    job = ws.jobs.train("b", FEATURES, "pics", hs.Bagged(hs.Prototype(), bags=3))
+    ws.jobs.work()
+    given = ws.heads.get("b").record.settings
+    assert ws.jobs.get(job.id).state == "done" and given["bags"] == 3
+    plan = ws.jobs.train("c", FEATURES, "pics", ignore_weights=True).plan
+    assert plan["ignore_weights"] is True and "ignore_weights" not in job.plan
 
 
 def test_an_audit_is_begun_from_python_and_gives_what_audit_gives(ws):
@@ -172,16 +199,66 @@ def test_a_map_that_is_cancelled_is_broken_off_in_the_middle(ws, monkeypatch):
 def test_what_is_not_to_end_is_left_alone_and_gives_what_it_gives(monkeypatch):
     monkeypatch.setattr("headstart.jobs.exploration.interruption.LOOK_SECONDS", 0.001)
     asked = []
-    with broken_off_by(lambda *_: asked.append(1)):
+
+    def three():
         while len(asked) < 3:
             time.sleep(0.001)
+        return len(asked)
+
+    assert unless_ended(lambda *_: asked.append(1), three) >= 3
+    with pytest.raises(ZeroDivisionError):
+        unless_ended(lambda *_: None, lambda: 1 / 0)
+
+
+def test_a_head_is_never_there_without_the_tags_that_its_job_gives(ws, monkeypatch):
+    job = ws.jobs.train("mine", FEATURES, "pics", hs.Linear((0.5,)), tags={"team": "a"})
+
+    def dies(*_given, **_more):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("headstart.jobs.tasks.worker.TaskWorker._keep", dies)
+    with pytest.raises(KeyboardInterrupt):
+        ws.jobs.work(job.id)
+    assert ws.heads.get("mine").record.tags == {"team": "a"}
+
+
+@pytest.mark.parametrize(
+    "error", [Cancelled("closed"), OperationalError("", None, OSError("closed"))]
+)
+def test_whatever_ends_a_computation_is_raised_where_it_is_waited_for(monkeypatch, error):
+    monkeypatch.setattr("headstart.jobs.exploration.interruption.LOOK_SECONDS", 0.001)
+    steps = []
 
     def ends(*_given):
-        raise Cancelled("the job was closed")
+        raise error
 
-    with pytest.raises(Cancelled, match="closed"), broken_off_by(ends):
+    def endless():
         while True:
+            steps.append(1)
             time.sleep(0.001)
+
+    with pytest.raises(type(error), match="closed"):
+        unless_ended(ends, endless)
+    count = len(steps)
+    time.sleep(0.05)
+    assert len(steps) == count  # it ended
+
+
+def test_what_is_broken_off_at_its_very_end_leaves_the_thread_that_waits_as_it_was(
+    monkeypatch, capfd
+):
+    monkeypatch.setattr("headstart.jobs.exploration.interruption.LOOK_SECONDS", 0.001)
+
+    def ends(*_given):
+        raise Cancelled("closed")
+
+    for wait in range(100):
+        with contextlib.suppress(Cancelled):
+            unless_ended(ends, lambda wait=wait: time.sleep(0.0009 + wait / 500_000))
+        for _ in range(100):  # nothing is raised here by now
+            time.sleep(0)
+    assert capfd.readouterr().err == ""
+    assert "headstart-computation" not in {one.name for one in threading.enumerate()}
 
 
 def test_a_task_that_is_cancelled_ends_at_the_next_step_of_a_fit(ws, monkeypatch):
@@ -197,3 +274,15 @@ def test_a_task_that_is_cancelled_ends_at_the_next_step_of_a_fit(ws, monkeypatch
     monkeypatch.setattr("headstart.jobs.tasks.rank.rank", fitted)
     (work,) = ws.jobs.work()
     assert (work.state, work.error, steps) == ("cancelled", None, ["before"])
+
+
+def test_a_cost_that_has_the_start_of_a_run_in_it_is_told_as_such(ws):
+    short = {"computed": 20, "start_seconds": 3.0, "steady": {"samples": 0, "seconds": 0.0}}
+    ws.runs.add(Run("extract", "net:1@top", "pics", "done", short, 4.0, {}))
+    with pytest.warns(HeadstartNote, match=r"net@top includes the start of the extraction"):
+        (found,) = ws.rank("pics", FEATURES)
+    assert found.seconds == pytest.approx(0.2)
+    long = {"computed": 20, "start_seconds": 3.0, "steady": {"samples": 16, "seconds": 0.16}}
+    ws.runs.add(Run("extract", "net:1@top", "pics", "done", long, 4.0, {}))
+    (found,) = ws.rank("pics", FEATURES)
+    assert found.seconds == pytest.approx(0.01)

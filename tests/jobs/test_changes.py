@@ -23,6 +23,23 @@ def test_a_file_that_was_moved_is_told_with_its_label_before_and_now(ready, run,
     assert "red/01.png -> red/other-name.png" in said and "red -> red" not in said
 
 
+def test_what_was_moved_is_told_with_another_split_and_weight_too(ws, tmp_path):
+    def write(named, split, weight):
+        rows = [f"text {n},ab,train,1,{n}" for n in range(3)]
+        (tmp_path / "t.csv").write_text(
+            "\n".join(["text,label,split,w,name", *rows, f"other,ab,{split},{weight},{named}"])
+        )
+
+    write("old", "train", 1)
+    ws.datasets.add("d", tmp_path / "t.csv", id_column="name", weight_column="w")
+    write("new", "test", 2)
+    ws.datasets.refresh("d")
+    found = ws.datasets.changes("d")
+    assert [(one["id"], one["now"]) for one in found.moved.first] == [("old", "new")]
+    assert found.splits.first == ({"id": "new", "before": "train", "after": "test"},)
+    assert found.weights.first == ({"id": "new", "before": 1.0, "after": 2.0},)
+
+
 def test_of_equal_contents_each_is_one_other(ready, pictures):
     for name in ("a.png", "b.png"):
         shutil.copy(pictures / "green" / "03.png", pictures / "green" / name)

@@ -9,6 +9,7 @@ from pyarrow import parquet
 
 import headstart as hs
 from headstart.errors import HeadError
+from headstart.heads.evaluation.clusters import Clusters, clusters_of
 from headstart.jobs.heads.care.number_intervals import half_width_of
 
 CUT = "flat@as_it_is"
@@ -33,6 +34,44 @@ def test_the_half_width_is_the_error_of_the_rank_that_was_asked():
     assert half_width_of(np.arange(1.0, 10.0)[::-1], 0.9) == 9  # of ten, the new one among them
     assert half_width_of(np.arange(1.0, 20.0), 0.9) == 18
     assert np.isinf(half_width_of(np.arange(8.0), 0.9))  # too few to tell
+
+
+def test_samples_of_one_group_count_as_one():
+    errors = np.arange(1.0, 10.0)[::-1]
+    each = Clusters(np.arange(9))
+    assert half_width_of(errors, 0.9, each) == half_width_of(errors, 0.9) == 9
+    assert half_width_of(np.repeat(errors, 3), 0.8, Clusters(np.repeat(np.arange(9), 3))) == 8
+    assert np.isinf(half_width_of(np.arange(80.0), 0.9, Clusters(np.arange(80) // 10)))
+
+
+def test_intervals_hold_the_right_number_of_new_groups():
+    """Ten samples a group, whose errors are nearly one: of 400 draws, within 99.9 %."""
+    from scipy.stats import binom
+
+    rng, held = np.random.default_rng(0), 0
+    numbers = np.repeat(np.arange(20), 10)
+    for _ in range(400):
+        errors = np.abs(rng.normal(size=21)[np.append(numbers, 20)] + 0.1 * rng.normal(size=201))
+        held += errors[-1] <= half_width_of(errors[:-1], 0.9, Clusters(numbers))
+    assert held >= binom(400, 0.9).ppf(0.0005)
+
+
+def test_a_head_of_patients_has_intervals_for_new_patients(rows):
+    rng = np.random.default_rng(2)
+    x, patient = rng.normal(size=(300, 6)).astype(np.float32), np.arange(300) % 100
+    y = x[:, 0] + rng.normal(size=100)[patient]
+    rows.datasets.add("p", x, y, split="60/20/20", group_pattern=r"(\d?\d)$")
+    features = rows.extract(CUT, "p", settings=hs.Settings(engine="tensorflow"))
+    head = rows.heads.train("p", features, hs.Ridge((1.0,)), task="regression")
+    judging = head.features().split("validation")
+    errors = np.abs(
+        head.stack.predict_proba(judging.to_numpy())[:, 0] - np.array(judging.labels, float)
+    )
+    groups = clusters_of(judging.samples)
+    (found,) = head.conformal(0.8).numbers
+    assert len(groups) < len(errors)
+    assert found.half_width == pytest.approx(half_width_of(errors, 0.8, groups), rel=1e-5)
+    assert found.half_width != pytest.approx(half_width_of(errors, 0.8), rel=1e-5)
 
 
 @pytest.fixture

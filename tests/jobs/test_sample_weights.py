@@ -114,9 +114,12 @@ def test_weights_that_are_ignored_give_the_head_of_before_there_were_any(weighed
         assert again.record.settings["sample_weights"] == head.record.settings["sample_weights"]
 
 
-def test_weights_that_are_not_there_cannot_be_ignored(weighed):
+def test_weights_that_are_not_there_cannot_be_ignored_and_stay_ignored_when_they_come(weighed):
     with pytest.warns(UserWarning, match="no weights of samples that could be ignored"):
-        train(weighed, "plain", hs.Linear((C,)), ignore_weights=True)
+        head = train(weighed, "plain", hs.Linear((C,)), ignore_weights=True)
+    assert head.record.settings["sample_weights"] == "ignored"
+    again = head.retrain()  # which says nothing of it, once told
+    assert again.record.settings["sample_weights"] == "ignored"
 
 
 def test_a_head_says_what_its_samples_counted(weighed, run):
@@ -141,6 +144,22 @@ def test_a_learning_curve_counts_samples_as_the_head_did(weighed):
 def test_sweeps_count_samples_by_their_weights(weighed):
     found = [weighed.sweep(name, CUT, [hs.Linear((C,))]).trials[0] for name in ("classes", "plain")]
     assert found[0].crossed.log_loss > found[1].crossed.log_loss  # which counts all samples alike
+
+
+def test_what_tries_heads_does_without_weights_where_it_is_asked(weighed, run):
+    ways = hs.CrossValidation(ignore_weights=True), hs.CrossValidation()
+    assert hs.CrossValidation.of(ways[0].describe()) == ways[0]
+    assert "ignore_weights" not in ways[1].describe()
+    ignored, plain = (
+        weighed.sweep(name, CUT, [hs.Linear((C,))], trying=trying)
+        for name, trying in zip(("classes", "plain"), ways, strict=True)
+    )
+    losses = [one.trials[0].crossed.log_loss for one in (ignored, plain)]
+    assert losses[0] == losses[1]
+    run("head", "train", "kept", "--from-sweep", ignored.id)
+    assert weighed.heads.get("kept").record.settings["sample_weights"] == "ignored"
+    with pytest.raises(HeadError, match="an ensemble counts them by their weights"):
+        weighed.heads.train_ensemble("several", ignored)
 
 
 def test_folds_are_fitted_with_weights_as_by_scikit_learn():
@@ -179,9 +198,13 @@ def test_several_labels_are_learned_with_weights(rows, kind):
     assert np.abs(one - other).max() > 1e-4
 
 
-def test_a_weight_with_which_no_sums_can_be_made_is_an_error(rows):
+def test_a_weight_with_which_no_sums_can_be_made_is_an_error(rows, run):
     rows.datasets.add("d", X, Y, weights=np.where(np.arange(COUNT) == 3, 1e300, 1.0))
     features = rows.extract(CUT, "d", settings=hs.Settings(engine="tensorflow"))
     with pytest.raises(HeadError, match="sample '3' has the weight 1e"):
         rows.heads.train("d", features)
+    for verb in (["rank", "d"], ["features", "audit", CUT, "d"], ["head", "sweep", "d", CUT]):
+        told = run(*verb)
+        assert told.code and "--ignore-weights" in told.err
+        assert run(*verb, "--ignore-weights").code == 0
     assert isinstance(rows.heads.train("d", features, ignore_weights=True), TrainedHead)

@@ -52,6 +52,13 @@ def test_hit_rates_costs_and_what_was_saved(used, run):
     assert "slow" in run("stats").out and "2026-01-02" in run("stats", "--days").out
 
 
+def test_a_sample_that_was_reused_saved_no_start_of_a_run(ws, run):
+    steady = {"samples": 90, "seconds": 0.9}
+    counts = {"computed": 100, "reused": 50, "start_seconds": 9.0, "steady": steady}
+    ws.runs.add(Run("extract", "net@a", "pics", "done", counts, 10.0, {}))
+    assert run("stats", "--json").json["total"]["saved_seconds"] == pytest.approx(0.5)
+
+
 def test_it_is_what_prometheus_reads(used, run):
     told = run("stats", "--prometheus").out
     lines = told.splitlines()

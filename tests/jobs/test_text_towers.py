@@ -184,3 +184,14 @@ def test_on_the_command_line_it_is_trained_by_prompt(linked, run, fails):
     told = run(*asked, "--prompt", "kind {}", "--json").json
     assert told["metrics"]["accuracy"] > 0.9 and told["settings"]["prompt"] == "kind {}"
     assert "learns nothing of samples" in fails("head", "sweep", "rows", CUT, "--kinds", "zeroshot")
+
+
+def test_a_job_takes_the_text_backbone_that_was_meant_when_it_was_begun(linked, tower_file):
+    job = linked.jobs.train("names", CUT, "rows", hs.ZeroShot(prompt="kind {}"))
+    assert job.plan["head"]["text_backbone"] == "texts:1@mean"
+    how = {"preprocess": str(tower_file.parent / "steps.json")}
+    linked.backbones.add("others", tower_file, **how)
+    linked.backbones.tag("flat", {"text-backbone": "others@out"})
+    linked.jobs.work()
+    settings = linked.heads.get("names").record.settings
+    assert settings["text_backbone"] == "texts:1@mean"

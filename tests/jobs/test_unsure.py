@@ -136,4 +136,6 @@ def test_where_sets_mean_nothing_they_are_refused(head, rows, tmp_path, fails):
     rows.datasets.resplit("rows", "80/20")
     rows.heads.train("none", rows.features(CUT, "rows"), hs.Prototype())
     assert "has no validation split" in fails("head", "predict", "none", "rows", "--unsure", "set")
-    assert "--level is of sets" in fails("head", "predict", "none", "rows", "--level", "0.8")
+    assert "--level is of sets and intervals" in fails(
+        "head", "predict", "none", "rows", "--level", "0.8"
+    )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from headstart.registry.rates import seconds_per_sample
+from headstart.registry.rates import cost_of, seconds_per_sample
 
 
 def test_the_start_of_a_run_is_no_cost_of_its_samples():
@@ -16,6 +16,18 @@ def test_the_start_of_a_run_is_no_cost_of_its_samples():
 )
 def test_a_run_that_was_too_short_behind_its_start_says_nothing(steady):
     assert seconds_per_sample({"computed": 100, "steady": steady}, 10.0) is None
+
+
+def test_runs_together_tell_their_start_apart_where_they_were_long_enough():
+    long = {"computed": 100, "start_seconds": 4.0, "steady": {"samples": 90, "seconds": 0.9}}
+    short = {"computed": 10, "start_seconds": 2.0, "steady": {"samples": 10, "seconds": 0.1}}
+    found = cost_of([(long, 10.0), (short, 3.0), ({}, 1.0)])
+    assert found is not None and not found.has_start
+    assert (found.start, found.of(200)) == (3.0, pytest.approx(5.0))
+    found = cost_of([(short, 3.0)])
+    assert found is not None and found.has_start
+    assert (found.start, found.each) == (0.0, pytest.approx(0.3))
+    assert cost_of([({}, 1.0)]) is None
 
 
 def test_of_a_run_that_does_not_tell_its_start_all_of_it_is_taken():

@@ -147,31 +147,60 @@ def test_the_groups_of_samples_are_exported_where_there_are_some(ready, pictures
     assert read[suffix](tmp_path / f"p{suffix}") is None
 
 
-def in_npz(path):
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of datasets' own
+@pytest.mark.parametrize("suffix", [".npz", ".h5", ".npy", ".parquet", ".hf"])
+def test_the_weights_of_samples_are_exported_where_there_are_some(ready, tmp_path, suffix):
+    read = {".npz": in_npz, ".h5": in_hdf5, ".npy": in_csv, ".parquet": in_parquet, ".hf": in_hf}
+    view = weighed(ready, tmp_path)
+    view.export(tmp_path / f"w{suffix}")
+    ready.extract("net", "pics").export(tmp_path / f"p{suffix}")
+    found = read[suffix](tmp_path / f"w{suffix}", "weight")
+    assert {id_: float(one) for id_, one in found.items()} == {
+        one.id: one.weight for one in view.samples
+    }
+    assert len(set(found.values())) == 12
+    assert read[suffix](tmp_path / f"p{suffix}", "weight") is None
+
+
+def weighed(ws, folder):
+    """The features of pictures that count 0.5 to 2."""
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (12, 12, 12, 3), dtype=np.uint8)
+    np.savez(folder / "d.npz", x=pixels, y=np.arange(12) % 3, w=np.linspace(0.5, 2, 12))
+    ws.datasets.add("weighed", folder / "d.npz", weight_column="w")
+    return ws.extract("net", "weighed")
+
+
+def in_npz(path, name="group"):
     with np.load(path) as file:
-        return dict(zip(file["ids"], file["groups"], strict=True)) if "groups" in file else None
+        columns = {**file}
+    values = columns.get(f"{name}s")
+    return None if values is None else dict(zip(columns["ids"], values, strict=True))
 
 
-def in_hdf5(path):
+def in_hdf5(path, name="group"):
     with h5py.File(path) as file:
         ids = file["ids"].asstr()[:]
-        return dict(zip(ids, file["groups"].asstr()[:], strict=True)) if "groups" in file else None
+        if f"{name}s" not in file:
+            return None
+        values = file[f"{name}s"]
+        return dict(zip(ids, (values.asstr() if name == "group" else values)[:], strict=True))
 
 
-def in_csv(path):
+def in_csv(path, name="group"):
     text = path.with_suffix(".csv").read_text(encoding="utf-8")
     rows = list(csv.DictReader(text.splitlines()))
-    return {row["id"]: row["group"] for row in rows} if "group" in rows[0] else None
+    return {row["id"]: row[name] for row in rows} if name in rows[0] else None
 
 
-def in_parquet(path):
+def in_parquet(path, name="group"):
     from pyarrow import parquet
 
     table = parquet.read_table(path).to_pydict()
-    return dict(zip(table["id"], table["group"], strict=True)) if "group" in table else None
+    return dict(zip(table["id"], table[name], strict=True)) if name in table else None
 
 
-def in_hf(path):
+def in_hf(path, name="group"):
     datasets = pytest.importorskip("datasets", reason="the extra huggingface is not installed")
     rows = [row for part in datasets.load_from_disk(str(path)).values() for row in part]
-    return {row["id"]: row["group"] for row in rows} if "group" in rows[0] else None
+    return {row["id"]: row[name] for row in rows} if name in rows[0] else None

@@ -36,6 +36,15 @@ def test_a_view_is_a_data_frame(view):
     assert len(view.split("test").to_pandas()) == len(view.split("test"))
 
 
+def test_weights_are_a_column_where_samples_have_some(ready, tmp_path):
+    rng = np.random.default_rng(0)
+    pixels, w = rng.integers(0, 256, (12, 12, 12, 3), dtype=np.uint8), np.linspace(0.5, 2, 12)
+    np.savez(tmp_path / "d.npz", x=pixels, y=np.arange(12) % 3, w=w)
+    ready.datasets.add("weighed", tmp_path / "d.npz", weight_column="w")
+    view = ready.extract("net", "weighed")
+    assert view.to_arrow()["weight"].to_pylist() == list(view.to_pandas()["weight"]) == w.tolist()
+
+
 def test_of_maps_there_is_one_column(ready):
     view = ready.extract("net@conv", "pics")
     frame = view.to_pandas()

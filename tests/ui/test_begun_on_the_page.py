@@ -6,8 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from time import sleep
 
+import numpy as np
 import pytest
 
+import headstart as hs
 import page_workspace as made
 from headstart.jobs.features.worker import JobWorker
 from headstart.jobs.tasks.begin import begin
@@ -65,6 +67,47 @@ def test_a_ranking_is_there_when_the_server_was_started_anew(page, own_workspace
     assert "Cached by now, and not in this ranking: other:1@top" in text_of(again.get("/rank/pics"))
     own_workspace.datasets.correct("pics", {"red/red-10.png": "blue"})
     assert "Ranked with version" in text_of(again.get("/rank/pics"))
+
+
+def test_a_job_with_options_leads_to_what_it_gave_itself(page, own_workspace):
+    few = own_workspace.jobs.rank("pics", "net@top", trying=hs.CrossValidation(folds=3, limit=40))
+    judged = own_workspace.jobs.audit("net@top", "pics", trying=hs.CrossValidation(limit=60))
+    own_workspace.jobs.work()
+    answer = page.get(f"/jobs/{few.id}/result")
+    assert "folds of 40 samples" in text_of(answer) and f"&amp;job={few.id}" in answer.text
+    found = own_workspace.jobs.result(judged.id).given["wrong_labels"]
+    answer = page.get(f"/jobs/{judged.id}/result")
+    assert f"0 of {len(found)} done" in text_of(answer)
+    assert f'name="job" value="{judged.id}"' in answer.text
+    assert "Find labels worth a look" in text_of(page.get("/labels/pics?features=net@top"))
+    for address in (f"/rank/texts?job={few.id}", f"/labels/pics?features=net@top&job={few.id}"):
+        assert page.get(address).status_code == 400
+    page.post(f"/rank/pics/begin?job={few.id}")
+    again = own_workspace.jobs.find()[0].job
+    assert again.id > judged.id and again.plan == few.plan
+    assert "folds of 40 samples" in text_of(finished(page, f"/rank/pics?job={again.id}"))
+
+
+def test_rankings_and_audits_of_numbers_are_shown(page, own_workspace, tmp_path):
+    ws, rng = own_workspace, np.random.default_rng(0)
+    pixels, y = rng.integers(0, 256, (40, 12, 10, 3), dtype=np.uint8), rng.normal(size=40)
+    y[3] += 50
+    np.savez(tmp_path / "numbers.npz", x=pixels, y=y)
+    ws.datasets.add("numbers", tmp_path / "numbers.npz")
+    made.import_rows(ws, "numbers", tmp_path)
+    trying = hs.CrossValidation(folds=3, task=hs.Regression())
+    ranked = ws.jobs.rank("numbers", "net@top", trying=trying)
+    judged = ws.jobs.audit("net@top", "numbers", trying=trying)
+    ws.jobs.work()
+    (told,) = ws.jobs.result(ranked.id).given
+    address = f"/rank/numbers?cost=bytes&job={ranked.id}"
+    page.get(f"/jobs/{ranked.id}/result")
+    answer = page.get(address)
+    assert (
+        f"{told['linear_scores']['r2']:.3f}" in text_of(answer) and "R2 over bytes" in answer.text
+    )
+    first = ws.jobs.result(judged.id).given["wrong_labels"][0]
+    assert first["id"] in text_of(page.get(f"/jobs/{judged.id}/result"))
 
 
 def test_a_job_that_is_lost_is_said_to_be_and_begun_again(page, own_workspace):

@@ -48,13 +48,14 @@ def register(group: click.Group) -> None:
         click.option(
             "--unsure",
             type=click.Choice(("reject", "set")),
-            help="set: for each sample the classes of which one is right; reject: name no class "
-            "if there are several.",
+            help="set: for each sample the classes of which one is right, or of numbers the "
+            "interval that holds the right one; reject: name no class if there are several.",
         ),
         click.option(
             "--level",
             type=click.FloatRange(0, 1, min_open=True, max_open=True),
-            help="With --unsure: share of the sets that hold the right class. Default: 0.9.",
+            help="With --unsure: share of the sets that hold the right class, or of the intervals "
+            "that hold the right number. Default: 0.9.",
         ),
         click.option(
             "--novelty",
@@ -102,7 +103,9 @@ def _predict(
     from headstart.jobs.heads.prediction_files import check_target
 
     if level is not None and unsure is None:
-        raise HeadError("--level is of sets", hint="Say --unsure set or --unsure reject as well.")
+        raise HeadError(
+            "--level is of sets and intervals", hint="Say --unsure set or --unsure reject as well."
+        )
     level = 0.9 if level is None else level
     if output is not None:
         check_target(output)

@@ -95,7 +95,8 @@ def confirmed(workspace: Workspace, sweep: Sweep, trial: Trial, name: str, preci
     """The head of a trial's setting, trained and scored once on the test split."""
     features = workspace.features(trial.blocks.reference, sweep.dataset, precision=precision)
     trying = sweep.trying
-    how: dict[str, Any] = {"seed": trying.seed, "task": trying.task, "windows": trying.windows}
+    names = ("seed", "task", "windows", "ignore_weights")
+    how: dict[str, Any] = {name: getattr(trying, name) for name in names}
     return workspace.heads.train(name, features, trial.kind, **how)
 
 

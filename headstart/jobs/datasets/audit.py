@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from headstart.cached import features_of, of_samples
+from headstart.cached import features_of, of_samples, unweighted
 from headstart.context import Context
 from headstart.errors import HeadError
 from headstart.extractors.datasets import reader_of
@@ -130,6 +130,7 @@ def audit(
     """See `Workspace.audit`; without `labels` near duplicates alone are looked for."""
     trying = trying or CrossValidation()
     view = of_samples(features_of(context, backbone, dataset, precision), trying.windows)
+    view = unweighted(view) if trying.ignore_weights else view
     if not len(view):
         raise HeadError(f"dataset {reference_of(dataset, 'dataset')!r} has no samples")
     rows = _looked_at(view.samples, trying.limit, trying.seed)

@@ -70,8 +70,8 @@ class Changes(Showable):
         moved: ids whose content stands under another one `now`, with the label before and after.
         contents: ids with another content.
         labels: ids with another label.
-        splits: ids in another split.
-        weights: ids that count for another number of samples.
+        splits: ids in another split; of what was moved, the id that it has now.
+        weights: ids that count for another number of samples, likewise.
     """
 
     dataset: str
@@ -169,17 +169,19 @@ def _compared(
     new = np.flatnonzero(places != ABSENT)
     old = places[new].astype(np.int64)
     labels = [np.array([*one.labels, None], object)[:-1] for one in (before, after)]
-    splits = before.split_codes[old], after.split_codes[new]
     weights = before.weights, after.weights
-    is_reweighed = weights[0][old] != weights[1][new]
     ids, was = after.ids, before.ids
 
-    def named(rows: np.ndarray, values: tuple[list[Any], list[Any]] | None = None) -> Changed:
-        first = []
-        for place in rows[:FIRST].tolist():
-            one: dict[str, Any] = {"id": ids[new[place]]}
+    def named(
+        pairs: tuple[np.ndarray, np.ndarray],
+        is_meant: np.ndarray,
+        values: tuple[list[Any], list[Any]] | None = None,
+    ) -> Changed:
+        first, rows = [], np.flatnonzero(is_meant)
+        for row, to in zip(*(one[rows[:FIRST]].tolist() for one in pairs), strict=True):
+            one: dict[str, Any] = {"id": ids[to]}
             if values is not None:
-                one |= {"before": values[0][old[place]], "after": values[1][new[place]]}
+                one |= {"before": values[0][row], "after": values[1][to]}
             first.append(one)
         return Changed(len(rows), tuple(first))
 
@@ -195,7 +197,12 @@ def _compared(
         {"id": was[row], "now": ids[to], "before": labels[0][row], "after": labels[1][to]}
         for row, to in pairs
     ]
+    same = old, new
+    every = np.concatenate([old, lost[left]]), np.concatenate([new, come[arrived]])
     is_other = (before.digests[old] != after.digests[new]).any(axis=-1)
+    is_relabelled = _differ(labels[0][old], labels[1][new])
+    is_elsewhere = before.split_codes[every[0]] != after.split_codes[every[1]]
+    is_reweighed = weights[0][every[0]] != weights[1][every[1]]
     return Changes(
         name,
         *digests,
@@ -203,14 +210,14 @@ def _compared(
         added=told(np.delete(come, arrived), ids),
         removed=told(np.delete(lost, left), was),
         moved=Changed(len(left), tuple(moved)),
-        contents=named(np.flatnonzero(is_other)),
-        labels=named(np.flatnonzero(_differ(labels[0][old], labels[1][new])), _lists(*labels)),
-        splits=named(np.flatnonzero(splits[0] != splits[1]), (before.splits, after.splits)),
-        weights=named(np.flatnonzero(is_reweighed), (weights[0].tolist(), weights[1].tolist())),
+        contents=named(same, is_other),
+        labels=named(same, is_relabelled, _lists(*labels)),
+        splits=named(every, is_elsewhere, (before.splits, after.splits)),
+        weights=named(every, is_reweighed, (weights[0].tolist(), weights[1].tolist())),
     )
 
 
-def _moved(gone: np.ndarray, new: np.ndarray) -> tuple[list[int], list[int]]:
+def _moved(gone: np.ndarray, new: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Which of the contents that are gone, (n, 32), are which of those that are new, (m, 32): each
     of one content is one other, in order."""
     there: dict[bytes, deque[int]] = {}
@@ -221,7 +228,8 @@ def _moved(gone: np.ndarray, new: np.ndarray) -> tuple[list[int], list[int]]:
         for place, digest in enumerate(gone)
         if (known := there.get(digest.tobytes()))
     ]
-    return [one for one, _ in pairs], [other for _, other in pairs]
+    found = np.array(pairs, np.int64).reshape(-1, 2)
+    return found[:, 0], found[:, 1]
 
 
 def _differ(one: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from math import prod
 from typing import Any
@@ -36,7 +37,7 @@ from headstart.notices import tell
 from headstart.origins.blocks import Blocks
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Backbone
-from headstart.registry.rates import seconds_per_sample
+from headstart.registry.rates import LEAST_COMPUTED, Cost, cost_of
 from headstart.registry.references import exact
 from headstart.values.showable import Results
 from headstart.values.sizes import size_text
@@ -69,6 +70,7 @@ def rank(
     found = find(context, features, chosen, trying)
     for one in found:
         _foretell(one)
+    _tell_with_start(runs, found)
     if not is_plain(trying.task):
         if needs_cells(len(found[0].rows), found[0].folds):
             tell(f"neighbours of {len(found[0].rows):,} samples are left out; --limit has them")
@@ -146,42 +148,68 @@ def _rank_one(one: Candidate, task: Task, seconds: float | None) -> Rank:
     )
 
 
-def _timed(context: Context) -> list[tuple[int | None, Sequence[Cut], int, float]]:
-    """Backbone, cuts, samples and seconds a sample of the extractions that were long enough to
-    tell; each is looked up once."""
+@dataclass(frozen=True)
+class _Timed:
+    """An extraction: its backbone's number, its cuts, how many samples it computed, and what each
+    took."""
+
+    backbone: int | None
+    cuts: Sequence[Cut]
+    computed: int
+    cost: Cost
+
+
+def _timed(context: Context) -> list[_Timed]:
+    """The extractions that computed enough to tell; each is looked up once."""
     found = []
     for run in context.runs.find_latest("extract", None, 1000):
-        each = seconds_per_sample(run.counts, run.seconds)
-        if each is not None:
+        cost = cost_of([(run.counts, run.seconds)])
+        if cost is not None and run.counts["computed"] >= LEAST_COMPUTED:
             with suppress(NotFound, LayerNotFound):  # of a backbone that is gone
                 backbone, cuts = context.resolve(exact(run.subject))
-                found.append((backbone.id, cuts, run.counts["computed"], each))
+                found.append(_Timed(backbone.id, cuts, run.counts["computed"], cost))
     return found
 
 
-def _seconds_of(
-    runs: list[tuple[int | None, Sequence[Cut], int, float]], blocks: Blocks
-) -> float | None:
+def _tell_with_start(runs: list[_Timed], found: Sequence[Found]) -> None:
+    """Say of which features a sample's time has the start of a run in it."""
+    of = [
+        one.name
+        for one in found
+        if any(
+            (own := _run_of(runs, block.backbone, block.cut)) is not None and own.cost.has_start
+            for block in one.blocks
+        )
+    ]
+    if of:
+        more = f" and {len(of) - 3:,} more" if len(of) > 3 else ""
+        tell(
+            f"the time per sample of {', '.join(of[:3])}{more} includes the start of the "
+            "extraction, which was too short to tell them apart: it is at most that"
+        )
+
+
+def _seconds_of(runs: list[_Timed], blocks: Blocks) -> float | None:
     """Of all that are joined: each backbone runs once, up to the highest of its cuts."""
     highest: dict[int | None, float] = {}
     for one in blocks:
-        seconds = _seconds_per_sample(runs, one.backbone, one.cut)
-        if seconds is None:
+        run = _run_of(runs, one.backbone, one.cut)
+        if run is None:
             return None
+        seconds = run.cost.each * _share(one.cut) / max(map(_share, run.cuts))
         highest[one.backbone.id] = max(seconds, highest.get(one.backbone.id, 0.0))
     return sum(highest.values())
 
 
-def _seconds_per_sample(
-    runs: Sequence[tuple[int | None, Sequence[Cut], int, float]], backbone: Backbone, cut: Cut
-) -> float | None:
-    """Of the largest extraction that gave this cut, by this cut's share of the computing."""
+def _run_of(runs: Sequence[_Timed], backbone: Backbone, cut: Cut) -> _Timed | None:
+    """The largest extraction that gave this cut, first of those that tell their start apart. Of its
+    time this cut's share of the computing counts."""
     own = [
-        (computed, each * _share(cut) / max(map(_share, cuts)))
-        for number, cuts, computed, each in runs
-        if number == backbone.id and cut.name in [one.name for one in cuts]
+        one
+        for one in runs
+        if one.backbone == backbone.id and cut.name in [each.name for each in one.cuts]
     ]
-    return max(own, key=lambda one: one[0])[1] if own else None
+    return max(own, key=lambda one: (not one.cost.has_start, one.computed)) if own else None
 
 
 def _share(cut: Cut) -> float:

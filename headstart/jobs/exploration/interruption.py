@@ -4,76 +4,82 @@ to end."""
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import Event, Lock, Thread, get_ident
+from collections.abc import Callable
+from contextvars import copy_context
+from threading import Lock, Thread
+from typing import Generic, TypeVar
 
-from headstart.errors import HeadstartError
 from headstart.progress import Progress, silent
 
 LOOK_SECONDS = 0.5
 
-
-class _BrokenOff(BaseException):
-    """Raised in the middle of what is computed; nothing that catches errors there may keep it."""
+Found = TypeVar("Found")
 
 
-@contextmanager
-def broken_off_by(progress: Progress) -> Iterator[None]:
-    """Ask a progress, which raises to end its task, again and again while something is computed
-    here, and raise what it raises.
+def unless_ended(progress: Progress, compute: Callable[[], Found]) -> Found:
+    """Compute something while a progress, which raises to end its task, is asked again and again.
 
-    For code alone that holds nothing which others wait for (no lock, no transaction): it is left
-    between any two of its steps, by `PyThreadState_SetAsyncExc`, which Python has for this. What C
-    code does in one call is done to its end.
+    It is computed in a thread of its own, and there alone it is broken off: whatever moment that
+    meets, the thread that waits here goes on with what the progress raised.
+
+    For code alone that holds nothing which others wait for (no lock, no transaction, no import): it
+    is left between any two of its steps. What C code does in one call is done to its end.
 
     Raises:
-        HeadstartError: as the progress raised it.
+        Exception: as the progress or the computation raised it.
     """
     if progress is silent:
-        yield
-        return
-    watch = _Watch(progress, get_ident())
-    watch.start()
+        return compute()
+    computation = _Computation(compute)
+    computation.start()
     try:
-        try:
-            yield
-        finally:
-            watch.end()
-    except _BrokenOff:  # also in the middle of `end`
-        pass
-    if watch.met is not None:
-        raise watch.met
+        while not computation.is_over_within(LOOK_SECONDS):
+            progress(0, 1)
+    except BaseException:
+        computation.break_off()
+        raise
+    return computation.found()
 
 
-class _Watch:
-    def __init__(self, progress: Progress, thread: int) -> None:
-        self._progress = progress
-        self._thread = thread
-        self._is_over = Event()
+class _Computation(Generic[Found]):
+    def __init__(self, compute: Callable[[], Found]) -> None:
+        self._compute = compute
+        self._context = copy_context()
         self._lock = Lock()
-        self.met: HeadstartError | None = None
+        self._is_over = False
+        self._found: list[Found] = []
+        self._met: BaseException | None = None
+        self._thread = Thread(target=self._run, name="headstart-computation", daemon=True)
 
     def start(self) -> None:
-        Thread(target=self._look, name="headstart-watch", daemon=True).start()
+        self._thread.start()
 
-    def end(self) -> None:
-        """Nothing is raised behind it."""
+    def is_over_within(self, seconds: float) -> bool:
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def break_off(self) -> None:
+        """End it, and wait for that.
+
+        `PyThreadState_SetAsyncExc` is what Python has for this. Threads end by SystemExit without a
+        word, wherever in them it is raised. It is asked for under the lock only before the thread
+        takes it for the last time: a number of a thread that ended may be another's.
+        """
         with self._lock:
-            self._is_over.set()
+            if not self._is_over and (thread := self._thread.ident) is not None:
+                asked = ctypes.py_object(SystemExit)
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), asked)
+        self._thread.join()
 
-    def _look(self) -> None:
-        while not self._is_over.wait(LOOK_SECONDS):
-            try:
-                self._progress(0, 1)
-            except HeadstartError as error:
-                self._break_off(error)
-                return
+    def found(self) -> Found:
+        if self._met is not None:
+            raise self._met
+        return self._found[0]
 
-    def _break_off(self, error: HeadstartError) -> None:
+    def _run(self) -> None:
+        try:
+            self._found.append(self._context.run(self._compute))
+        except BaseException as error:  # raised where it is waited for
+            self._met = error
         with self._lock:
-            if self._is_over.is_set():
-                return
-            self.met = error
-            asked = ctypes.py_object(_BrokenOff)
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), asked)
+            self._is_over = True

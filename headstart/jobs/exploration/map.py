@@ -17,10 +17,11 @@ from headstart.heads.exploration.coordinates import (
     METHODS,
     check_method,
     coordinates_of,
+    load,
     shown_of,
 )
 from headstart.heads.rows import rows_of
-from headstart.jobs.exploration.interruption import broken_off_by
+from headstart.jobs.exploration.interruption import unless_ended
 from headstart.jobs.heads.cross_validation import ROOM
 from headstart.jobs.named import both_named
 from headstart.progress import watching
@@ -140,8 +141,10 @@ def _make(
     started = time.perf_counter()
     rows = shown_of(np.arange(len(view)), identity.method, identity.seed)
     features = rows_of(view, chosen=rows, room=ROOM)
-    with broken_off_by(watching()):
-        found, words = coordinates_of(features, identity.method, identity.seed)
+    load(identity.method)  # an import that is broken off is half done for all
+    found, words = unless_ended(
+        watching(), lambda: coordinates_of(features, identity.method, identity.seed)
+    )
     origin = view.origin
     kept = KeptMap(
         identity,

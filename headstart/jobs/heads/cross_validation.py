@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from headstart.cached import features_of, features_of_blocks, labelled_in, of_samples
+from headstart.cached import features_of, features_of_blocks, labelled_in, of_samples, unweighted
 from headstart.context import Context
 from headstart.errors import FeaturesMissing, HeadError, InvalidHeadSetting, LayerNotFound, NotFound
 from headstart.extractors import datasets as sources
@@ -67,6 +67,7 @@ class CrossValidation(Options, error=InvalidHeadSetting):
             `log_loss`; where that is equal, by the other. See `objectives_of` for those of other
             tasks; the task's first without it, by which a ranking is.
         task: what labels mean, a task or its name; classes without it.
+        ignore_weights: count all samples alike, though the dataset has weights of them.
     """
 
     folds: int = 5
@@ -77,6 +78,7 @@ class CrossValidation(Options, error=InvalidHeadSetting):
     windows: str | None = None
     objective: str = ""
     task: Task = field(default_factory=Classification)
+    ignore_weights: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -130,9 +132,12 @@ class CrossValidation(Options, error=InvalidHeadSetting):
         return objective.low, objective.high
 
     def describe(self) -> dict[str, Any]:
-        """As a sweep keeps it, and `of` reads it; without a task where labels are classes."""
+        """As a sweep keeps it, and `of` reads it; without a task where labels are classes, and
+        without a word of weights that count."""
         own = {one.name: getattr(self, one.name) for one in fields(self)}
         del own["task"]
+        if not self.ignore_weights:
+            del own["ignore_weights"]
         return own if by_task.is_plain(self.task) else {**own, "task": self.task.describe()}
 
     @staticmethod
@@ -264,6 +269,8 @@ def find(
         of_samples(features_of_blocks(context, blocks, dataset), trying.windows)
         for blocks in chosen
     ]
+    if trying.ignore_weights:
+        views = [unweighted(views[0]), *(view.unweighted() for view in views[1:])]  # said once
     check_labelled(views[0].samples)
     if not isinstance(trying.task, MultiLabel):  # of which none is an answer
         views = [labelled_in(views[0]), *(view.labelled() for view in views[1:])]  # said once

@@ -26,6 +26,7 @@ from headstart.origins.of_head import place_of, settings_of
 from headstart.registry.entities import Head as HeadRecord
 from headstart.registry.entities import Run
 from headstart.registry.names import check_name
+from headstart.registry.selection.tags import Tags
 from headstart.storage.views import FeatureView
 from headstart.trained_head import IGNORED, SAMPLE_WEIGHTS, SUFFIX, TrainedHead
 from headstart.values.options import taken
@@ -71,10 +72,10 @@ class Fitted:
     seed: int
     started: float
 
-    def register(self) -> TrainedHead:
-        """Keep it as the next version of its name."""
+    def register(self, tags: Tags | None = None) -> TrainedHead:
+        """Keep it as the next version of its name, with tags from the first moment on."""
         given = self.context, self.name, self.view, self.trained
-        return register(*given, self.seed, self.started)
+        return register(*given, self.seed, self.started, tags)
 
 
 def fit(
@@ -131,18 +132,6 @@ def fit(
     return Fitted(context, name, features, trained, seed, started)
 
 
-def unweighted(view: FeatureView) -> FeatureView:
-    """A view, of whose samples all count alike.
-
-    Warns:
-        HeadstartWarning: they did before.
-    """
-    if view.samples.has_weights:
-        return view.unweighted()
-    warn("there are no weights of samples that could be ignored")
-    return view
-
-
 def weights_told(view: FeatureView) -> dict[str, Any]:
     """What a head's settings have of the weights of the samples that it is trained on: the least
     and the largest; nothing where there are none."""
@@ -154,7 +143,13 @@ def weights_told(view: FeatureView) -> dict[str, Any]:
 
 
 def register(
-    context: Context, name: str, view: FeatureView, trained: Trained, seed: int, started: float
+    context: Context,
+    name: str,
+    view: FeatureView,
+    trained: Trained,
+    seed: int,
+    started: float,
+    tags: Tags | None = None,
 ) -> TrainedHead:
     """Keep a head that was trained, and record that it was.
 
@@ -165,6 +160,7 @@ def register(
         trained: the head.
         seed: of its fit.
         started: by `time.monotonic`.
+        tags: of the head.
     """
     origin, seconds = view.origin, round(time.monotonic() - started, 3)
     settings = trained.settings | windows_of(view) | {"seconds": seconds} | settings_of(origin)
@@ -187,6 +183,7 @@ def register(
             artifact_size=0,
         ),
         trained.stack.to_bytes(),
+        tags,
     )
     context.runs.add(
         Run(
@@ -220,7 +217,9 @@ def windows_of(features: FeatureView) -> dict[str, Any]:
     return {"windows": {**told, "pooled": features.windows}}
 
 
-def keep(context: Context, record: HeadRecord, content: bytes) -> HeadRecord:
+def keep(
+    context: Context, record: HeadRecord, content: bytes, tags: Tags | None = None
+) -> HeadRecord:
     """Register a head as the next version of its name, with what its artifact holds; the record
     goes into that, too.
 
@@ -228,7 +227,8 @@ def keep(context: Context, record: HeadRecord, content: bytes) -> HeadRecord:
         context: where.
         record: whose artifact, version, time and number are set here.
         content: of the artifact.
+        tags: of the head.
     """
     artifact = context.artifacts.put_bytes(with_record(content, record), SUFFIX)
     named = replace(record, artifact_digest=artifact.digest, artifact_size=artifact.size)
-    return context.heads.add(named)
+    return context.heads.add(named, tags)

@@ -5,18 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from headstart.cached import features_of
+from headstart.cached import features_of, unweighted
 from headstart.context import Context
 from headstart.heads.combined.bagged import Bagged
-from headstart.heads.kind import HeadKind
+from headstart.heads.kind import HeadKind, takes_class_names
 from headstart.heads.kinds.every_kind import kind_of
 from headstart.heads.tasks import Task, task_of
-from headstart.jobs.heads.train import fit, unweighted
+from headstart.jobs.backbones.text_tower import get_text_tower
+from headstart.jobs.heads.train import fit
 from headstart.jobs.tasks.planned import pinned
 from headstart.jobs.tasks.task import Outcome
 from headstart.progress import Progress
 from headstart.registry.names import check_name
-from headstart.registry.references import label_of
+from headstart.registry.references import label_of, parts_of
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,14 @@ class TrainTask:
         task: Task | None = None,
         **more: Any,
     ) -> TrainTask:
-        """With the version of each backbone that the features mean now."""
-        how = {} if head is None else {"kind": head.kind, **head.describe()}
+        """With the version of each backbone that the features, and the head, mean now.
+
+        Raises:
+            BackboneError: the head takes names of classes, and no text backbone shares their space.
+        """
+        features = pinned(context, features)
         what = {} if task is None else task.describe()
-        return cls(name, pinned(context, features), dataset, how, what, **more)
+        return cls(name, features, dataset, _described(context, head, features), what, **more)
 
     def check(self, context: Context) -> None:
         check_name(self.name, "head")
@@ -89,8 +94,20 @@ class TrainTask:
             windows=self.windows,
         )
         progress(1, 1)
-        record = fitted.register().record
-        named = f"{record.name}:{record.version}"
-        if self.tags:
-            context.heads.set_tags(named, self.tags)
-        return Outcome({"head": named})
+        record = fitted.register(self.tags).record  # at once: who dies between them begins again
+        return Outcome({"head": f"{record.name}:{record.version}"})
+
+
+def _described(context: Context, head: HeadKind | Bagged | None, features: str) -> dict[str, Any]:
+    """The kind and its settings, for `kind_of`: with the text backbone that it means now."""
+    if head is None:
+        return {}
+    how = {"kind": head.kind, **head.describe()}
+    parts = parts_of(features)
+    if (
+        isinstance(head, Bagged) or not takes_class_names(head) or len(parts) > 1
+    ):  # `fit` refuses joined features
+        return how
+    backbone, _ = context.resolve(parts[0])
+    tower = get_text_tower(context, backbone, how["text_backbone"] or None)
+    return how | {"text_backbone": tower.reference}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,7 +19,7 @@ from headstart.jobs.labels.journal import apply, doubts_of, find_pending, say_al
 from headstart.jobs.labels.kept_audit import audit_of
 from headstart.jobs.labels.queue import Queue, queue_of
 from headstart.jobs.tasks.audit import AuditTask
-from headstart.jobs.tasks.begin import find_begun
+from headstart.jobs.tasks.kinds import task_of
 from headstart.registry import listing
 from headstart.registry.entities import Dataset
 from headstart.registry.jobs import DONE, Job
@@ -62,7 +63,7 @@ def show_queue(request: Request) -> Response:
     site, dataset = site_of(request), _dataset(request)
     choice = Choice.asked(lambda name: request.query_params.get(name, ""))
     context = site.workspace.context
-    job = None if choice is None else find_begun(context, choice.task(dataset))
+    job = None if choice is None else choice.find_job(context, dataset)
     if job is not None and job.is_open:
         return site.wait(request, f"Labels of {dataset.name}", job)
     queue = _queue(site, dataset, choice, job)
@@ -122,8 +123,12 @@ def _begin(request: Request, form: dict[str, list[str]]) -> Response:
     site, dataset, choice = site_of(request), _dataset(request), _choice(form)
     if choice is None:
         raise InvalidValue("nothing is named to judge by", hint="Name features, or a head.")
-    site.worker.begin(choice.task(dataset))
-    return _to_queue(dataset, choice)
+    if not choice.job:
+        site.worker.begin(choice.task(dataset))
+        return _to_queue(dataset, choice)
+    job = choice.find_job(site.workspace.context, dataset)
+    again = site.worker.begin(choice.task(dataset) if job is None else task_of(job))
+    return _to_queue(dataset, replace(choice, job=again.id))
 
 
 async def said(request: Request) -> Response:
@@ -154,7 +159,7 @@ def _taken_back(request: Request, form: dict[str, list[str]]) -> Response:
     site, dataset, choice = site_of(request), _dataset(request), _choice(form)
     context, given = site.workspace.context, field(form, "number")
     undone = undo(context, dataset.name, whole_of(given, "number") if given else None)
-    job = None if choice is None else find_begun(context, choice.task(dataset))
+    job = None if choice is None else choice.find_job(context, dataset)
     queue = _queue(site, dataset, choice, job)
     # What was undone is asked about again at once: the next key is meant for it.
     return _to_queue(dataset, choice, 0 if queue is None else queue.place_of(undone.sample))

@@ -16,16 +16,18 @@ from starlette.routing import Route
 from headstart.heads.evaluation.intervals import interval_text, score_text
 from headstart.heads.evaluation.provenance import words_of
 from headstart.heads.kinds.words import setting_words
-from headstart.jobs.tasks.begin import find_begun
+from headstart.heads.trials.objective import ACCURACY
+from headstart.jobs.tasks.kinds import task_of
 from headstart.jobs.tasks.rank import RankTask
 from headstart.jobs.tasks.train import TrainTask
 from headstart.registry import listing
 from headstart.registry.entities import Dataset, TrialRecord, TriedSweep
 from headstart.registry.jobs import DONE
 from headstart.registry.references import exact
-from headstart.ui.asked import field, form_of, whole_of
+from headstart.ui.asked import field, form_of, whole, whole_of
 from headstart.ui.cached_features import features_for
 from headstart.ui.charts import Point, draw_scores
+from headstart.ui.job_results import JOB, find_asked
 from headstart.ui.parallel import Axis, draw_parallel
 from headstart.ui.site import UNREADABLE, Same, Screen, Site, site_of
 from headstart.values.showable import Results
@@ -51,7 +53,8 @@ def list_ranked(request: Request) -> Response:
 def show_ranking(request: Request) -> Response:
     """The ranking for a dataset, or how it is had."""
     site, dataset = site_of(request), _dataset(request)
-    job = find_begun(site.workspace.context, RankTask(dataset.name))
+    number = whole(request, JOB, 0)
+    job = find_asked(site.workspace.context, RankTask(dataset.name), number)
     if job is not None and job.is_open:
         return site.wait(request, f"Features for {dataset.name}", job)
     is_done = job is not None and job.state == DONE
@@ -60,6 +63,7 @@ def show_ranking(request: Request) -> Response:
     cost = request.query_params.get("cost", "")
     if cost not in COSTS:  # what nothing is known of is not drawn unless it is asked for
         cost = "ms" if any(one["ms_per_sample"] for one in found) else "bytes"
+    score = found[0]["objective"] if found else ACCURACY
     points = [point for one in found if (point := _point(one, cost)) is not None]
     named = shlex.quote(dataset.name)
     return site.show(
@@ -71,20 +75,28 @@ def show_ranking(request: Request) -> Response:
         dataset=dataset,
         job=job,
         problem=UNREADABLE if told is None else "" if job is None or is_done else job.error,
-        unranked=_unranked(site, dataset, found) if found else (),
+        unranked=_unranked(site, dataset, found) if found and not number else (),
+        asked={JOB: number} if number else {},
+        score=words_of(score),
+        is_plain=score == ACCURACY,
         cost=cost,
         costs=COSTS,
-        chart=draw_scores(points, COSTS[cost]) if points else "",
+        chart=draw_scores(points, COSTS[cost], score) if points else "",
         undrawn=len(found) - len(points),
         same=(Same(f"headstart rank {named}", f"ws.rank({dataset.name!r})"),),
     )
 
 
 def begin(request: Request) -> Response:
-    """Have linear heads and neighbours tried on all features that are cached of a dataset."""
+    """Have linear heads and neighbours tried on all features that are cached of a dataset, or again
+    what a job tried."""
     site, dataset = site_of(request), _dataset(request)
-    site.worker.begin(RankTask(dataset.name))
-    return RedirectResponse(f"/rank/{dataset.name}", 303)
+    task = RankTask(dataset.name)
+    number = whole(request, JOB, 0)
+    before = find_asked(site.workspace.context, task, number) if number else None
+    job = site.worker.begin(task if before is None else task_of(before))
+    more = "" if before is None else f"?{JOB}={job.id}"
+    return RedirectResponse(f"/rank/{dataset.name}{more}", 303)
 
 
 async def train(request: Request) -> Response:
@@ -170,10 +182,35 @@ def _unranked(site: Site, dataset: Dataset, ranked: list[dict[str, Any]]) -> lis
 
 
 def _named(one: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
-    """With what they are called, what always means these features, and a name for a head."""
+    """With what they are called, what always means these features, a name for a head, and their
+    score in words; rankings of older versions know accuracy alone."""
+    objective = one.get("objective", ACCURACY)
+    linear, neighbours = (_scored(one, by, objective) for by in ("linear", "neighbours"))
     name = f"{one['backbone']}@{one['cut']}"
     proposed = NO_NAME.sub("-", f"{dataset.name}-{one['backbone']}")
-    return {**one, "name": name, "reference": exact(name), "proposed": proposed}
+    return {
+        **one,
+        "name": name,
+        "reference": exact(name),
+        "proposed": proposed,
+        "objective": objective,
+        "linear": linear,
+        "neighbours": neighbours,
+    }
+
+
+def _scored(one: dict[str, Any], by: str, objective: str) -> dict[str, Any]:
+    """The score that some heads have, with its interval, in numbers and words; None for what is not
+    known."""
+    scores = one.get(f"{by}_scores", {objective: one[f"{by}_accuracy"]})
+    intervals = one.get(f"{by}_intervals", {objective: one[f"{by}_interval"]})
+    score, interval = scores.get(objective), intervals.get(objective)
+    return {
+        "score": score,
+        "interval": interval and interval[:2],
+        "text": "-" if score is None else score_text(objective, score),
+        "range": interval and " to ".join(score_text(objective, end) for end in interval[:2]),
+    }
 
 
 def _point(one: dict[str, Any], cost: str) -> Point | None:
@@ -181,8 +218,8 @@ def _point(one: dict[str, Any], cost: str) -> Point | None:
     value = one["bytes_per_sample"] if cost == "bytes" else one["ms_per_sample"] or 0
     if value <= 0:
         return None
-    low, high = one["linear_interval"]
-    score, address = one["linear_accuracy"], f"/backbones/{one['backbone']}"
+    score, address = one["linear"]["score"], f"/backbones/{one['backbone']}"
+    low, high = one["linear"]["interval"] or (score, score)
     return Point(one["name"], value, score, (low, high), one["is_on_front"], address)
 
 

@@ -227,3 +227,12 @@ def test_one_of_many_joins_has_to_be_better_by_more_to_be_called_so():
     ]  # one is left by then
     assert shown_to_help([clear, (tried, (-0.01, 0.02)), close]) == [True, False, False]
     assert shown_to_help([]) == []
+
+
+def test_the_share_of_right_answers_of_several_labels_is_called_exact():
+    said, hits, losses = np.eye(2), np.ones((1, 2), bool), np.zeros((1, 2), np.float32)
+    draws, linear = np.zeros((1, 2), int), {"kind": "linear"}
+    one = Crossed(linear, said, np.array([0, 1]), hits, losses, draws, 0.5)
+    several = Crossed(linear, said, np.eye(2), hits, losses, draws, 0.5)
+    assert "linear, accuracy 1.00" in one._line() and "accuracy" in one._facts()
+    assert "linear, exact 1.00" in several._line() and "accuracy" not in several._facts()

@@ -18,10 +18,10 @@ from headstart.sklearn import HeadClassifier
 KIND = hs.Linear((0.1,))
 
 
-def part_of(rows, seed=0, groups=None):
+def part_of(rows, seed=0, groups=None, width=5):
     rng = np.random.default_rng(seed)
     targets = np.arange(rows) % 3
-    features = (rng.normal(size=(rows, 5)) + targets[:, None]).astype(np.float32)
+    features = (rng.normal(size=(rows, width)) + targets[:, None]).astype(np.float32)
     return Part(features, targets, groups=np.arange(rows) if groups is None else groups)
 
 
@@ -64,6 +64,21 @@ def test_the_head_says_the_mean_of_heads_that_differ(bags, parts):
     each = [one.stack.predict_proba(x) for one in bags.ensemble.members]
     assert len(each) == 5 and not np.allclose(each[0], each[1], atol=1e-4)
     np.testing.assert_allclose(bags.ensemble.predict_proba(x), np.mean(each, axis=0), atol=1e-6)
+
+
+def test_without_a_validation_split_bags_are_drawn_from_the_train_split_alone(parts):
+    parts["validation"] = part_of(0)
+    found = fit_bags(Bagged(KIND, 2), parts, [0, 1, 2], Classification(), 3)
+    assert found.out["validation"].said.shape == (0, 3) and found.out["train"].times.max() > 0
+    assert outputs_of(found.ensemble, part_of(0)).shape == (0, 3)
+
+
+def test_a_bagged_head_is_trained_on_a_dataset_without_a_validation_split(rows):
+    whole = part_of(60, width=6)
+    rows.datasets.add("d", whole.features, whole.targets, split="80/20")
+    features = rows.extract("flat@as_it_is", "d", settings=hs.Settings(engine="tensorflow"))
+    head = rows.heads.train("d", features, Bagged(KIND, 2))
+    assert head.record.settings["out_of_bag"]["n"] > 10
 
 
 def test_a_sample_is_judged_by_the_heads_that_did_not_draw_it(bags, parts):

@@ -184,6 +184,30 @@ def test_a_kind_that_cannot_do_the_task_is_refused_before_anything_is_fitted(x, 
         tried([kind], x, numbers_of(x), task)
 
 
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [(hs.Bagged(hs.Linear()), "bagged heads are trained, and not tried on folds"),
+     (hs.ZeroShot(), "a head of kind zeroshot learns nothing of samples")],
+)  # fmt: skip
+def test_kinds_that_are_not_tried_on_folds_are_refused_before_anything_is_fitted(x, kind, told):
+    y, fitted = np.arange(ROWS) % 2, []
+    folds = split_into_folds(y, 2, classes=[0, 1])
+    with pytest.raises(HeadError, match=told):
+        cross([hs.Linear((0.1,)), kind], Part(x, y), folds, jobs=1, progress=fitted.append)
+    assert not fitted
+
+
+def test_an_interval_ends_where_the_score_does(x):
+    rng = np.random.default_rng(0)
+    y = 10 * x[:30, :1] + rng.normal(size=(30, 1))
+    folds = mixed_folds(30, 5)
+    (found,) = cross([hs.Ridge((0.1,))], Part(x[:30], y), folds, task=hs.Regression(), jobs=1)
+    metrics = found.metrics()
+    assert 0.9 < metrics["r2"] < metrics["intervals"]["r2"][1] <= 1
+    low, high = metrics["intervals"]["root_mean_squared_error"]
+    assert 0 <= low < metrics["root_mean_squared_error"] < high
+
+
 def test_how_heads_are_tried_is_by_the_score_of_the_task():
     assert hs.CrossValidation().objective == "accuracy"
     assert hs.CrossValidation(task="regression").objective == "r2"

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from headstart.errors import FeatureError
+from headstart.heads.exploration import neighbour_index
 from headstart.heads.exploration.similarity import most_similar
 from headstart.jobs.exploration import opened_index
 from headstart.notices import HeadstartNote, HeadstartWarning
@@ -112,6 +113,17 @@ def test_a_damaged_index_is_made_anew_with_a_word(rows, made):
     with pytest.warns(HeadstartNote, match="is damaged: 100 bytes, not"):
         rows.similar(CUT, "rows", ids=ids[0], index=True)
     assert len(made) == 3
+
+
+def test_an_index_whose_recall_was_measured_otherwise_is_made_anew(rows, made, monkeypatch):
+    ids = rows.features(CUT, "rows").ids
+    with monkeypatch.context() as before:
+        for module in (opened_index, neighbour_index):
+            before.setattr(module, "FORMAT", "headstart.neighbours/1")
+        rows.similar(CUT, "rows", ids=ids[0], index=True)
+    rows.similar(CUT, "rows", ids=ids[0], index=True)
+    rows.similar(CUT, "rows", ids=ids[0], index=True)
+    assert len(made) == 2
 
 
 def test_an_index_that_finds_too_few_says_so(rows, monkeypatch):

@@ -32,6 +32,7 @@ class KeptTrial(Showable):
         windows: what a sample was of its windows; None of a dataset without.
         precision: in which the features were, or are to be.
         task: what the labels mean.
+        ignore_weights: whether all samples counted alike.
     """
 
     features: str
@@ -41,6 +42,7 @@ class KeptTrial(Showable):
     windows: str | None
     precision: str
     task: Task
+    ignore_weights: bool = False
 
 
 def kept_trial(
@@ -90,6 +92,7 @@ def kept_trial(
         trying.get("windows"),
         precision or _precision_of(context, kept.sweep, features, trial),
         task_of(trying.get("task", {})),
+        trying.get("ignore_weights", False),
     )
 
 

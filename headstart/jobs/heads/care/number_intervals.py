@@ -2,8 +2,10 @@
 
 Lei, G'Sell, Rinaldo, Tibshirani and Wasserman: Distribution-free predictive inference for
 regression, JASA 2018: as wide as all but a few of the errors on samples that the head was not
-fitted on. Where those and the new samples are alike, and whatever the head, an interval holds the
-right number with the probability that was asked or more, on average over samples.
+fitted on. Where those and the new samples are alike, and nothing of the head was chosen by them, an
+interval holds the right number with the probability that was asked or more, on average over
+samples. Of samples in groups, on average over new groups: those of one are no evidence of their own
+(Lee, Barber, Willett: Distribution-free inference with hierarchical data, 2023).
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import numpy as np
 
 from headstart.errors import HeadError
 from headstart.heads.evaluation.by_sample import BySample
-from headstart.heads.evaluation.clusters import clusters_of
+from headstart.heads.evaluation.clusters import Clusters, clusters_of
 from headstart.heads.evaluation.intervals import share_text
 from headstart.heads.evaluation.scores import share_interval_of
 from headstart.jobs.heads.predicted import Prediction
@@ -116,7 +118,7 @@ def judging_split(head: TrainedHead, view: FeatureView) -> FeatureView:
     judging = view.split("validation")
     if not len(judging):
         raise HeadError(
-            f"dataset {head.record.dataset!r} has no validation split to calibrate sets on",
+            f"dataset {head.record.dataset!r} has no validation split to calibrate on",
             hint="Say in the source which samples of the train split are `validation` (a column, a "
             "folder), refresh it and train the head again; `headstart dataset resplit` deals all "
             "samples again, those of the test split too.",
@@ -134,22 +136,29 @@ def number_intervals(head: TrainedHead, level: float = 0.9) -> NumberIntervals:
     errors = np.abs(outputs.astype(np.float64) - targets)
     judged = head.held_out()
     missed = np.abs(judged.probabilities.astype(np.float64) - judged.targets)
-    clusters = clusters_of(judged.samples)
+    clusters, together = clusters_of(judged.samples), clusters_of(of.samples)
     numbers = []
     for place in range(errors.shape[1]):
-        half = half_width_of(errors[:, place], level)
+        half = half_width_of(errors[:, place], level, together)
         held = missed[:, place] <= half
         told = None if math.isinf(half) else half
         numbers.append(OfNumber(told, float(held.mean()), share_interval_of(held, clusters)))
     return NumberIntervals(level, tuple(numbers), len(of), len(missed))
 
 
-def half_width_of(errors: np.ndarray, level: float) -> float:
+def half_width_of(errors: np.ndarray, level: float, clusters: Clusters | None = None) -> float:
     """How far an interval reaches to either side; infinite where there are too few samples to tell.
 
     Args:
         errors: absolute, of samples that the head was not fitted on, (n,).
         level: the share of intervals that are to hold the right number, above 0 and below 1.
+        clusters: which of the samples belong together; each group counts as one.
     """
+    if clusters is not None:
+        order = np.argsort(errors)
+        passed = np.cumsum(1 / clusters.sizes[clusters.numbers[order]])
+        # of all groups and the new one; a sum of shares may end a rounding short
+        is_enough = passed >= (len(clusters) + 1) * level - 1e-9
+        return float(errors[order][is_enough.argmax()]) if is_enough.any() else math.inf
     rank = math.ceil((len(errors) + 1) * level)  # of n + 1, as the new sample is one of them
     return float(np.sort(errors)[rank - 1]) if rank <= len(errors) else math.inf

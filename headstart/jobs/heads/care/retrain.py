@@ -6,7 +6,7 @@ from headstart.cached import features_of
 from headstart.errors import HeadError
 from headstart.heads.kinds.every_kind import kind_of
 from headstart.jobs.heads.combined.ensemble import fit_again
-from headstart.jobs.heads.train import fit, unweighted
+from headstart.jobs.heads.train import fit
 from headstart.progress import Progress, silent
 from headstart.trained_head import TrainedHead
 
@@ -25,7 +25,7 @@ def retrain(
         return fit_again(head, name, progress)
     blocks = head.blocks()
     features = features_of(head.context, blocks.reference, record.dataset, blocks.precision)
-    features = unweighted(features) if head.ignores_weights else features
+    features = features.unweighted() if head.ignores_weights else features
     kind = kind_of(record.kind, record.settings)
     progress(0, 1)
     fitted = fit(

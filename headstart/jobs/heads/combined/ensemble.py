@@ -77,6 +77,11 @@ def train_ensemble(
             f"the sweep tried heads on {tried.trying.shots} samples per class",
             hint="An ensemble is trained on all: sweep again without --shots.",
         )
+    if tried.trying.ignore_weights:
+        raise HeadError(
+            "the sweep counted all samples alike, and an ensemble counts them by their weights",
+            hint="Sweep again without --ignore-weights.",
+        )
     if not is_plain(tried.trying.task):
         raise HeadError(
             f"the sweep is of the task {tried.trying.task.name}",
