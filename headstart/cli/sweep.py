@@ -77,8 +77,10 @@ def register(group: click.Group) -> None:
         click.option(
             "--objective",
             type=click.Choice(OBJECTIVES),
-            help="The score that chooses the best and compares the others with it. Default: "
-            "accuracy; multi-label: log_loss; regression: r2, or that of --loss.",
+            metavar="SCORE",
+            help="The score that chooses the best and compares the others with it: accuracy (the "
+            "default) or log_loss; multi-label: log_loss or exact; regression: r2 or "
+            "mean_absolute_error, with --loss its own.",
         ),
         click.option(
             "--one-se",

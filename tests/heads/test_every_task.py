@@ -344,9 +344,3 @@ def test_the_surest_wrong_label_comes_first():
     found = of_labels(Judged([], said, true, said.argmax(axis=1)), hs.MultiLabel(), ["a", "b"])
     assert found.rows == [2, 3, 1]
     assert found.captions[:2] == ["no label, guessed b (b 0.990)", "a, guessed none (a 0.100)"]
-
-
-@pytest.mark.parametrize("name", ["ordinal", "multi-label", "one number"])
-def test_what_is_of_heads_of_one_class_says_so(tasks, name):
-    with pytest.raises(HeadError, match=f"is for {TASKS[name][0].name}"):
-        tasks.heads.get(called(name)).finetune("as_it_is")

@@ -119,7 +119,7 @@ def test_labels_of_numbers_are_said_to_be_for_a_regression(ws, tmp_path):
     (tmp_path / "t.csv").write_text("text,lat,lon\na,47.5,8\nb,-1.25,9\nc,1.5,3\n")
     with pytest.warns(HeadstartNote, match="several numbers per sample: .* --task regression"):
         ws.datasets.add("d", tmp_path / "t.csv", label_column="lat+lon")
-    with pytest.warns(HeadstartNote, match="labels are numbers: .* --task regression"):
+    with pytest.warns(HeadstartNote, match="numbers from -1.25 to 47.5: .* --task regression"):
         (tmp_path / "u.csv").write_text("text,lat\na,47.5\nb,-1.25\nc,1.5\n")
         ws.datasets.add("e", tmp_path / "u.csv", label_column="lat")
 

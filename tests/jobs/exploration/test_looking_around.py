@@ -83,7 +83,7 @@ def test_what_cannot_be_compared_is_said(cached, ready, pictures):
         cached.similar("net", "pics", ids="nobody")
     with pytest.raises(FeatureError, match="no sample is given"):
         cached.similar("net", "pics")
-    with pytest.raises(FeatureError, match="both given"):
+    with pytest.raises(FeatureError, match="samples and ids are given together"):
         cached.similar("net", "pics", "a.jpg", ids="b")
     with pytest.raises(InvalidValue, match="count is 0"):
         cached.outliers("net", "pics", 0)
