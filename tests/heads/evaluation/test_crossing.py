@@ -181,7 +181,7 @@ def test_neighbours_are_a_head_that_is_kept_and_shipped(ready, tmp_path, run):
     given = head.stack.predict_proba(test.to_numpy())
     np.testing.assert_allclose(given, theirs.predict_proba(test.to_numpy()), atol=1e-5)
     for name in ("near.keras", "near.onnx", "near.tflite"):
-        assert head.attach_checked(tmp_path / name)[1] < 1e-5
+        assert head.attach_checked(tmp_path / name, overwrite=True)[1] < 1e-5
     assert head.reproduce()["agrees"]
     ran = run("head", "train", "two", "net", "pics", "--kind", "neighbours", "--neighbours", "2")
     assert ran.code == 0
