@@ -77,6 +77,8 @@ def test_each_error_ends_with_the_exit_code_of_its_kind(kind, run, tmp_path, mon
     def fail(*_):
         raise kind("it went wrong", hint="Mend it.")
 
+    # of other tests in this process: it would be ended at once
+    monkeypatch.setattr("headstart.cli._has_hanging_threads", lambda: False)
     monkeypatch.setattr("headstart.jobs.database.current", fail)
     ran = run("db", "current", "--json")
     for_programs, for_people = ran.err.strip().splitlines()

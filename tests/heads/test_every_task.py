@@ -296,6 +296,12 @@ def test_a_learning_curve_of_every_task_is_by_the_score_of_its_sweeps(tasks, nam
         assert one.score == pytest.approx(np.mean(one.draws), rel=0.02)
 
 
+def test_a_learning_curve_of_an_ordinal_head_is_by_its_accuracy(tasks):
+    points = tasks.heads.get(called("ordinal")).learning_curve()
+    assert points and points[0].samples < points[-1].samples
+    assert all(0 < one.accuracy <= 1 for one in points)
+
+
 def test_the_last_point_of_a_curve_is_what_scikit_learn_gives_on_these_folds(tasks):
     points = tasks.heads.get("one-number").learning_curve()
     view = tasks.features("flat@as_it_is", "one-number")
