@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def _open_preprocessor(
     settings = {"sequence_length": sequence_length} if sequence_length else {}
     with scratch_folder() as folder:
         _unpack(content, folder)
-        has_towers = family_of(folder) is not None
+        towers = family_of(folder)
         try:
             preprocessor = _class_of(folder, hub).from_preset(str(folder), **settings)
         except Exception as error:  # KerasHub raises whatever its layers raise
@@ -46,14 +47,17 @@ def _open_preprocessor(
                 f"KerasHub cannot read the backbone's preprocessor ({first_line(error)})"
             ) from error
 
+    if towers is not None:
+        prepared = _of_towers(preprocessor)
+    else:
+        prepared = partial(_of_one_model, preprocessor, inputs)
+
     def preprocess(raw: Any) -> Any:
         is_image = isinstance(raw, np.ndarray) and raw.ndim == 3
         # As float, like `img_to_array`: KerasHub rounds what it resizes to the input's dtype.
         given = raw[None].astype(np.float32) if is_image else [to_text(raw)]
         try:
-            if has_towers:
-                return _of_tower(preprocessor, given, is_image=is_image)
-            return _arrays(preprocessor(given), inputs)
+            return prepared(given, is_image)
         except Exception as error:
             raise PreprocessingError(
                 f"the backbone's KerasHub preprocessor fails ({first_line(error)})"
@@ -62,20 +66,27 @@ def _open_preprocessor(
     return preprocess
 
 
-def _arrays(given: Any, inputs: list[str]) -> Any:
+def _of_one_model(preprocessor: Any, inputs: list[str], given: Any, _is_image: bool) -> Any:
     """What a preprocessor gives for one sample, as the backbone takes it."""
-    if not isinstance(given, dict):
-        return np.asarray(given)[0]
-    arrays = {name: np.asarray(given[name])[0] for name in inputs}
+    found = preprocessor(given)
+    if not isinstance(found, dict):
+        return np.asarray(found)[0]
+    arrays = {name: np.asarray(found[name])[0] for name in inputs}
     return {k: v.astype(np.int32) if v.dtype.kind in "bi" else v for k, v in arrays.items()}
 
 
-def _of_tower(preprocessor: Any, given: Any, *, is_image: bool) -> np.ndarray:
+def _of_towers(preprocessor: Any) -> Callable[[Any, bool], np.ndarray]:
     """What one tower of a model of pictures and texts takes, whose preprocessor takes both."""
-    if is_image:
-        return np.asarray(preprocessor.image_converter(given))[0]
-    both = preprocessor({"prompts": given, "images": None})
-    return np.asarray(both["token_ids"])[0].astype(np.int32)
+    converter = preprocessor.image_converter
+    preprocessor.image_converter = None  # SigLIP's is called with each text, without a picture
+
+    def prepared(given: Any, is_image: bool) -> np.ndarray:
+        if is_image:
+            return np.asarray(converter(given))[0]
+        both = preprocessor({"prompts": given, "images": None})
+        return np.asarray(both["token_ids"])[0].astype(np.int32)
+
+    return prepared
 
 
 def _unpack(content: bytes, folder: Path) -> None:

@@ -1,8 +1,11 @@
 """The towers of CLIP and SigLIP, each a backbone, give what the whole model gives."""
 
+import io
+
 import keras_hub
 import numpy as np
 import pytest
+import sentencepiece
 
 import headstart as hs
 from conftest import draw, keras
@@ -116,20 +119,53 @@ def test_a_tower_is_named_of_models_that_have_two(ws, clip, tmp_path):
         ws.backbones.add("bert", f"kerashub:{tmp_path}?tower=text")
 
 
-@pytest.mark.slow
-def test_siglip_has_towers_too(ws, tmp_path):
+def siglip_preset(folder):
+    """With a tokenizer of the few words in `TEXTS`."""
     keras.utils.set_random_seed(0)
+    pieces = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(TEXTS * 20),
+        model_writer=pieces,
+        vocab_size=24,
+        model_type="unigram",
+        pad_id=0,
+        eos_id=1,
+        bos_id=2,
+        unk_id=3,
+        pad_piece="<pad>",
+        eos_piece="</s>",
+        hard_vocab_limit=False,
+    )
     small = {"num_layers": 1, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 16}
     pictures = keras_hub.models.SigLIPVisionEncoder(patch_size=8, image_shape=(16, 16, 3), **small)
     texts = keras_hub.models.SigLIPTextEncoder(
-        vocabulary_size=20, embedding_dim=8, max_sequence_length=8, projection_dim=8, **small
+        vocabulary_size=24, embedding_dim=8, max_sequence_length=8, projection_dim=8, **small
     )
     model = keras_hub.models.SigLIPBackbone(pictures, texts)
-    model.save_to_preset(str(tmp_path / "preset"))
+    preprocessor = keras_hub.models.SigLIPPreprocessor(
+        keras_hub.models.SigLIPTokenizer(pieces.getvalue()),
+        image_converter=keras_hub.layers.SigLIPImageConverter(image_size=(16, 16), scale=1 / 255),
+        sequence_length=8,
+    )
+    model.save_to_preset(str(folder))
+    preprocessor.save_to_preset(str(folder))
+    return model, preprocessor
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # KerasHub leaves it open
+def test_siglip_has_towers_too(ws, tmp_path):
+    model, preprocessor = siglip_preset(tmp_path / "preset")
     for number in range(4):
         draw(tmp_path / "pictures" / "ab"[number % 2] / f"{number}.png", number, (16, 16))
     ws.datasets.add("pictures", tmp_path / "pictures")
-    ws.backbones.add("siglip", f"kerashub:{tmp_path / 'preset'}?tower=image", preprocess="unit")
+    with pytest.warns(HeadstartNote, match="its texts are the backbone 'siglip-text'"):
+        ws.backbones.add("siglip", f"kerashub:{tmp_path / 'preset'}")
     view = ws.extract("siglip", "pictures")
     by_hand = model.get_vision_embeddings(np.stack(pixels(view)) / 255)
     np.testing.assert_allclose(view.to_numpy(), np.asarray(by_hand), atol=TOLERANCE)
+    tokens = preprocessor({"prompts": TEXTS, "images": np.zeros((3, 16, 16, 3))})["token_ids"]
+    spoken = np.asarray(model.get_text_embeddings(tokens))
+    tower = get_text_tower(ws.context, ws.backbones.get("siglip"))
+    np.testing.assert_allclose(tower.rows(TEXTS, 8), spoken, atol=TOLERANCE)
+    assert np.ptp(spoken, axis=0).max() > 100 * TOLERANCE  # texts are told apart
