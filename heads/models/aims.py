@@ -14,6 +14,9 @@ from headstart.heads.kind import Part
 from headstart.heads.regression import Regression, TargetScale
 from headstart.heads.tasks import MultiLabel, Ordinal, Task
 
+TINY = 1e-30
+"""The least count that is said, for its logarithm."""
+
 
 class Aim(Protocol):
     """A loss for Keras, and what has to be done for it.
@@ -54,12 +57,8 @@ def aim_of(task: Task, train: Part, outputs: int) -> Aim:
     return OfClasses("sparse_categorical_crossentropy")
 
 
-@dataclass(frozen=True)
-class OfClasses:
-    """The log loss of probabilities: of one class, or of each label."""
-
-    loss: str
-    name: str = "log loss"
+class AsItIs:
+    """The model is trained as it is, on targets as the task reads them."""
 
     def targets(self, part: Part) -> np.ndarray:
         return part.targets
@@ -72,7 +71,15 @@ class OfClasses:
 
 
 @dataclass(frozen=True)
-class OfLabels:
+class OfClasses(AsItIs):
+    """The log loss of probabilities: of one class, or of each label."""
+
+    loss: str
+    name: str = "log loss"
+
+
+@dataclass(frozen=True)
+class OfLabels(AsItIs):
     """The log loss of labels, of which samples with a label count as much as those without.
 
     Attributes:
@@ -88,15 +95,6 @@ class OfLabels:
         ops = keras().ops
         weights = targets * self.there + (1 - targets) * self.not_there
         return ops.mean(weights * ops.binary_crossentropy(targets, outputs), axis=-1)
-
-    def targets(self, part: Part) -> np.ndarray:
-        return part.targets
-
-    def begin(self, model: Any) -> Any:
-        return model
-
-    def end(self, trained: Any, model: Any) -> None:
-        """The head is the model's own."""
 
 
 def _shares(train: Part) -> tuple[np.ndarray, np.ndarray]:
@@ -122,7 +120,7 @@ class OfNumbers:
     @property
     def name(self) -> str:
         if self.task.loss == POISSON:
-            return "Poisson loss"
+            return "Poisson deviance"
         if self.task.loss == QUANTILE:
             return "pinball loss (in standard deviations of the labels)"
         return "squared error (as a share of the labels' variance)"
@@ -131,7 +129,18 @@ class OfNumbers:
     def loss(self) -> Any:
         if self.task.loss == QUANTILE:
             return self._pinball
-        return "poisson" if self.task.loss == POISSON else "mse"
+        return self._deviance if self.task.loss == POISSON else "mse"
+
+    def _deviance(self, targets: Any, outputs: Any) -> Any:
+        """As Keras' "poisson" but for what does not depend on the outputs, beside which float32
+        holds nothing of the rest where counts are large."""
+        ops = keras().ops
+        base = ops.where(targets > 0, targets, 1.0)
+        more = (outputs - base) / base
+        far = ops.log(ops.maximum(outputs, TINY)) - ops.log(base)
+        log_ratio = ops.where(more > -0.5, ops.log1p(ops.maximum(more, -0.5)), far)
+        each = ops.where(targets > 0, base * (more - log_ratio), outputs)
+        return 2 * ops.mean(each, axis=-1)
 
     def _pinball(self, targets: Any, outputs: Any) -> Any:
         ops, quantile = keras().ops, self.task.quantile

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, cast
+
+import numpy as np
 
 from headstart.errors import BackboneError, InvalidHeadSetting
 from headstart.extractors.backbones.cuts import Cut, find_ref
@@ -22,7 +24,7 @@ from headstart.heads.kinds.every_kind import kind_of
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.models.aims import Aim
 from headstart.heads.origins import Frame, fit_from
-from headstart.heads.tasks import MultiLabel, Task
+from headstart.heads.tasks import MultiLabel, Ordinal, Task
 from headstart.registry.entities import CutPoint
 from headstart.values.options import Options
 
@@ -173,14 +175,14 @@ def fine_tune(
         layer.trainable = settings.batch_norm or not is_norm
     trained = aim.begin(model)
     trained.compile(k.optimizers.Adam(settings.learning_rate), aim.loss)
-    x, y, weights = judging = validation.features, aim.targets(validation), validation.weights
+    x, y, weights = judging = validation.features, aim.targets(validation), _of_mean_one(validation)
     start_loss = float(trained.evaluate(x, y, sample_weight=weights, verbose=0))
     best = _best_so_far(start_loss, settings.patience)
     k.utils.set_random_seed(seed)
     history = trained.fit(
         train.features,
         aim.targets(train),
-        sample_weight=train.weights,
+        sample_weight=_of_mean_one(train),
         batch_size=settings.batch_size,
         epochs=settings.epochs,
         validation_data=judging,
@@ -190,6 +192,12 @@ def fine_tune(
     aim.end(trained, model)
     told = {name: [float(value) for value in values] for name, values in history.history.items()}
     return Course(told, start_loss, best.epoch, settings.epochs, aim.name)
+
+
+def _of_mean_one(part: Part) -> np.ndarray | None:
+    """Weights of samples, by which Keras' loss is the weighted mean, and a step is as long in
+    whatever unit they are."""
+    return None if part.weights is None else part.weights / part.weights.mean(dtype=np.float64)
 
 
 def _best_so_far(start_loss: float, patience: int) -> Any:
@@ -216,6 +224,12 @@ def _best_so_far(start_loss: float, patience: int) -> Any:
     return BestSoFar()
 
 
+def has_learned_validation(kind: str, task: Task) -> bool:
+    """Whether heads were fitted on the validation split, too, once it had chosen their strength: an
+    ordinal one, whose kind is linear as well, was not."""
+    return kind == Linear.kind and not isinstance(task, Ordinal)
+
+
 def start_of(
     kind: str,
     settings: dict[str, Any],
@@ -227,10 +241,10 @@ def start_of(
 ) -> DenseStack:
     """The head to start from: one that has not seen what is to judge the epochs.
 
-    A linear head was fitted on train and validation split together, once its strength was chosen;
-    here it is fitted on the train split alone, or the validation samples would call it better than
-    it is, and no epoch good. Heads of other kinds were fitted on the train split alone and start as
-    they are, unless a part of that is what judges.
+    Some were fitted on train and validation split together, see `has_learned_validation`; here they
+    are fitted on the train split alone, or the validation samples would call them better than they
+    are, and no epoch good. Others were fitted on the train split alone and start as they are,
+    unless a part of that is what judges.
 
     Args:
         kind: of the head.
@@ -243,10 +257,10 @@ def start_of(
         seed: of everything that chance decides.
     """
     chosen = kind_of(kind, settings)
-    if isinstance(chosen, Linear):
+    if has_learned_validation(kind, task):
         part = train()
         judging = part.rows(slice(0))
-        fit = _fit_again(chosen, settings, task, before.outputs, seed)
+        fit = _fit_again(cast(Linear, chosen), settings, task, before.outputs, seed)
     elif held is not None:
         part, judging = train(), held()
         attention = before.layers[0].attention

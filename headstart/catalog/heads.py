@@ -154,8 +154,7 @@ class Heads(Collection["Head", HeadRecord]):
 
         tried = kept_trial(self._context, sweep, row, precision)
         features = features_of(self._context, tried.features, tried.dataset, tried.precision)
-        how = {"seed": tried.seed, "task": tried.task, "windows": tried.windows}
-        return self.train(name, features, tried.kind, **how)
+        return self.train(name, features, tried.kind, **tried.how)
 
     def train_ensemble(
         self,

@@ -203,6 +203,13 @@ def test_a_weight_with_which_no_sums_can_be_made_is_refused_with_its_row(rows):
         rows.datasets.add("d", X, Y, weights=np.where(np.arange(COUNT) == 3, 1e300, 1.0))
 
 
+def test_a_row_of_a_sweep_without_weights_is_trained_without_them(rows):
+    rows.datasets.add("d", X, Y, weights=np.where(np.arange(COUNT) % 2, 9.0, 1.0))
+    rows.extract(CUT, "d", settings=hs.Settings(engine="tensorflow"))
+    kept = rows.sweep("d", CUT, hs.Linear(), trying=hs.CrossValidation(ignore_weights=True))
+    assert rows.heads.train_from_sweep("h", kept.id).ignores_weights
+
+
 def test_commands_do_without_weights_where_they_are_told(rows, run):
     rows.datasets.add("d", X, Y, weights=np.where(np.arange(COUNT) % 2, 9.0, 1.0))
     features = rows.extract(CUT, "d", settings=hs.Settings(engine="tensorflow"))

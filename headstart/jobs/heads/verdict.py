@@ -14,7 +14,7 @@ from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.losses import log_losses_of
 from headstart.heads.kinds.mlp import MLP
 from headstart.heads.kinds.ridge import Ridge
-from headstart.heads.models.finetune import Course
+from headstart.heads.models.finetune import Course, has_learned_validation
 from headstart.heads.regression import SCORES, Regression
 from headstart.heads.tasks import MultiLabel, Task
 from headstart.jobs.heads.tuning import Tuning
@@ -51,7 +51,8 @@ def start_text(head: TrainedHead, tuning: Tuning) -> str:
     """What the training began with, and why it may be another head."""
     record = head.record
     name, favour = f"{record.name}:{record.version}", favour_text(record)
-    if head.is_tuned or (record.kind != Linear.kind and not tuning.splits.is_held_out):
+    has_seen = tuning.splits.is_held_out or has_learned_validation(record.kind, head.task)
+    if head.is_tuned or not has_seen:
         return f"the head {name} itself, whose weights were not trained on what judges{favour}"
     return (
         f"a {record.kind} head with the settings of {name}, fitted on the train split without what "

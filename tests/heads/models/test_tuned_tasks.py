@@ -4,11 +4,14 @@ from functools import cache
 
 import numpy as np
 import pytest
+from sklearn.metrics import log_loss, mean_poisson_deviance
 
 import headstart as hs
 from conftest import keras
 from headstart.heads.dense_stack import DenseStack
 from headstart.heads.kind import Part
+from headstart.heads.models.aims import aim_of
+from headstart.heads.models.finetune import fine_tune
 
 STEPS = hs.FineTuning(learning_rate=1e-2, epochs=3, batch_size=8)
 PLAIN = 0.003
@@ -193,6 +196,40 @@ def test_it_gives_what_plain_keras_gives(zoo, trained, model, name):
         assert made.metrics[loss] < made.start["test"][loss]
 
 
+def test_weights_in_another_unit_train_the_same_and_tell_the_same_loss():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(60, 3)).astype(np.float32), rng.integers(0, 2, 60)
+    weights = rng.uniform(0.5, 4, 60)
+
+    def course(unit):
+        keras.utils.set_random_seed(0)
+        given = keras.Input((3,))
+        model = keras.Model(given, keras.layers.Dense(2, "softmax")(given))
+        parts = [Part(x[rows], y[rows], (unit * weights[rows]).astype(np.float32))
+                 for rows in (slice(40), slice(40, 60))]  # fmt: skip
+        aim = aim_of(hs.Classification(), parts[0], 2)
+        before = log_loss(y[40:], model.predict(x[40:], verbose=0), sample_weight=weights[40:])
+        return fine_tune(model, *parts, STEPS, aim, seed=0), before
+
+    usual, before = course(1.0)
+    assert usual.start_loss == pytest.approx(before, rel=1e-4)
+    for unit in (1e-8, 1e6):
+        found, _ = course(unit)
+        for name, values in usual.history.items():
+            assert found.history[name] == pytest.approx(values, rel=1e-4)
+
+
+@pytest.mark.parametrize("size", [0.01, 3.0, 1e5, 1e7])
+def test_the_deviance_of_counts_is_known_however_large_they_are(size):
+    rng = np.random.default_rng(0)
+    given = rng.poisson(size, (500, 1)).astype(np.float64)
+    said = np.maximum(size + 0.5 * np.sqrt(size) * rng.normal(size=given.shape), 1e-3 * size)
+    aim = aim_of(hs.Regression("poisson"), Part(np.zeros((500, 1)), given), 1)
+    found = aim.loss(keras.ops.cast(given, "float32"), keras.ops.cast(said, "float32"))
+    expected = mean_poisson_deviance(given, said.astype(np.float32))
+    assert float(np.mean(found)) == pytest.approx(expected, rel=1e-3)
+
+
 # A head like any other
 
 
@@ -233,6 +270,7 @@ def test_a_head_of_labels_is_judged_in_pairs_by_their_log_loss(trained, run, mon
 def test_probabilities_of_classes_in_an_order_stay_probabilities(trained):
     """Thresholds whose directions part cross somewhere, and a class gets less than nothing."""
     made = trained("order").finetune("relu", None, hs.FineTuning(learning_rate=0.1, epochs=3))
+    assert "order:1 itself, whose weights were not trained on what judges" in made.start_is
     kernel, bias = made.model.get_layer("head_dense_1").get_weights()
     np.testing.assert_array_equal(kernel, np.repeat(kernel[:, :1], 3, axis=1))
     assert (np.diff(bias) >= 0).all()

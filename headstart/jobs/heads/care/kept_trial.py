@@ -44,6 +44,12 @@ class KeptTrial(Showable):
     task: Task
     ignore_weights: bool = False
 
+    @property
+    def how(self) -> dict[str, Any]:
+        """For `Heads.train`, beside the features and the kind."""
+        names = ("seed", "task", "windows", "ignore_weights")
+        return {name: getattr(self, name) for name in names}
+
 
 def kept_trial(
     context: Context, sweep: int, row: int = 1, precision: str | None = None
