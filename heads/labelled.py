@@ -14,6 +14,7 @@ from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.columns.units import units_of
 from headstart.storage.manifest import SPLITS, Label, Sample, sorted_labels
 from headstart.storage.samples import LEAST_SAMPLE_WEIGHT, MOST_SAMPLE_WEIGHT, is_fraction
+from headstart.values.quantities import look_like_numbers
 from headstart.values.showable import brief
 
 SEVERAL = (
@@ -135,21 +136,6 @@ def some_rows(rows: np.ndarray, limit: int, seed: int) -> np.ndarray:
     if len(rows) <= limit:
         return rows
     return np.sort(np.random.default_rng(seed).choice(rows, limit, replace=False))
-
-
-MANY_NUMBERS, FEW_OF_EACH = 30, 20
-"""So many whole numbers, of so few samples each, look like quantities and not like classes."""
-
-
-def look_like_numbers(labels: Collection[Label | None], samples: int) -> bool:
-    """Whether labels may be quantities that happen to be whole: an age, a count.
-
-    Args:
-        labels: the different ones.
-        samples: that have them.
-    """
-    are_whole = all(isinstance(label, int) for label in labels)
-    return are_whole and len(labels) >= MANY_NUMBERS and samples < FEW_OF_EACH * len(labels)
 
 
 def hint_of(labels: Collection[Label | None], samples: int, hint: str) -> str:

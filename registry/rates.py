@@ -37,7 +37,7 @@ class Cost:
         start: seconds until samples come; 0 where these are among those of a sample.
         each: seconds of a further sample.
         has_start: whether the start is among the seconds of a sample, as the runs were too short to
-            tell the two apart: it is then the most that a sample takes.
+            tell the two apart, or are older than that: it is then the most that a sample takes.
     """
 
     start: float
@@ -50,12 +50,13 @@ class Cost:
 
 
 def cost_of(runs: Iterable[tuple[Mapping[str, Any], float]]) -> Cost | None:
-    """By the counts and the seconds of some extractions; None where they computed nothing."""
+    """By the counts and the seconds of some extractions; None where they computed nothing. Where
+    some tell their start apart, those that do not are left out."""
     told = [(counts, seconds) for counts, seconds in runs if counts.get("computed") and seconds]
-    steady = [_steady(counts, seconds) for counts, seconds in told]
-    samples = sum(one["samples"] for one in steady)
-    if samples >= LEAST_COMPUTED and (spent := sum(one["seconds"] for one in steady)):
-        starts = [counts.get(START, 0.0) for counts, _ in told]
+    apart = [counts for counts, _ in told if STEADY in counts]
+    samples = sum(counts[STEADY]["samples"] for counts in apart)
+    if samples >= LEAST_COMPUTED and (spent := sum(c[STEADY]["seconds"] for c in apart)):
+        starts = [counts.get(START, 0.0) for counts in apart]
         return Cost(sum(starts) / len(starts), spent / samples, has_start=False)
     if not told:
         return None

@@ -28,10 +28,16 @@ def are_numbers(labels: Iterable[Label | None]) -> bool:
     whether they are many whole numbers that are written as such, `25.0`.
 
     Args:
-        labels: of all samples, or the different ones.
+        labels: of all samples.
     """
     known = Counter(label for label in labels if label is not None)
     return have_fractions(known) or are_many_numbers(known, known.total())
+
+
+def are_numbers_in(samples: SampleColumns) -> bool:
+    """Whether labels are numbers, see `are_numbers`."""
+    different = samples.different_labels
+    return have_fractions(different) or are_many_numbers(different, samples.labelled)
 
 
 def have_fractions(labels: Iterable[Label | None]) -> bool:
@@ -111,7 +117,7 @@ def differing_copies(samples: SampleColumns) -> tuple[int, list[str]]:
     """How many samples have the content of one before them and another label, and the first of
     them, each with that one, in words; none where labels are numbers, which may be measured twice.
     """
-    if are_numbers(samples.different_labels):
+    if are_numbers_in(samples):
         return 0, []
     heads = samples.digest_heads
     order = np.argsort(heads, kind="stable")

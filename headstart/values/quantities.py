@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
+from typing import Any
 
-MANY, FEW_OF_EACH = 30, 2
-"""So many whole numbers, of so few samples each, are no classes: nothing could be learnt of one."""
-FEW_WITH_POINT = 20
-"""Of those that are written with a point, such as `25.0`, this many: a place of a class has one
-only where a program knew no whole numbers besides missing ones."""
+MANY = 30
+"""So many different labels may be quantities; fewer are classes, however they are written."""
+FEW_OF_EACH, HARDLY_SHARED = 20, 2
+"""So many samples of each at most: by the first they may be quantities, and are where one is
+written with a point, such as `25.0`, which a class has only where a program knew no whole numbers
+besides missing ones; by the second they are, as nothing could be learnt of one as a class."""
+
+
+def look_like_numbers(labels: Collection[str | int | None], samples: int) -> bool:
+    """Whether labels may be quantities that happen to be whole: an age, a count.
+
+    Args:
+        labels: the different ones.
+        samples: that have them.
+    """
+    return all(isinstance(label, int) for label in labels) and _are_many(labels, samples)
 
 
 def are_many_numbers(labels: Collection[str | int], samples: int) -> bool:
@@ -20,9 +32,8 @@ def are_many_numbers(labels: Collection[str | int], samples: int) -> bool:
         labels: the different ones.
         samples: that have them.
     """
-    if len(labels) < MANY or samples >= FEW_WITH_POINT * len(labels):
-        return False
-    return any(_has_point(label) for label in labels) and _values_of(labels) is not None
+    has_point = any(isinstance(label, str) and "." in label for label in labels)
+    return has_point and _are_many(labels, samples) and _values_of(labels) is not None
 
 
 def range_of(labels: Collection[str | int], samples: int) -> tuple[float, float] | None:
@@ -38,7 +49,7 @@ def range_of(labels: Collection[str | int], samples: int) -> tuple[float, float]
     if not values:
         return None
     are_whole = all(value.is_integer() for value in values)
-    are_few = len(values) < MANY or samples >= FEW_OF_EACH * len(values)
+    are_few = not _are_many(labels, samples, HARDLY_SHARED)
     if are_whole and are_few and not are_many_numbers(labels, samples):
         return None
     return min(values), max(values)
@@ -53,5 +64,5 @@ def _values_of(labels: Collection[str | int]) -> list[float] | None:
     return values if all(map(math.isfinite, values)) else None
 
 
-def _has_point(label: str | int) -> bool:
-    return isinstance(label, str) and "." in label
+def _are_many(labels: Collection[Any], samples: int, of_each: int = FEW_OF_EACH) -> bool:
+    return len(labels) >= MANY and samples < of_each * len(labels)

@@ -258,6 +258,11 @@ class SampleColumns(Sequence[Sample]):
         return found
 
     @property
+    def labelled(self) -> int:
+        """How many samples have a label."""
+        return sum(int((block.label_codes >= 0).sum()) for block in self.blocks())
+
+    @property
     def different_labels(self) -> set[Label]:
         """The labels that occur."""
         found: set[Label] = set()

@@ -30,6 +30,16 @@ def test_runs_together_tell_their_start_apart_where_they_were_long_enough():
     assert cost_of([({}, 1.0)]) is None
 
 
+def test_runs_of_before_starts_were_told_apart_do_not_count_beside_others():
+    before, since = {"computed": 100}, {"computed": 100, "start_seconds": 40.0}
+    since["steady"] = {"samples": 90, "seconds": 9.0}
+    found = cost_of([(before, 50.0), (since, 49.0)])
+    assert found is not None
+    assert (found.start, found.each, found.has_start) == (40.0, pytest.approx(0.1), False)
+    found = cost_of([(before, 50.0)])
+    assert found is not None and (found.each, found.has_start) == (0.5, True)
+
+
 def test_of_a_run_that_does_not_tell_its_start_all_of_it_is_taken():
     assert seconds_per_sample({"computed": 100}, 10.0) == pytest.approx(0.1)
     assert seconds_per_sample({"computed": 15}, 10.0) is None

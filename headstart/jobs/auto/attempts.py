@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -62,7 +63,7 @@ class Attempts:
         self.seconds = 0.0
         self.partials = list[Partial]()
         self._paces = dict[str, Pace]()
-        self._clock = Clock()
+        self._clocks = defaultdict[str, Clock](Clock)
         self._widths = dict[str, int]()
         self._lasts = dict[tuple[str, str], float]()
         self._loaded = dict[tuple[str, int], Candidate]()
@@ -158,7 +159,8 @@ class Attempts:
             )
         took = time.monotonic() - started
         alone = time.process_time() - worked if jobs == 1 else None
-        last = self._see(kinds[0].kind, blocks, one, len(results), self._clock.usual(took, alone))
+        usual = self._clocks[kinds[0].kind].usual(took, alone)
+        last = self._see(kinds[0].kind, blocks, one, len(results), usual)
         best = min(results, key=lambda result: result.order(trying.objective))
         if rows is not None:
             self.partials.append(Partial(blocks, best, last))

@@ -47,10 +47,11 @@ class Pace:
 
 @dataclass
 class Clock:
-    """Tells fits that are slow from those that others on the machine held up.
+    """Tells fits of a kind that are slow from those that others on the machine held up; of one kind
+    alone, as others work on another number of cores.
 
     Attributes:
-        waited: seconds of the clock, of all fits in this process.
+        waited: seconds of the clock, of all its fits in this process.
         worked: seconds of the processor, of the same.
     """
 

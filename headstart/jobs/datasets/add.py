@@ -30,7 +30,7 @@ from headstart.storage.contents import Contents
 from headstart.storage.manifest import SPLITS, Label, Manifest
 from headstart.storage.samples import BETWEEN
 from headstart.storage.windowed.wholes import wholes_of
-from headstart.values.quantities import range_of
+from headstart.values.quantities import look_like_numbers, range_of
 
 TRACKED = 200
 """Things that are not used, of which a refresh says when there are new ones."""
@@ -284,8 +284,6 @@ def _tell_of_labels(place: str, labels: Sequence[Label | None], split: str) -> N
 
 def _tell_of_whole_numbers(place: str, labels: Sequence[Label | None]) -> None:
     """Say that labels which are taken for classes may be quantities."""
-    from headstart.heads.labelled import look_like_numbers  # looking again needs no heads
-
     known = {label for label in labels if label is not None}
     if look_like_numbers(known, len(labels)):
         tell(

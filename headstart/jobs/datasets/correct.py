@@ -4,7 +4,7 @@ version of the dataset, its source untouched."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -196,7 +196,7 @@ def _as_label(id_: str, text: Label, manifest: Manifest) -> Label:
         return known[str(text)]
     check_new(id_, text)
     are_whole = all(isinstance(label, int) for label in known.values())
-    are_numbers = known and (are_whole or sources.are_numbers(known.values()))
+    are_numbers = known and (are_whole or sources.have_fractions(known))
     if are_numbers and isinstance(text, str) and text.lstrip("-").isdecimal():
         return int(text)
     return text
@@ -204,31 +204,31 @@ def _as_label(id_: str, text: Label, manifest: Manifest) -> Label:
 
 def _tell_of_new(name: str, told: Mapping[str, tuple[Label | None, Label]], old: Manifest) -> None:
     counts = Counter(after for _, after in told.values())
-    if new := _new_in(counts, old.classes):
+    if new := _new_in(counts, old):
         tell(f"{name}: new classes: {some([str(one) for one in new])}")
-    for doubt, kind in doubts_of_new(name, counts, old.classes):
+    for doubt, kind in doubts_of_new(name, counts, old):
         warn(doubt, kind)
 
 
-def _new_in(counts: Mapping[Label, int], old: Sequence[Label]) -> list[Label]:
-    classes = set(old)
-    if sources.are_numbers(classes) or sources.several_in(classes):  # no class is one label
+def _new_in(counts: Mapping[Label, int], old: Manifest) -> list[Label]:
+    classes = set(old.classes)
+    if sources.are_numbers_in(old.columns) or sources.several_in(classes):  # no class is one label
         return []
     return [label for label in counts if label not in classes]
 
 
 def doubts_of_new(
-    name: str, counts: Mapping[Label, int], old: Sequence[Label]
+    name: str, counts: Mapping[Label, int], old: Manifest
 ) -> list[tuple[str, type[HeadstartWarning]]]:
     """What speaks against new classes: what is told of them, and the kind of warning.
 
     Args:
         name: of the dataset.
         counts: of each label that samples are to have, how many.
-        old: the classes that there are.
+        old: the samples as they are.
     """
     new = {str(one): counts[one] for one in _new_in(counts, old)}
-    spelled = {str(label): label for label in old}
+    spelled = {str(label): label for label in old.classes}
     doubts: list[tuple[str, type[HeadstartWarning]]] = [
         (
             f"{name}: {one!r} is a new class, and {str(near)!r} is spelled almost like it; "

@@ -31,7 +31,7 @@ def tell_of_changes(name: str, previous: Manifest, manifest: Manifest) -> None:
         told += [f"{count:,} {'is' if count == 1 else 'are'} {what}" for count, what in others]
         tell(f"{name}: {', '.join(told)}: {len(after):,} now, {len(before):,} before")
     classes = set(previous.classes)
-    if sources.are_numbers(classes) or sources.several_in(classes):  # no class is one label
+    if sources.are_numbers_in(before) or sources.several_in(classes):  # no class is one label
         return
     left = {str(label) for label in manifest.classes}
     gone = [label for label in map(str, previous.classes) if label not in left]

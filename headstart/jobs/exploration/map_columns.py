@@ -13,7 +13,7 @@ from headstart.context import Context
 from headstart.errors import FeatureError, InvalidValue, NotFound
 from headstart.heads.evaluation.by_sample import BySample
 from headstart.heads.evaluation.provenance import TUNED
-from headstart.heads.labelled import look_like_numbers, number_of
+from headstart.heads.labelled import number_of
 from headstart.heads.rows import StoredRows, spans_of_rows
 from headstart.heads.tasks import Classification, task_of
 from headstart.jobs.exploration.map import places_in
@@ -23,6 +23,7 @@ from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.manifest import SPLITS, Label, sorted_labels
 from headstart.storage.samples import is_fraction
 from headstart.trained_head import TrainedHead
+from headstart.values.quantities import look_like_numbers
 from headstart.values.showable import Showable
 
 NONE = 65_535

@@ -109,10 +109,9 @@ def _latest(said: Results[Correction]) -> Results[Correction]:
 def doubts_of(dataset: Dataset, manifest: Manifest, pending: Sequence[Correction]) -> list[str]:
     """What `dataset correct` would warn of: new classes that may be another, or are too small."""
     given = Counter(one.after for one in pending if one.action == LABEL and one.after is not None)
-    known = manifest.classes
-    if all(label in known for label in given):
+    if all(label in manifest.classes for label in given):
         return []
-    return [doubt for doubt, _ in doubts_of_new(dataset.name, given, known)]
+    return [doubt for doubt, _ in doubts_of_new(dataset.name, given, manifest)]
 
 
 def undo(context: Context, dataset: str, number: int | None = None) -> Correction:

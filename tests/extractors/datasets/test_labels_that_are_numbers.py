@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from headstart.extractors.datasets.labels import odd_among_numbers
+from headstart.notices import HeadstartNote
 from headstart.values.quantities import range_of
 
 
@@ -85,3 +86,13 @@ def test_one_label_that_is_no_number_among_numbers_is_named(ws, run, ages, odd):
 def test_classes_of_which_one_is_a_word_are_classes():
     assert odd_among_numbers([*map(str, range(9)), "other"] * 9) == []
     assert odd_among_numbers(["0.5", *["cat"] * 9]) == []
+
+
+def test_a_slip_among_many_classes_that_have_a_point_is_a_new_class(ws, tmp_path):
+    """With a sample each, as the different ones are, they would be numbers."""
+    labels = np.repeat([f"{n}.0" for n in range(40)], 25)
+    rows = [f"text {n},{label}" for n, label in enumerate(labels)]
+    (tmp_path / "t.csv").write_text("\n".join(["text,label", *rows]))
+    ws.datasets.add("d", tmp_path / "t.csv")
+    with pytest.warns(HeadstartNote, match="new classes: '310.0'"):
+        ws.datasets.correct("d", {"0": "310.0"})
