@@ -316,7 +316,7 @@ class Head(TrainedHead):
             AlreadyExists: a file is at `path`, or beside it what is written there, too.
             BackboneError: the cut is no bottleneck below the head's own, or the backbone is a
                 frozen graph.
-            HeadError: it is no head of classes that steps can improve, or no sample is there to
+            HeadError: it is no head that steps can improve, or no sample is there to
                 judge the epochs.
             FeaturesMissing: its features have not been extracted.
             ParityError: the whole model does not give what was trained; nothing was saved.

@@ -37,7 +37,7 @@ class FineTuned(Showable):
     """What came of it.
 
     Attributes:
-        model: the whole model, from preprocessed inputs to class probabilities; of the best epoch,
+        model: the whole model, from preprocessed inputs to what the head says; of the best epoch,
             or the start where no epoch was better.
         metrics: on the test split, as `Head.metrics`.
         history: of the training, a number an epoch.
