@@ -171,7 +171,7 @@ def _point(pool: Part, drawn: Sequence[_Draw], size: int, recipe: Recipe[Task]) 
         stack = stack_of(recipe.fit(train, aside).layers, recipe.classes)
         gathered.add(number, outputs_of(stack, pool.rows(draw.asked)))
         trained.append(_said_at_once(train, outputs_of(stack, train), recipe))
-    found: OutOfFold = gathered.result({}, recipe.kind)
+    found = gathered.result({}, recipe.kind)
     outcomes = found.outcomes(objective)
     counts = np.bincount(draws.ravel())
     each = np.bincount(draws.ravel(), outcomes.values.ravel()) / counts
