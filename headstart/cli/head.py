@@ -11,7 +11,7 @@ from headstart.cli import models, plots, sweep
 from headstart.cli.heads import care, compare, predict, travel
 from headstart.cli.heads.kept import number_of_sweep, row_of_sweep
 from headstart.cli.heads.shown import VOID_LEGEND, by_class, shown
-from headstart.cli.heads.task_options import task_of
+from headstart.cli.heads.task_options import task_of, task_options
 from headstart.cli.names import tags as tag_commands
 from headstart.cli.names.called import names_in
 from headstart.cli.names.chosen import empty_text, list_options, selection_of
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 
 LONG = 2.0
 """Seconds of a fit from which it is told how far it is."""
-TASKS = ("classification", "multi-label", "ordinal", "regression")
 TRAIN_OPTIONS = (
     click.argument("name"),
     click.argument("backbone", required=False, metavar="[BACKBONE[@CUT]"),
@@ -67,29 +66,12 @@ TRAIN_OPTIONS = (
         metavar="K",
         help="Train K heads on samples drawn with replacement; the head says their mean.",
     ),
-    click.option(
-        "--task",
-        type=click.Choice(TASKS),
-        help="What a label is: one class (the default), several, a class in an order, or a number.",
-    ),
-    click.option("--separator", help="multi-label: what separates labels. Default: |."),
-    click.option(
-        "--order", help="ordinal: the classes from lowest to highest, separated by commas."
-    ),
+    task_options,
     click.option(
         "--decision",
         type=click.Choice(("median", "mode")),
         help="ordinal: predict the median class, which is the fewest steps off (the default), "
         "or the most probable one, which is right most often.",
-    ),
-    click.option(
-        "--loss",
-        type=click.Choice(("squared", "poisson", "quantile")),
-        help="regression: predict the mean (squared, the default), the mean of counts (poisson), "
-        "or a quantile.",
-    ),
-    click.option(
-        "--quantile", type=float, help="regression: the quantile of --loss quantile. Default: 0.5."
     ),
     click.option("--balanced", is_flag=True, help="Give all classes the same weight."),
     click.option(
