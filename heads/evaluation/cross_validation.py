@@ -23,6 +23,7 @@ from headstart.heads.standardisation import one_thread_a_core
 from headstart.heads.tasks import Classification, Task
 from headstart.heads.trials.by_task import check_kinds, gathering_of, is_plain, outputs_of
 from headstart.heads.trials.crossed import draws_of
+from headstart.heads.trials.out_of_fold import OutOfFold
 
 
 def cross(
@@ -33,9 +34,10 @@ def cross(
     task: Task | None = None,
     seed: int = 0,
     progress: Callable[[int], None] = lambda _: None,
-    watch: Callable[[Any], None] = lambda _: None,
-    jobs: int | Elsewhere | None = None,
-) -> list[Any]:
+    watch: Callable[[OutOfFold], None] = lambda _: None,
+    jobs: int | None = None,
+    elsewhere: Elsewhere | None = None,
+) -> list[OutOfFold]:
     """Try heads of each kind on each fold; there is no validation part.
 
     Linear heads of classes are fitted first: those of one fold one from the other, and the folds
@@ -52,8 +54,8 @@ def cross(
         progress: called with the number of heads that were just fitted.
         watch: called with what came of a setting when its last fold is done.
         jobs: processes for heads that are not linear; as many as there are cores without it, and
-            none but this one for 1, or where each would have many rows of its own in memory. Or
-            who tries those heads in their place; see `try_fold`.
+            none but this one for 1, or where each would have many rows of its own in memory.
+        elsewhere: tries those heads in their place; see `try_fold`.
 
     Returns:
         In the order of the kinds, their strengths from the smallest.
@@ -75,14 +77,14 @@ def cross(
     alone = plain if along else [*each.values(), *plain]
     draws = draws_of(folds, len(rows))
     gathered = {key: gathering_of(made, rows, folds, draws) for key in settings}
-    done: dict[Any, Any] = {}
-    said = chain(
-        _linear(along, rows, folds, classes, seed, progress),
-        _told(jobs([(kind, n) for kind in alone for n in range(len(folds))]), progress)
-        if callable(jobs)
-        else _others(alone, given, rows, folds, made, seed, progress, jobs),
-    )
-    for one, number, outputs in said:
+    done: dict[Any, OutOfFold] = {}
+    if elsewhere is None:
+        others = _others(alone, given, rows, folds, made, seed, progress, jobs)
+    else:
+        units = [(kind, number) for kind in alone for number in range(len(folds))]
+        others = _told(elsewhere(units), progress)
+    linear = _linear(along, rows, folds, classes, seed, progress)
+    for one, number, outputs in chain(linear, others):
         key: Any = one.strengths[0] if isinstance(one, Linear) else one
         if gathered[key].add(number, outputs):
             done[key] = gathered.pop(key).result(settings[key], each.get(key, key))
@@ -90,7 +92,7 @@ def cross(
     return in_order_of(kinds, done)
 
 
-def in_order_of(kinds: Sequence[HeadKind], done: Mapping[Any, Any]) -> list[Any]:
+def in_order_of(kinds: Sequence[HeadKind], done: Mapping[Any, OutOfFold]) -> list[OutOfFold]:
     """What came of settings, by strength of the linear ones and by kind of the others, in the order
     of the kinds, their strengths from the smallest."""
     return [

@@ -71,7 +71,7 @@ def search(
             "jobs": processes_of(by),
         }
         if isinstance(by, TrialExecutor):
-            how["jobs"] = partial(_elsewhere, by, field, places.index(name))
+            how["elsewhere"] = partial(_elsewhere, by, field, places.index(name))
         (crossed,) = cross([kind], one.rows, one.folds, **how)
         found.append((one.blocks, crossed))
         watch(name, crossed)

@@ -72,14 +72,13 @@ class Trial(Showable):
 
     Attributes:
         blocks: the features.
-        crossed: what its heads said of the rows that they were not trained on, an `OutOfFold`:
-            `Crossed` of classes and labels, `CrossedNumbers` of numbers.
+        crossed: what its heads said of the rows that they were not trained on.
         is_worse: whether it is significantly worse than the best, by the sweep's objective; see
             `worse_than_best`.
     """
 
     blocks: Blocks
-    crossed: Any
+    crossed: OutOfFold
     is_worse: bool
 
     @property
