@@ -37,7 +37,7 @@ from headstart.heads.evaluation.provenance import (
 )
 from headstart.heads.evaluation.scores import scores_of
 from headstart.heads.labelled import some_rows
-from headstart.heads.models.learning_curves import NothingLeftOut, band_text
+from headstart.heads.models.curves import NothingLeftOut, band_text
 from headstart.heads.regression import Regression
 from headstart.heads.tasks import Classification
 from headstart.jobs.datasets.audit import Audit, audit

@@ -5,9 +5,10 @@ from __future__ import annotations
 from headstart.errors import HeadError
 from headstart.heads.kind import takes_class_names
 from headstart.heads.kinds.every_kind import kind_of
-from headstart.heads.models.learning_curves import DRAWS, CurvePoint
+from headstart.heads.models.curves import DRAWS, ScorePoint
+from headstart.heads.models.learning_curves import CurvePoint
 from headstart.heads.models.learning_curves import learning_curve as draw
-from headstart.heads.models.score_curves import ScorePoint, score_curve
+from headstart.heads.models.score_curves import score_curve
 from headstart.heads.tasks import Classification
 from headstart.progress import Progress, silent
 from headstart.storage.windowed.pooled import EACH

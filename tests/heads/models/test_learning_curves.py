@@ -10,10 +10,9 @@ import headstart as hs
 from headstart.errors import HeadError
 from headstart.heads.evaluation.clusters import Clusters, cluster_share_interval
 from headstart.heads.kind import Fitted, Part
+from headstart.heads.models.curves import NothingLeftOut, Recipe, band_text
 from headstart.heads.models.learning_curves import (
-    NothingLeftOut,
-    Recipe,
-    band_text,
+    CurvePoint,
     curve_interval,
     curve_of,
     in_proportion,
@@ -53,6 +52,14 @@ def test_a_curve_of_unequal_classes_rises_to_the_truth():
     for one in points:
         assert one.interval[0] <= one.accuracy <= one.interval[1]
         assert len(one.draws) == 5 and one.scored == 1000
+
+
+def test_a_point_is_read_from_what_it_is_in_json():
+    point = CurvePoint(9, "accuracy", 1.0, 0.75, (0.5, 0.9), (0.7, 0.8), 12)
+    told = point.to_json()
+    assert (told["accuracy"], told["train_accuracy"]) == (point.accuracy, point.train_accuracy)
+    assert not {"objective", "score", "train_score"} & set(told)
+    assert CurvePoint.of(**told).to_json() == told
 
 
 def test_balanced_heads_are_balanced_once():
