@@ -53,8 +53,9 @@ class ScorePoint(Showable):
     groups: int | None = None
 
 
-class NothingLeftOut(HeadError):
-    """There is no learning curve: the samples are too few, or too much alike."""
+class NoCurve(HeadError):
+    """There is no learning curve: the samples are too few or too much alike, or such a head has
+    none."""
 
 
 T = TypeVar("T", bound=Task)

@@ -19,7 +19,7 @@ from headstart.heads.models.curves import (
     DRAWS,
     FOLDS,
     Draw,
-    NothingLeftOut,
+    NoCurve,
     Recipe,
     ScorePoint,
     at_each_size,
@@ -130,7 +130,7 @@ def _drawn(pool: Part, first: int, seed: int, draws: int) -> list[Draw]:
             )
             found.append(Draw(repeat, train, aside, asked))
     if not found:
-        raise NothingLeftOut(
+        raise NoCurve(
             "there is no learning curve: no sample can be left out, as each is the only one of its "
             "class",
             hint="Add samples.",

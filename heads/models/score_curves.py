@@ -16,7 +16,7 @@ from headstart.heads.models.curves import (
     DRAWS,
     FOLDS,
     Draw,
-    NothingLeftOut,
+    NoCurve,
     Recipe,
     ScorePoint,
     at_each_size,
@@ -61,15 +61,27 @@ def scores_of_pool(
     """As `score_curve`, of rows whose `first` ones are of the train split, the others of the
     validation split."""
     check_draws(draws)
-    drawn = _drawn(pool, first, recipe, -(-draws // FOLDS))
+    drawn = _drawn(pool, first, recipe, draws)
     least = max(FEWEST, *(_needed(pool, draw, recipe) for draw in drawn))
     return at_each_size(least, drawn, lambda size: _point(pool, drawn, size, recipe), progress)
 
 
-def _drawn(pool: Part, first: int, recipe: Recipe[Task], repeats: int) -> list[Draw]:
+def _drawn(pool: Part, first: int, recipe: Recipe[Task], draws: int) -> list[Draw]:
+    """As many as asked for or a few more, so that each sample is judged equally often.
+
+    Raises:
+        NoCurve: there is one sample or group alone.
+    """
     groups, rng = groups_of(pool), np.random.default_rng(recipe.seed)
     names = [str(one) for one in groups.tolist()]
-    folds = mixed_folds(len(pool), FOLDS, names, repeats=repeats, seed=recipe.seed)
+    count = min(FOLDS, len(set(names)))
+    if count < 2:
+        raise NoCurve(
+            "there is no learning curve: no sample can be left out, as all are of one group",
+            hint="Add samples.",
+        )
+    repeats = -(-draws // count)
+    folds = mixed_folds(len(pool), count, names, repeats=repeats, seed=recipe.seed)
     found = []
     for number, fold in enumerate(folds):
         train, aside = (
@@ -77,7 +89,7 @@ def _drawn(pool: Part, first: int, recipe: Recipe[Task], repeats: int) -> list[D
             for rows in (fold.train[fold.train < first], fold.train[fold.train >= first])
         )
         train = _each_label_early(pool, train, recipe)
-        found.append(Draw(number // FOLDS, train, aside, fold.test))
+        found.append(Draw(number // count, train, aside, fold.test))
     return found
 
 
@@ -86,14 +98,14 @@ def _each_label_early(pool: Part, train: np.ndarray, recipe: Recipe[Task]) -> np
     samples cannot learn a label otherwise.
 
     Raises:
-        NothingLeftOut: in all of them a label is on no sample, or on each.
+        NoCurve: in all of them a label is on no sample, or on each.
     """
     if not isinstance(recipe.task, MultiLabel):
         return train
     is_on = pool.targets[train] > 0
     for label, count in zip(recipe.classes, is_on.sum(axis=0).tolist(), strict=True):
         if count in (0, len(train)):
-            raise NothingLeftOut(
+            raise NoCurve(
                 f"there is no learning curve: label {label!r} is on {'all' if count else 'no'} "
                 "samples of a part that heads are trained on",
                 hint="Add samples, or leave the label out.",
@@ -107,7 +119,7 @@ def _needed(pool: Part, draw: Draw, recipe: Recipe[Task]) -> int:
     targets = pool.targets[draw.train]
     differs = (targets != targets[0]).argmax(axis=0)
     if isinstance(recipe.task, Regression) and not (targets != targets[0]).any(axis=0).all():
-        raise NothingLeftOut(
+        raise NoCurve(
             "there is no learning curve: all numbers of a part that heads are trained on are the "
             "same",
             hint="Add samples.",
@@ -155,7 +167,7 @@ def _said_at_once(part: Part, said: np.ndarray, recipe: Recipe[Task]) -> OutOfFo
 def _interval_of(found: OutOfFold, objective: str) -> tuple[float, float]:
     ends = found.metrics()["intervals"].get(objective)
     if ends is None:
-        raise NothingLeftOut(
+        raise NoCurve(
             "there is no learning curve: of so few samples, or groups, no interval is known",
             hint="Add samples.",
         )
