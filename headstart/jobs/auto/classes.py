@@ -66,7 +66,7 @@ def _refuse_few(dataset: Dataset, learnt: SampleColumns, known: SampleColumns, f
         are_quantities = look_like_numbers(counts, len(known)) or any(map(is_fraction, counts))
         raise HeadError(
             f"class {label!r} of {dataset.name!r} has {count} sample{'s' * (count != 1)} to try "
-            f"heads on, and takes {folds}",
+            f"heads on, and takes {folds}, one for each fold",
             hint="Add samples of it, or leave it out."
             + (f" If labels are numbers: {_regression(dataset)}" if are_quantities else ""),
         )
