@@ -90,7 +90,9 @@ def _similar(
     """
     from headstart.cli.extract import extract_missing
     from headstart.jobs.exploration.looked_at import rows_named
+    from headstart.jobs.raw_samples import refuse_empty
 
+    refuse_empty(sample)  # before features are extracted for it
     workspace = call.open(*[one for one in (backbone, dataset) if one is not None])
     by = backbone or _only(workspace.backbones, "backbone", "--backbone NAME")
     among = dataset or _only(workspace.datasets, "dataset", "DATASET")

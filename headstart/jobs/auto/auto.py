@@ -8,22 +8,19 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from headstart.cached import features_of
 from headstart.context import Context
 from headstart.errors import (
-    HeadError,
     HeadstartError,
     NotFound,
     SourceGone,
     StillInUse,
 )
 from headstart.extractors.datasets import reader_of
-from headstart.heads.labelled import check_labels
 from headstart.heads.models.export import check_free, format_of
 from headstart.jobs.auto.attempts import Attempts, default_kind
 from headstart.jobs.auto.budget import FIT, MODEL, Budget
+from headstart.jobs.auto.classes import check_samples
 from headstart.jobs.auto.decision import Decision, Room, decide
 from headstart.jobs.auto.entrants import (
     NUMBERS,
@@ -49,7 +46,6 @@ from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
 from headstart.registry.names import check_name
 from headstart.storage.columns.samples import SampleColumns
-from headstart.storage.manifest import SPLITS
 from headstart.trained_head import TrainedHead
 
 ATTACHING = 20.0
@@ -134,7 +130,7 @@ def _searched(
     now: Watch,
 ) -> Ended:
     pool = Pool(context, dataset, wanted, budget, now)
-    _check_samples(dataset, pool.samples)
+    check_samples(dataset, pool.samples, wanted.folds)
     attempts = Attempts(pool, budget, now)
     search = Search(dataset, pool, attempts, budget, wanted.kinds)
     left = search.begin(_entrants(context, dataset, pool.samples, backbones, wanted))
@@ -159,29 +155,6 @@ def _searched(
     for what, why in decision.late:
         attempts.drop(what, why)
     return Ended(dataset, pool, attempts, sweep, decision, is_interrupted)
-
-
-def _check_samples(dataset: Dataset, samples: SampleColumns) -> None:
-    """See that there are classes to learn, and a test split to score on.
-
-    Raises:
-        HeadError: there are not.
-    """
-    labels = np.array([label is not None for label in samples.labels], bool)
-    tested = samples.split_codes == SPLITS.index("test")
-    if not labels.any():
-        raise HeadError(
-            f"dataset {dataset.name!r} has no labels",
-            hint=f"`headstart dataset add {dataset.name} SOURCE --labels FILE`, after `headstart "
-            f"dataset remove {dataset.name}` if it is registered; or give a folder of class "
-            "folders, or a table.",
-        )
-    check_labels(samples.where(labels))
-    if not (tested & labels).any():
-        raise HeadError(
-            f"the test split of {dataset.name!r} is empty",
-            hint="Add samples, or say which is which in a `split` column or array.",
-        )
 
 
 def _entrants(
