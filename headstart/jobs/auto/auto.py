@@ -48,6 +48,9 @@ from headstart.registry.names import check_name
 from headstart.storage.columns.samples import SampleColumns
 from headstart.trained_head import TrainedHead
 
+TRIALS = 0.2
+"""Of the time that was given, what trials have at least: what the default needed is cached then,
+and heads on it take a moment each."""
 ATTACHING = 20.0
 """Seconds that a model is taken to take that is built, saved, loaded again and compared, where no
 backbone was opened by which that could be told."""
@@ -137,6 +140,7 @@ def _searched(
     budget.keep_back(FIT, attempts.default_fit)
     if wanted.output is not None:  # a model takes about as long as a backbone to open
         budget.keep_back(MODEL, pool.longest_start or ATTACHING)
+    _leave_some(budget)
     is_interrupted = False
     try:
         search.features(left)
@@ -155,6 +159,16 @@ def _searched(
     for what, why in decision.late:
         attempts.drop(what, why)
     return Ended(dataset, pool, attempts, sweep, decision, is_interrupted)
+
+
+def _leave_some(budget: Budget) -> None:
+    """Give trials their share where the default took so long that less is left."""
+    budget.grant(TRIALS * budget.seconds)
+    if budget.granted:
+        tell(
+            f"the default took {budget.spent:,.0f} s of {budget.seconds:,.0f} s; so that others "
+            f"are tried beside it, {TRIALS * budget.seconds:,.1f} s are left for trials"
+        )
 
 
 def _entrants(
