@@ -7,12 +7,12 @@ from collections import Counter
 import numpy as np
 
 from headstart.errors import HeadError
-from headstart.heads.labelled import check_labels
+from headstart.heads.labelled import check_labels, hint_of
 from headstart.registry.entities import Dataset
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.manifest import SPLITS, Label
 from headstart.storage.samples import is_fraction
-from headstart.values.quantities import are_many, look_like_numbers, range_of
+from headstart.values.quantities import are_many, range_of
 
 
 def check_samples(dataset: Dataset, samples: SampleColumns, folds: int) -> None:
@@ -63,12 +63,10 @@ def _refuse_few(dataset: Dataset, learnt: SampleColumns, known: SampleColumns, f
     counts.update(label for label in learnt.labels if label is not None)
     label, count = min(counts.items(), key=lambda one: (one[1], str(one[0])))
     if count < folds:
-        are_quantities = look_like_numbers(counts, len(known)) or any(map(is_fraction, counts))
         raise HeadError(
             f"class {label!r} of {dataset.name!r} has {count} sample{'s' * (count != 1)} to try "
             f"heads on, and takes {folds}, one for each fold",
-            hint="Add samples of it, or leave it out."
-            + (f" If labels are numbers: {_regression(dataset)}" if are_quantities else ""),
+            hint=hint_of(counts, len(known), "Add samples of it, or leave it out."),
         )
 
 
