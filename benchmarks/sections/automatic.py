@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 import tempfile
 import time
@@ -37,7 +36,6 @@ COLUMNS = (
     ">full sweep, s",
     ">auto, s",
     ">of it",
-    ">of it, CPU",
     "best of the sweep",
     ">accuracy",
     "auto",
@@ -60,9 +58,8 @@ def section(folder: Path) -> Section:
         "the best of it is trained. `auto` gets a fifth of the time that this took, but no less "
         f"than {LEAST:.0f} s, which is more than a fifth for small tables. Accuracies are of the "
         "test split, which took part in neither "
-        "choice; `of it` is the share of the sweep's seconds, by the clock and by the processor, "
-        "with processes that were begun; `within`: whether that of `auto` is no lower than the "
-        "interval of the other.",
+        "choice; `of it` is the share of the sweep's seconds by the clock; `within`: whether that "
+        "of `auto` is no lower than the interval of the other.",
         COLUMNS,
         rows,
     )
@@ -133,13 +130,11 @@ def _row(name: str, backbones: list[str], make: Any) -> tuple[str, ...]:
     given = backbones
     if backbones == ["numbers"]:  # as `auto` would have it
         given = [_as_they_are(ws, dataset) for ws in (with_sweep, automatic)][:1]
-    began, worked = time.monotonic(), _worked()
+    began = time.monotonic()
     swept = _full_sweep(with_sweep, dataset, given)
     head = with_sweep.heads.train_from_sweep("best", swept)
-    whole, by_sweep = time.monotonic() - began, _worked() - worked
-    worked = _worked()
+    whole = time.monotonic() - began
     found = automatic.auto(dataset, given, minutes=max(whole / SHARE, LEAST) / 60)
-    by_auto = _worked() - worked
     best, own = head.metrics["accuracy"], found.head.metrics["accuracy"]
     low = head.metrics["intervals"]["accuracy"][0]
     return (
@@ -148,19 +143,12 @@ def _row(name: str, backbones: list[str], make: Any) -> tuple[str, ...]:
         f"{whole:.1f}",
         f"{found.seconds:.1f}",
         f"{found.seconds / whole:.2f}",
-        f"{by_auto / by_sweep:.2f}",
         head.record.kind,
         f"{best:.3f} ({interval_text(head.metrics, 'accuracy')})",
         f"{found.chosen}: {found.head.kind}",
         f"{own:.3f} ({interval_text(found.head.metrics, 'accuracy')})",
         "yes" if own >= low else "no",
     )
-
-
-def _worked() -> float:
-    """Seconds of the processor, of this process and of those that it waited for."""
-    whose = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
-    return sum(one.ru_utime + one.ru_stime for one in map(resource.getrusage, whose))
 
 
 def _as_they_are(ws: hs.Workspace, dataset: str) -> str:
