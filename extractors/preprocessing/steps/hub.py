@@ -116,11 +116,15 @@ def _class_of(preset: Path, hub: Any) -> Any:
 
 
 def family_of(preset: Path) -> str | None:
-    """The class of the model of a preset folder if it is one of `TOWERS`; None of any other."""
-    try:
-        named = json.loads((preset / "config.json").read_bytes())["registered_name"]
-    except (OSError, ValueError, LookupError, TypeError):
-        return None  # whoever loads the preset says what is wrong with it
+    """The class of the model of a preset folder if it is one of `TOWERS`; None of any other.
+
+    Raises:
+        StorageError, UnsafeModel: see `read_config`.
+    """
+    from headstart.extractors.safety.presets import read_config
+
+    said = read_config(preset)
+    named = said.get("registered_name") if isinstance(said, dict) else None
     name = str(named).rpartition(">")[2]
     return name if name in TOWERS else None
 
