@@ -85,6 +85,19 @@ def test_towers_that_share_no_space_are_refused(towers):
         towers.similar(CUT, "rows", texts="kind a", text_backbone="flat")
 
 
+def test_a_text_with_a_token_that_the_model_has_no_row_for_is_refused(rows, tmp_path):
+    words = keras.Input((4,), dtype="int32", name="words")
+    each = keras.layers.Embedding(6, 6, name="each")(words)
+    mean = keras.layers.GlobalAveragePooling1D(name="mean")(each)
+    keras.Model(words, keras.layers.Dense(2, name="out")(mean)).save(tmp_path / "short.keras")
+    (tmp_path / "words.txt").write_text("\n".join(WORDS))
+    step = {"step": "vectorize", "file": "words.txt", "length": 4}
+    (tmp_path / "steps.json").write_text(json.dumps({"steps": [step]}))
+    rows.backbones.add("short", tmp_path / "short.keras", preprocess=str(tmp_path / "steps.json"))
+    with pytest.raises(BackboneError, match="short:1@mean cannot run on .* 6, its table has 6"):
+        rows.similar(CUT, "rows", texts="kind both", text_backbone="short@mean")
+
+
 def test_texts_and_ids_are_not_asked_about_together(linked):
     with pytest.raises(FeatureError, match="ids and texts are given together"):
         linked.similar(CUT, "rows", ids="0", texts="a")

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from headstart.context import Context
 from headstart.errors import InvalidBackboneSetting
-from headstart.extractors.backbones.registration import Wanted, read_backbone
+from headstart.extractors.backbones.registration import Read, Wanted, read_backbone
+from headstart.extractors.preprocessing.medium import find_medium
+from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.preprocessing.steps.hub import family_of
 from headstart.extractors.safety.first_load import unheard
 from headstart.jobs.backbones.convert import convert_ahead
-from headstart.jobs.backbones.register import discard_unneeded, register
+from headstart.jobs.backbones.register import discard_unneeded, kept_if_needed, register
 from headstart.jobs.backbones.text_tower import TAG
-from headstart.notices import tell
+from headstart.jobs.backbones.tried import tried
+from headstart.notices import tell, warn
 from headstart.registry.entities import Backbone
 from headstart.registry.names import check_name
-from headstart.storage.artifacts import HELD_AS
 from headstart.values.options import taken
 
 
@@ -38,12 +41,25 @@ def add(context: Context, name: str, source: str | Path | Any, wanted: Wanted) -
     if (folder := _find_folder_of_towers(plain)) is not None:
         return _add_towers(context, name, folder, wanted)
     # Held: the files are there before the rows that name them, and `features gc` leaves them alone.
-    with context.holds.hold(HELD_AS):
-        read = read_backbone(name, plain, context.artifacts, wanted)
+    with kept_if_needed(context):
+        read = _read(context, name, plain, wanted)
         backbone = register(context, read.backbone)
-    discard_unneeded(context, read.backbone)
-    convert_ahead(context, backbone, wanted.first.say if wanted.first else unheard, read.graph)
+    _finish(context, read, backbone, wanted)
     return backbone
+
+
+def _read(context: Context, name: str, source: Any, wanted: Wanted) -> Read:
+    read = read_backbone(name, source, context.artifacts, wanted)
+    return tried(read, context.artifacts, _say(wanted))
+
+
+def _finish(context: Context, read: Read, backbone: Backbone, wanted: Wanted) -> None:
+    discard_unneeded(context, read.backbone)
+    convert_ahead(context, backbone, _say(wanted), read.graph)
+
+
+def _say(wanted: Wanted) -> Callable[[str], None]:
+    return wanted.first.say if wanted.first else unheard
 
 
 def _find_folder_of_towers(source: Any) -> str | None:
@@ -60,8 +76,32 @@ def _add_towers(context: Context, name: str, rest: str, wanted: Wanted) -> Backb
     tower = f"kerashub:{rest}{'&' if '?' in rest else '?'}tower="
     # what else is asked for is of pictures
     of_texts = replace(wanted, cut=None, preprocess=None, orient=None)
-    texts = add(context, f"{name}-text", f"{tower}text", of_texts)
-    tags = {TAG: texts.reference, **(wanted.tags or {})}
-    made = add(context, name, f"{tower}image", replace(wanted, tags=tags))
-    tell(f"its texts are the backbone {texts.label!r}, whose features share the space of {name!r}")
+    with kept_if_needed(context):
+        texts = _read(context, f"{name}-text", f"{tower}text", of_texts)
+        pictures = _read(context, name, f"{tower}image", wanted)
+        registered = register(context, texts.backbone)
+        link = {TAG: registered.reference} if _takes_texts(texts.backbone) else {}
+        tagged = replace(pictures.backbone, tags={**link, **pictures.backbone.tags})
+        made = register(context, tagged)
+    _finish(context, texts, registered, of_texts)
+    _finish(context, pictures, made, wanted)
+    _tell_of(registered, made, is_linked=bool(link))
     return made
+
+
+def _takes_texts(backbone: Backbone) -> bool:
+    return find_medium(Preprocessing.from_json(backbone.preprocessing)) == "texts"
+
+
+def _tell_of(texts: Backbone, pictures: Backbone, *, is_linked: bool) -> None:
+    if is_linked:
+        tell(
+            f"its texts are the backbone {texts.label!r}, whose features share the space of "
+            f"{pictures.name!r}"
+        )
+        return
+    warn(
+        f"the preset has no tokenizer, so {texts.label!r} takes tokens and no texts, and "
+        f"{pictures.name!r} cannot be asked about by texts: write the tokenizer into the folder "
+        "with its save_to_preset, and add it again"
+    )

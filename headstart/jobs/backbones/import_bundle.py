@@ -22,6 +22,7 @@ from headstart.extractors.cache.taken_back import take_back
 from headstart.extractors.safety.first_load import FOLDER, FirstLoad, unheard
 from headstart.jobs.backbones.convert import convert_ahead
 from headstart.jobs.backbones.register import find_lost, register
+from headstart.jobs.backbones.tried import tried
 from headstart.paths import inside
 from headstart.progress import Progress
 from headstart.registry.entities import Backbone, FeatureSet, Shard
@@ -89,7 +90,8 @@ def import_bundle(
     with Bundle(path) as bundle, scratch_folder() as scratch:
         staged = ArtifactStore(inside(scratch, "artifacts"))
         name = check_name(name or bundle.head.backbone["name"], "backbone")
-        backbone = bundle.read_backbone(name, staged, scratch, trust=trust, first=first)
+        read = bundle.read_backbone(name, staged, scratch, trust=trust, first=first)
+        backbone = tried(read, staged, say).backbone
         arrivals = _look(context, bundle, backbone, progress)
         keys = {arrival.feature_set.key for arrival in arrivals}
         with (

@@ -15,9 +15,9 @@ import numpy as np
 
 from headstart.backbone_model import open_engine, pipeline_of
 from headstart.context import Context
-from headstart.errors import BackboneError, NotFound
+from headstart.errors import BackboneError, NotFound, first_line
 from headstart.extractors.backbones.cuts import Cut
-from headstart.extractors.preprocessing.batches import stack
+from headstart.extractors.preprocessing.batches import shapes, stack
 from headstart.heads.dense_stack import flat
 from headstart.heads.projection import of_length_one
 from headstart.heads.rows import check_rows
@@ -72,7 +72,15 @@ class TextTower:
     def _run(self, texts: Sequence[str]) -> np.ndarray:
         pipeline = pipeline_of(self.context, self.backbone)
         batch = stack([pipeline.prepare(text.encode()) for text in texts])
-        return flat(np.asarray(self._engine.run(batch)[0])).astype(np.float32, copy=False)
+        try:
+            found = self._engine.run(batch)[0]
+        except ValueError as error:
+            raise BackboneError(
+                f"{self.reference} cannot run on {len(texts):,} texts, a batch of shape "
+                f"{shapes(batch)} ({first_line(error)})",
+                hint="Its preprocessing does not fit it: add the backbone with one that does.",
+            ) from error
+        return flat(np.asarray(found)).astype(np.float32, copy=False)
 
     @cached_property
     def _engine(self) -> Any:
