@@ -94,7 +94,7 @@ def test_a_text_with_a_token_that_the_model_has_no_row_for_is_refused(rows, tmp_
     step = {"step": "vectorize", "file": "words.txt", "length": 4}
     (tmp_path / "steps.json").write_text(json.dumps({"steps": [step]}))
     rows.backbones.add("short", tmp_path / "short.keras", preprocess=str(tmp_path / "steps.json"))
-    with pytest.raises(BackboneError, match="short:1@mean cannot run on .* 6, its table has 6"):
+    with pytest.raises(BackboneError, match=r"short:1@mean cannot run on .* 6, its table has 6"):
         rows.similar(CUT, "rows", texts="kind both", text_backbone="short@mean")
 
 

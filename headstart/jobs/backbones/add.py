@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from headstart.context import Context
-from headstart.errors import InvalidBackboneSetting
+from headstart.errors import AlreadyExists, InvalidBackboneSetting, NotFound
 from headstart.extractors.backbones.registration import Read, Wanted, read_backbone
 from headstart.extractors.preprocessing.medium import find_medium
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.preprocessing.steps.hub import family_of
 from headstart.extractors.safety.first_load import unheard
 from headstart.jobs.backbones.convert import convert_ahead
-from headstart.jobs.backbones.register import discard_unneeded, kept_if_needed, register
+from headstart.jobs.backbones.register import (
+    discard_unneeded,
+    find_lost,
+    kept_if_needed,
+    register,
+)
 from headstart.jobs.backbones.text_tower import TAG
 from headstart.jobs.backbones.tried import tried
 from headstart.notices import tell, warn
@@ -72,21 +78,50 @@ def _find_folder_of_towers(source: Any) -> str | None:
 
 
 def _add_towers(context: Context, name: str, rest: str, wanted: Wanted) -> Backbone:
-    """Register the tower of texts as `NAME-text`, and that of pictures, which is linked to it."""
+    """Register the tower of texts as `NAME-text`, and that of pictures, which is linked to it: both
+    or none.
+
+    Raises:
+        AlreadyExists: `NAME-text` is another model.
+    """
     tower = f"kerashub:{rest}{'&' if '?' in rest else '?'}tower="
     # what else is asked for is of pictures
     of_texts = replace(wanted, cut=None, preprocess=None, orient=None)
+    _refuse_taken(context, name, f"{name}-text", f"{tower}text")
     with kept_if_needed(context):
-        texts = _read(context, f"{name}-text", f"{tower}text", of_texts)
         pictures = _read(context, name, f"{tower}image", wanted)
-        registered = register(context, texts.backbone)
-        link = {TAG: registered.reference} if _takes_texts(texts.backbone) else {}
-        tagged = replace(pictures.backbone, tags={**link, **pictures.backbone.tags})
-        made = register(context, tagged)
+        texts = _read(context, f"{name}-text", f"{tower}text", of_texts)
+        lost = [find_lost(context, one.backbone) for one in (texts, pictures)]
+        with context.database.together():
+            registered = register(context, texts.backbone, lost[0])
+            link = {TAG: registered.reference} if _takes_texts(texts.backbone) else {}
+            tagged = replace(pictures.backbone, tags={**link, **pictures.backbone.tags})
+            made = register(context, tagged, lost[1])
     _finish(context, texts, registered, of_texts)
     _finish(context, pictures, made, wanted)
     _tell_of(registered, made, is_linked=bool(link))
     return made
+
+
+def _refuse_taken(context: Context, name: str, texts: str, source: str) -> None:
+    """See that the name of the tower of texts is free, or that of an earlier version of it."""
+    check_name(texts, "backbone")
+    with suppress(NotFound):
+        known = context.backbones.get(texts)
+        if known.name == texts and (known.source == source or _is_linked(context, name, texts)):
+            return
+        raise AlreadyExists(
+            f"{texts!r} is another model's name ({known.label}, from {known.source}), and the "
+            f"tower of texts of {name!r} would be its next version",
+            hint=f"Take another name, or add each tower by itself: {source}, and ?tower=image; "
+            f"link them by headstart backbone tag {name} {TAG}=NAME.",
+        )
+
+
+def _is_linked(context: Context, name: str, texts: str) -> bool:
+    with suppress(NotFound):
+        return context.backbones.get(name).tags.get(TAG, "").partition(":")[0] == texts
+    return False
 
 
 def _takes_texts(backbone: Backbone) -> bool:

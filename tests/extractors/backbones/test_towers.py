@@ -6,7 +6,7 @@ from presets import TEXTS, clip_preset, siglip_preset
 
 import headstart as hs
 from conftest import draw, keras
-from headstart.errors import BackboneError
+from headstart.errors import AlreadyExists, BackboneError
 from headstart.jobs.backbones.text_tower import get_text_tower
 from headstart.notices import HeadstartNote
 
@@ -87,6 +87,37 @@ def test_a_tower_is_named_of_models_that_have_two(ws, clip, tmp_path):
     (tmp_path / "config.json").write_text('{"registered_name": "keras_hub>BertBackbone"}')
     with pytest.raises(BackboneError, match="no model of pictures and texts"):
         ws.backbones.add("bert", f"kerashub:{tmp_path}?tower=text")
+
+
+def test_both_towers_are_registered_or_none(ws, clip, model_file, files_of):
+    ws.backbones.add("net", model_file)
+    before = stored(ws, files_of)
+    with pytest.raises(BackboneError, match="nonsense"):
+        ws.backbones.add("clip", f"kerashub:{clip[0]}", cut="nonsense")
+    ws.backbones.alias("clip", "net")
+    with pytest.raises(AlreadyExists, match="'clip' is an alias"):
+        ws.backbones.add("clip", f"kerashub:{clip[0]}")
+    assert [one.name for one in ws.backbones.list()] == ["net"]
+    assert stored(ws, files_of) == before
+
+
+def stored(ws, files_of):
+    return {name for name in files_of(ws.config.root) if name.startswith("artifacts")}
+
+
+def test_another_models_name_is_not_taken_for_the_tower_of_texts(ws, clip, model_file):
+    ws.backbones.add("mm-text", model_file)
+    with pytest.raises(AlreadyExists, match="'mm-text' is another model's name") as raised:
+        ws.backbones.add("mm", f"kerashub:{clip[0]}")
+    assert "?tower=text" in str(raised.value.hint)
+    assert [one.name for one in ws.backbones.list()] == ["mm-text"]
+
+
+def test_towers_that_are_added_again_are_those_that_are_there(ws, clip):
+    source = f"kerashub:{clip[0]}"
+    first = ws.backbones.add("mm", source)
+    assert ws.backbones.add("mm", source).reference == first.reference
+    assert {one.reference for one in ws.backbones.list()} == {"mm:1", "mm-text:1"}
 
 
 @pytest.mark.slow
