@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 from headstart.errors import StorageError, UnsafeModel
 from headstart.extractors.safety.copies import refuse_outside
 from headstart.extractors.safety.inspection import check_files, walk
+from headstart.extractors.safety.vocabularies import check_vocabularies
 from headstart.fields import WrongField, read_json
 from headstart.paths import NAME as PLAIN
 from headstart.storage.files import open_regular, place_of
@@ -68,6 +69,7 @@ def check_preset(folder: Path, *, max_bytes: int | None = None) -> None:
             f"{folder} is refused: it holds {len(files):,} files, more than {MOST_FILES:,}",
             hint="Leave in the folder what belongs to the preset.",
         )
+    check_vocabularies(files, folder, ASSETS)
     stored = sum(path.stat().st_size for path in files)
     looked_at = [
         path
