@@ -7,7 +7,7 @@ import pytest
 
 import headstart as hs
 from conftest import keras
-from headstart.errors import BackboneError, FeatureError, HeadError, NotFound
+from headstart.errors import BackboneError, FeatureError, HeadError, NotFound, StillInUse
 from headstart.notices import HeadstartWarning
 
 CUT = "flat@as_it_is"
@@ -178,6 +178,17 @@ def test_a_tag_that_names_no_backbone_is_said_to_be_the_tag(towers):
         towers.heads.train("names", view, hs.ZeroShot())
     with pytest.raises(HeadError, match=r"has no \{\} where the class name stands"):
         towers.heads.train("names", view, hs.ZeroShot(prompt="a photo"))
+
+
+def test_a_backbone_that_others_take_texts_by_is_in_use(linked):
+    with pytest.raises(StillInUse, match="'texts' is in use: the texts of backbone 'flat'"):
+        linked.backbones.remove("texts")
+    linked.heads.train("names", linked.features(CUT, "rows"), hs.ZeroShot(prompt="kind {}"))
+    linked.jobs.train("names", CUT, "rows", hs.ZeroShot(prompt="kind {}"))
+    linked.backbones.tag("flat", {"text-backbone": None})
+    with pytest.raises(StillInUse, match="head 'names', job 1 is queued"):
+        linked.backbones.remove("texts")
+    linked.backbones.remove("texts", force=True)
 
 
 def test_it_attaches_like_any_other_head(linked, tmp_path):

@@ -22,11 +22,12 @@ from headstart.heads.dense_stack import flat
 from headstart.heads.projection import of_length_one
 from headstart.heads.rows import check_rows
 from headstart.jobs.raw_samples import Taker
+from headstart.registry.backbones import TEXT_BACKBONE
 from headstart.registry.entities import Backbone
 
 AT_ONCE = 64
 """Texts that are run together."""
-TAG = "text-backbone"
+TAG = TEXT_BACKBONE
 """Of a backbone: which other gives texts features in its space, `NAME[:VERSION][@CUT]`."""
 
 
