@@ -191,6 +191,17 @@ def test_a_backbone_that_others_take_texts_by_is_in_use(linked):
     linked.backbones.remove("texts", force=True)
 
 
+def test_a_bundle_links_no_text_backbone_of_another_workspace(linked, tmp_path):
+    linked.backbones.export("flat", tmp_path / "flat.zip")
+    other = hs.init(tmp_path / "other")
+    with pytest.warns(HeadstartWarning, match="'texts@mean' where it was written") as told:
+        other.backbones.import_(tmp_path / "flat.zip")
+    assert "headstart backbone tag flat text-backbone=NAME" in str(told[0].message)
+    assert other.backbones.get("flat").tags == {}
+    linked.backbones.import_(tmp_path / "flat.zip")  # it is there, and stays as it is
+    assert linked.backbones.get("flat").tags == {"text-backbone": "texts@mean"}
+
+
 def test_it_attaches_like_any_other_head(linked, tmp_path):
     view = linked.features(CUT, "rows")
     head = linked.heads.train("names", view, hs.ZeroShot(prompt="kind {}"))
