@@ -13,7 +13,7 @@ from headstart.registry import tables as t
 from headstart.registry.audit.events import record
 from headstart.registry.connection.outages import outlasting
 from headstart.registry.database import Database
-from headstart.registry.entities import Backbone, CutPoint
+from headstart.registry.entities import TEXT_BACKBONE, Backbone, CutPoint
 from headstart.registry.jobs import name_queued
 from headstart.registry.names import nearest, split_version
 from headstart.registry.references import JOINED, reference_of
@@ -21,8 +21,6 @@ from headstart.registry.selection import tags
 from headstart.registry.selection.tags import Tags
 
 KIND = "backbone"
-TEXT_BACKBONE = "text-backbone"
-"""The tag by which a backbone names another that gives texts features in its space."""
 
 
 @outlasting

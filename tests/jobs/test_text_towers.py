@@ -7,7 +7,15 @@ import pytest
 
 import headstart as hs
 from conftest import keras
-from headstart.errors import BackboneError, FeatureError, HeadError, NotFound, StillInUse
+from headstart.errors import (
+    BackboneError,
+    FeatureError,
+    HeadError,
+    HeadstartError,
+    LayerNotFound,
+    NotFound,
+    StillInUse,
+)
 from headstart.notices import HeadstartWarning
 
 CUT = "flat@as_it_is"
@@ -172,7 +180,7 @@ def test_names_with_the_same_text_features_are_said(linked, tmp_path, run):
 
 
 def test_a_tag_that_names_no_backbone_is_said_to_be_the_tag(towers):
-    towers.backbones.tag("flat", {"text-backbone": "nope"})
+    towers.context.backbones.set_tags("flat", {"text-backbone": "nope"})
     view = towers.features(CUT, "rows")
     with pytest.raises(NotFound, match=r"the tag text-backbone of flat.* is 'nope': no backbone"):
         towers.heads.train("names", view, hs.ZeroShot())
@@ -200,6 +208,42 @@ def test_a_bundle_links_no_text_backbone_of_another_workspace(linked, tmp_path):
     assert other.backbones.get("flat").tags == {}
     linked.backbones.import_(tmp_path / "flat.zip")  # it is there, and stays as it is
     assert linked.backbones.get("flat").tags == {"text-backbone": "texts@mean"}
+
+
+def test_a_tag_that_names_no_layer_is_said_to_be_the_tag(towers):
+    towers.context.backbones.set_tags("flat", {"text-backbone": "texts@nope"})
+    with pytest.raises(LayerNotFound, match=r"the tag text-backbone of flat is 'texts@nope': no"):
+        towers.similar(CUT, "rows", texts="kind a")
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("../x", "no backbone '../x' is registered"),
+        ("texts@nope", "no layer 'nope'"),
+        ("flat", "flat is to give texts features, and takes none"),
+        ("", "is empty"),
+    ],
+)
+def test_a_link_to_what_gives_texts_no_features_is_refused(towers, value, says):
+    with pytest.raises(HeadstartError, match=says):
+        towers.backbones.tag("flat", {"text-backbone": value})
+    assert towers.backbones.get("flat").tags == {}
+    with pytest.raises(HeadstartError, match=says):
+        towers.backbones.add("other", "nowhere.keras", tags={"text-backbone": value})
+
+
+def test_a_text_without_a_text_backbone_is_told_how_one_is_named(towers, fails):
+    said = fails("similar", "kind b", "rows", "--backbone", CUT)
+    assert "no file, folder or dataset kind b" in said and "--text-backbone NAME" in said
+
+
+def test_a_link_is_seen_in_eighty_columns(linked, run, tower_file):
+    how = {"preprocess": str(tower_file.parent / "steps.json"), "licence": "Apache-2.0"}
+    linked.backbones.add("another-of-texts", tower_file, **how)
+    listed = run("backbone", "list").out
+    assert "text backbone" in listed and "texts@mean" in listed
+    assert "text backbone" in run("glossary", "text-backbone").out
 
 
 def test_it_attaches_like_any_other_head(linked, tmp_path):

@@ -22,10 +22,10 @@ from headstart.jobs.backbones.register import (
     kept_if_needed,
     register,
 )
-from headstart.jobs.backbones.text_tower import TAG
+from headstart.jobs.backbones.text_tower import check_link
 from headstart.jobs.backbones.tried import tried
 from headstart.notices import tell, warn
-from headstart.registry.entities import Backbone
+from headstart.registry.entities import TEXT_BACKBONE, Backbone
 from headstart.registry.names import check_name
 from headstart.values.options import taken
 
@@ -43,6 +43,7 @@ def add(context: Context, name: str, source: str | Path | Any, wanted: Wanted) -
     for said in ("cut", "orient", "licence"):
         if (value := getattr(wanted, said)) is not None:
             taken(said, value, "str", InvalidBackboneSetting)
+    check_link(context, wanted.tags or {})
     plain = str(source) if isinstance(source, Path) else source
     if (folder := _find_folder_of_towers(plain)) is not None:
         return _add_towers(context, name, folder, wanted)
@@ -94,7 +95,7 @@ def _add_towers(context: Context, name: str, rest: str, wanted: Wanted) -> Backb
         lost = [find_lost(context, one.backbone) for one in (texts, pictures)]
         with context.database.together():
             registered = register(context, texts.backbone, lost[0])
-            link = {TAG: registered.reference} if _takes_texts(texts.backbone) else {}
+            link = {TEXT_BACKBONE: registered.reference} if _takes_texts(texts.backbone) else {}
             tagged = replace(pictures.backbone, tags={**link, **pictures.backbone.tags})
             made = register(context, tagged, lost[1])
     _finish(context, texts, registered, of_texts)
@@ -114,13 +115,13 @@ def _refuse_taken(context: Context, name: str, texts: str, source: str) -> None:
             f"{texts!r} is another model's name ({known.label}, from {known.source}), and the "
             f"tower of texts of {name!r} would be its next version",
             hint=f"Take another name, or add each tower by itself: {source}, and ?tower=image; "
-            f"link them by headstart backbone tag {name} {TAG}=NAME.",
+            f"link them by headstart backbone tag {name} {TEXT_BACKBONE}=NAME.",
         )
 
 
 def _is_linked(context: Context, name: str, texts: str) -> bool:
     with suppress(NotFound):
-        return context.backbones.get(name).tags.get(TAG, "").partition(":")[0] == texts
+        return context.backbones.get(name).tags.get(TEXT_BACKBONE, "").partition(":")[0] == texts
     return False
 
 

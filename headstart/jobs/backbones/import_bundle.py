@@ -26,8 +26,7 @@ from headstart.jobs.backbones.tried import tried
 from headstart.notices import warn
 from headstart.paths import inside
 from headstart.progress import Progress
-from headstart.registry.backbones import TEXT_BACKBONE
-from headstart.registry.entities import Backbone, FeatureSet, Shard
+from headstart.registry.entities import TEXT_BACKBONE, Backbone, FeatureSet, Shard
 from headstart.registry.names import check_name
 from headstart.storage.artifacts import HELD_AS, ArtifactStore
 from headstart.storage.scratch import scratch_folder
