@@ -16,6 +16,7 @@ from headstart.errors import (
     NotFound,
     StillInUse,
 )
+from headstart.heads.evaluation.provenance import calibration_text
 from headstart.notices import HeadstartWarning
 
 CUT = "flat@as_it_is"
@@ -128,14 +129,20 @@ def test_a_head_of_class_names_says_what_their_directions_say(linked):
     assert head.reproduce().agrees
 
 
-def test_its_scale_is_calibrated_on_labelled_samples_of_which_it_learned_none(linked):
+def test_its_scale_is_calibrated_on_labelled_samples_of_which_it_learned_none(linked, run):
     view = linked.extract(CUT, "noisy")  # some labels are wrong: nothing is as sure as 100 says
     found = linked.heads.train("names", view, hs.ZeroShot(prompt="kind {}"))
     plain = linked.heads.train("plain", view, hs.ZeroShot(prompt="kind {}", logit_scale=100.0))
     assert found.metrics["accuracy"] == plain.metrics["accuracy"]
     assert found.metrics["log_loss"] < plain.metrics["log_loss"]
     assert found.record.settings["scale"] != 100
-    assert sum(found.record.settings["judged_on"].values()) > 0
+    judged = found.record.settings["judged_on"]
+    told = calibration_text(found.record)
+    assert told.startswith("calibrated by the logit scale on ") and str(judged["train"]) in told
+    assert calibration_text(plain.record).startswith("not calibrated: the logit scale is as given")
+    shown = " ".join(run("head", "show", "names").out.split())
+    assert f"fitted logit scale {found.record.settings['scale']:.3g}; " in shown and told in shown
+    assert "fitted logit scale" not in run("head", "show", "plain").out
 
 
 def test_it_needs_no_training_sample(linked, tmp_path):
@@ -147,6 +154,7 @@ def test_it_needs_no_training_sample(linked, tmp_path):
     head = linked.heads.train("names", tested, hs.ZeroShot(prompt="kind {}"))
     assert head.metrics["n_train"] == 0 and head.metrics["accuracy"] > 0.9
     assert head.record.settings["scale"] == 100 and head.metrics["few"] == []
+    assert calibration_text(head.record).startswith("not calibrated: there was no labelled sample")
     with pytest.raises(HeadError, match="the train split is empty"):
         linked.heads.train("learned", tested, "prototype")
 
