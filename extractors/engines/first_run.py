@@ -1,7 +1,7 @@
-"""A backbone's first run: a seeded sample through its preprocessing and its trunk.
+"""A preset's first run: a seeded sample through its own preprocessing and its trunk.
 
-What a tokenizer or a preset's image converter makes of a sample no header tells. So it is seen
-before such a backbone is registered, and not at the first extraction.
+What a preset's tokenizer or image converter makes of a sample no header tells. So it is seen before
+such a backbone is registered, and not at the first extraction.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ MEND = "Mend the files it came with, or add it with a preprocessing of your own:
 
 
 def is_tried(pipeline: Preprocessing) -> bool:
-    """Whether a stored file says what becomes of pictures or texts: headers tell of the others."""
-    return bool(pipeline.steps and pipeline.stored_files) and find_medium(pipeline) in TRIED
+    """Whether a preset says what becomes of pictures or texts: headers tell of the others, which
+    are registered without the seconds that this takes."""
+    is_preset = any(step["step"] == "kerashub" for step in pipeline.steps)
+    return is_preset and find_medium(pipeline) in TRIED
 
 
 def first_run(name: str, graph: Graph, pipeline: Preprocessing, cut: Cut) -> list[str]:
@@ -85,7 +87,8 @@ def _fits(size: Sequence[int], wanted: Sequence[int | None]) -> bool:
 
 def _unknown_tokens(graph: Graph, tokens: tuple[int, int] | None) -> list[str]:
     """A line if the tokenizer has tokens that the model's table has no row for."""
-    rows = min(graph.limits.values(), default=None)
+    # that of words is the largest: BERT's other one, of segments, has 2 rows
+    rows = max(graph.limits.values(), default=None)
     if tokens is None or rows is None or 0 <= tokens[0] <= tokens[1] < rows:
         return []
     return [

@@ -15,6 +15,8 @@ from headstart.extractors.preprocessing.steps.images import DECODERS
 
 OPEN = 16
 """What a size that a backbone leaves open becomes."""
+OPEN_SIDE = 224
+"""What the side of a picture becomes: some networks have no place left of fewer pixels."""
 SEED = 20_260
 KEPT_SAMPLES, LEAST_SAMPLES = 8, 2
 KEPT_BYTES = 16 << 20
@@ -36,7 +38,7 @@ def random_inputs(
 
     Pictures of random pixels where it takes pictures; words where it takes text; token numbers
     below the Embedding's size where it takes integers, ones for masks; else normal deviates. Open
-    sizes become 16.
+    sizes become 16, those of pictures 224.
 
     Args:
         graph: of the backbone.
@@ -66,7 +68,7 @@ def _size_taken(graph: Graph, preprocessing: Preprocessing) -> tuple[int, ...] |
     if len(names) < 2 or names[0] not in DECODERS or names[-1] != "kerashub":
         return None
     height, width, *_ = (*graph.tensor(graph.inputs[0]).shape[1:], None, None)
-    return (height or OPEN, width or OPEN, preprocessing.steps[0]["channels"])
+    return (height or OPEN_SIDE, width or OPEN_SIDE, preprocessing.steps[0]["channels"])
 
 
 def kept_samples(graph: Graph, preprocessing: Preprocessing) -> Batch:

@@ -27,6 +27,7 @@ from headstart.jobs.backbones.tried import tried
 from headstart.notices import tell, warn
 from headstart.registry.entities import TEXT_BACKBONE, Backbone
 from headstart.registry.names import check_name
+from headstart.registry.references import label_of
 from headstart.values.options import taken
 
 
@@ -95,13 +96,19 @@ def _add_towers(context: Context, name: str, rest: str, wanted: Wanted) -> Backb
         lost = [find_lost(context, one.backbone) for one in (texts, pictures)]
         with context.database.together():
             registered = register(context, texts.backbone, lost[0])
-            link = {TEXT_BACKBONE: registered.reference} if _takes_texts(texts.backbone) else {}
-            tagged = replace(pictures.backbone, tags={**link, **pictures.backbone.tags})
-            made = register(context, tagged, lost[1])
+            made = _linked(context, register(context, pictures.backbone, lost[1]), registered)
     _finish(context, texts, registered, of_texts)
     _finish(context, pictures, made, wanted)
-    _tell_of(registered, made, is_linked=bool(link))
+    _tell_of(registered, made)
     return made
+
+
+def _linked(context: Context, pictures: Backbone, texts: Backbone) -> Backbone:
+    """The tower of pictures with its link to that of texts, if that takes texts; one that somebody
+    gave it, or gave it before, stays."""
+    if TEXT_BACKBONE in pictures.tags or not _takes_texts(texts):
+        return pictures
+    return context.backbones.set_tags(pictures.reference, {TEXT_BACKBONE: texts.reference})
 
 
 def _refuse_taken(context: Context, name: str, texts: str, source: str) -> None:
@@ -121,7 +128,8 @@ def _refuse_taken(context: Context, name: str, texts: str, source: str) -> None:
 
 def _is_linked(context: Context, name: str, texts: str) -> bool:
     with suppress(NotFound):
-        return context.backbones.get(name).tags.get(TEXT_BACKBONE, "").partition(":")[0] == texts
+        link = context.backbones.get(name).tags.get(TEXT_BACKBONE, "")
+        return link.partition("@")[0].partition(":")[0] == texts
     return False
 
 
@@ -129,10 +137,10 @@ def _takes_texts(backbone: Backbone) -> bool:
     return find_medium(Preprocessing.from_json(backbone.preprocessing)) == "texts"
 
 
-def _tell_of(texts: Backbone, pictures: Backbone, *, is_linked: bool) -> None:
-    if is_linked:
+def _tell_of(texts: Backbone, pictures: Backbone) -> None:
+    if (link := pictures.tags.get(TEXT_BACKBONE)) is not None:
         tell(
-            f"its texts are the backbone {texts.label!r}, whose features share the space of "
+            f"its texts are the backbone {label_of(link)!r}, whose features share the space of "
             f"{pictures.name!r}"
         )
         return

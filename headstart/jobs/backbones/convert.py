@@ -48,7 +48,7 @@ def convert_ahead(
             f"{LATER}"
         )
     except Exception as error:  # a library of others may fail in any way, and nothing depends on it
-        say(f"{backbone.label} is not converted ({first_line(error)[:200]}). {LATER}")
+        say(f"{backbone.label} is not converted ({first_line(error)}). {LATER}")
 
 
 def _convert(

@@ -93,6 +93,7 @@ def import_bundle(
         name = check_name(name or bundle.head.backbone["name"], "backbone")
         read = bundle.read_backbone(name, staged, scratch, trust=trust, first=first)
         backbone, link = _unlinked(tried(read, staged, say).backbone)
+        del read  # its model: it is loaded again to be converted, and twice may be too much
         arrivals = _look(context, bundle, backbone, progress)
         keys = {arrival.feature_set.key for arrival in arrivals}
         with (

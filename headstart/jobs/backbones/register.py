@@ -110,8 +110,10 @@ def discard_unneeded(context: Context, backbone: Backbone) -> None:
 
 
 def _discard(context: Context, files: Sequence[Path]) -> None:
+    if not files:
+        return
     with context.holds.alone(HELD_AS) as lock:
-        needed = context.needed_artifacts() if files and lock.is_held else set()
+        needed = context.needed_artifacts() if lock.is_held else set()
         for file in files:
             if lock.is_held and file.stem not in needed:
                 with suppress(OSError):  # the disk that refused it may refuse this: gc finds it

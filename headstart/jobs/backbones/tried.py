@@ -1,4 +1,4 @@
-"""A backbone that was read is run once before it is registered, if no header tells that it goes."""
+"""A preset that was read is run once before it is registered: no header tells that it goes."""
 
 from __future__ import annotations
 

@@ -116,7 +116,9 @@ def test_another_models_name_is_not_taken_for_the_tower_of_texts(ws, clip, model
 def test_towers_that_are_added_again_are_those_that_are_there(ws, clip):
     source = f"kerashub:{clip[0]}"
     first = ws.backbones.add("mm", source)
-    assert ws.backbones.add("mm", source).reference == first.reference
+    ws.backbones.tag("mm", {"text-backbone": None})
+    again = ws.backbones.add("mm", source)
+    assert again.reference == first.reference and again.tags == {"text-backbone": "mm-text:1"}
     assert {one.reference for one in ws.backbones.list()} == {"mm:1", "mm-text:1"}
 
 
