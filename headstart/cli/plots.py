@@ -260,7 +260,7 @@ def _plot_head(call: Call, name: str, file: Path, show: str, draws: int | None) 
     """Draw what a head confuses, or predicts, its learning curve, or its surest mistakes on the
     test split."""
     from headstart.heads.evaluation.provenance import scored_text
-    from headstart.heads.models.learning_curves import DRAWS, band_text
+    from headstart.heads.models.curves import DRAWS, band_text
     from headstart.jobs.outcomes import Written
     from headstart.plots.by_task import view_of
     from headstart.plots.curves import draw_learning_curve

@@ -179,7 +179,7 @@ def test_a_curve_looks_at_train_and_validation_alone_and_says_so(trained, run, t
 def test_an_axis_of_shares_ends_at_one():
     """They ran to 1.02, which no accuracy is."""
     curve = draw_learning_curve(
-        [CurvePoint(n, 1.0, 0.9, (0.8, 1.0), (0.9, 1.0)) for n in (5, 9)], ""
+        [CurvePoint(n, "accuracy", 1.0, 0.9, (0.8, 1.0), (0.9, 1.0)) for n in (5, 9)], ""
     )
     assert curve.axes[0].get_ylim()[1] == 1
     shares = np.eye(2, dtype=np.float32)

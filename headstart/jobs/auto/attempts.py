@@ -16,7 +16,8 @@ from headstart.heads.evaluation.cross_validation import cross
 from headstart.heads.kind import HeadKind
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.words import setting_words
-from headstart.heads.trials.crossed import Crossed
+from headstart.heads.trials.objective import ACCURACY, LOG_LOSS
+from headstart.heads.trials.out_of_fold import OutOfFold
 from headstart.jobs.auto.budget import FIT, Budget
 from headstart.jobs.auto.found import Attempt, Dropped
 from headstart.jobs.auto.on_a_part import Partial
@@ -58,7 +59,7 @@ class Attempts:
         self._pool, self._budget, self._tell = pool, budget, tell
         self.tried = list[Attempt]()
         self.dropped = list[Dropped]()
-        self.found = list[tuple[Blocks, Crossed]]()
+        self.found = list[tuple[Blocks, OutOfFold]]()
         self.fitted = 0
         self.seconds = 0.0
         self.partials = list[Partial]()
@@ -151,7 +152,7 @@ class Attempts:
         self._tell(f"fitting {name}, {len(one.rows):,} samples")
         jobs = self._jobs(kinds[0].kind, blocks, one)
         results = cross(kinds, one.rows, one.folds, seed=trying.seed, progress=advance, jobs=jobs)
-        if not all(math.isfinite(result.log_loss) for result in results):
+        if not all(math.isfinite(result.outcomes(LOG_LOSS).mean) for result in results):
             raise HeadError(
                 f"{name} give probabilities that are not numbers: numbers of the features are too "
                 "large for float32",
@@ -192,7 +193,7 @@ class Attempts:
         size = self.partials[-1].rows if self.partials else 0
         own = [one for one in self.partials if one.rows == size]
         if own:
-            leader = max(own, key=lambda one: one.crossed.accuracy)
+            leader = max(own, key=lambda one: one.right.mean)
             if leader.seconds < self._budget.left_for(FIT):
                 self._budget.keep_back(FIT, leader.seconds)
 
@@ -217,14 +218,15 @@ class Attempts:
         return 1 if alone < SPAWNED else None
 
 
-def _told(blocks: Blocks, best: Crossed, heads: int, seconds: float) -> Attempt:
+def _told(blocks: Blocks, best: OutOfFold, heads: int, seconds: float) -> Attempt:
+    right = best.outcomes(ACCURACY)
     return Attempt(
         blocks.name,
         setting_words(best.settings),
         len(best.targets),
-        best.accuracy,
-        best.interval,
-        best.log_loss,
+        right.mean,
+        right.share_interval,
+        best.outcomes(LOG_LOSS).mean,
         heads,
         round(seconds, 3),
     )

@@ -23,8 +23,8 @@ def said_by(logits, targets, **settings):
     said = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     rows = np.arange(len(targets))
     hits, losses = said.argmax(axis=1) == targets, -np.log(said[rows, targets])
-    draws = (rows % 5)[None]
-    return Crossed(settings, said, targets, hits[None], losses[None], draws, 0.8)
+    told = {"hits": hits[None], "losses": losses[None], "draws": (rows % 5)[None], "taken": 0.8}
+    return Crossed(settings=settings, probabilities=said, targets=targets, **told)
 
 
 @pytest.fixture
