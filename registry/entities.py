@@ -79,8 +79,7 @@ class CutPoint(Showable):
 
 
 TEXT_BACKBONE = "text-backbone"
-"""The tag by which a backbone names another that gives texts features in its space,
-`NAME[:VERSION][@CUT]`."""
+"""The tag by which a backbone names another that gives texts features in its space."""
 
 
 @dataclass(frozen=True)

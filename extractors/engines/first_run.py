@@ -21,7 +21,7 @@ from headstart.extractors.preprocessing.medium import find_medium
 from headstart.extractors.preprocessing.pipeline import Preprocessing
 
 TRIED = {"pictures": "picture", "texts": "text"}
-MEND = "Mend the files it came with, or add it with a preprocessing of your own: --preprocess."
+HINT = "Correct the files it came with, or add it with a preprocessing of your own: --preprocess."
 
 
 def is_tried(pipeline: Preprocessing) -> bool:
@@ -54,7 +54,7 @@ def first_run(name: str, graph: Graph, pipeline: Preprocessing, cut: Cut) -> lis
     except HeadstartError as error:
         raise PreprocessingError(
             f"the preprocessing of {name!r} fails on {sample}: {error.message}",
-            hint=error.hint or MEND,
+            hint=error.hint or HINT,
         ) from error
     features = _ran(name, graph, cut, batch, sample)
     if not all(np.isfinite(one).all() for one in features):
@@ -75,7 +75,7 @@ def _compared(graph: Graph, pipeline: Preprocessing) -> list[str]:
             raise PreprocessingError(
                 f"it gives pictures of {size[0]:,} x {size[1]:,} pixels, and the backbone takes "
                 f"{shape[0]} x {shape[1]}",
-                hint=MEND,
+                hint=HINT,
             )
         warnings += _unknown_tokens(graph, getattr(run, "tokens", None))
     return warnings

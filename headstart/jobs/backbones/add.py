@@ -23,7 +23,7 @@ from headstart.jobs.backbones.register import (
     register,
 )
 from headstart.jobs.backbones.text_tower import check_link
-from headstart.jobs.backbones.tried import tried
+from headstart.jobs.backbones.trial import tried
 from headstart.notices import tell, warn
 from headstart.registry.entities import TEXT_BACKBONE, Backbone
 from headstart.registry.names import check_name

@@ -22,7 +22,7 @@ from headstart.extractors.cache.taken_back import take_back
 from headstart.extractors.safety.first_load import FOLDER, FirstLoad, unheard
 from headstart.jobs.backbones.convert import convert_ahead
 from headstart.jobs.backbones.register import find_lost, register
-from headstart.jobs.backbones.tried import tried
+from headstart.jobs.backbones.trial import tried
 from headstart.notices import warn
 from headstart.paths import inside
 from headstart.progress import Progress

@@ -148,7 +148,7 @@ def _added(context: Context, source: Source) -> Backbone:
     from headstart.extractors.safety.first_load import FOLDER, FirstLoad
     from headstart.jobs.backbones.convert import convert_ahead
     from headstart.jobs.backbones.register import discard_unneeded, kept_if_needed, mend, register
-    from headstart.jobs.backbones.tried import tried
+    from headstart.jobs.backbones.trial import tried
 
     verdicts = context.artifacts.beside(FOLDER)
     wanted = Wanted(first=FirstLoad(verdicts, say=tell))

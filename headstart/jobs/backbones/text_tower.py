@@ -117,7 +117,7 @@ def find_text_tower(
     if not named:
         return None
     hint = (
-        f"Mend it, headstart backbone tag {backbone.name} {TEXT_BACKBONE}=NAME[@CUT], or name "
+        f"Set it again, headstart backbone tag {backbone.name} {TEXT_BACKBONE}=NAME[@CUT], or name "
         "another: --text-backbone NAME[@CUT]."
     )
     with nullcontext() if given else _of_tag(f" of {backbone.label}", named, hint):
