@@ -167,7 +167,7 @@ def _leave_some(budget: Budget) -> None:
     if budget.granted:
         tell(
             f"the default took {budget.spent:,.0f} s of {budget.seconds:,.0f} s; so that others "
-            f"are tried beside it, {TRIALS * budget.seconds:,.1f} s are left for trials"
+            f"are tried as well, {TRIALS * budget.seconds:,.1f} s are left for trials"
         )
 
 
