@@ -23,6 +23,8 @@ SCREEN = Screen("Jobs", "/jobs")
 LONGEST_SECONDS = 600
 """Of a stream; a browser asks for the next one by itself."""
 MOST_STREAMS = 32
+AT_ONCE = {"x-accel-buffering": "no"}
+"""Proxies (nginx) keep what is streamed until there is much of it."""
 
 
 def list_jobs(request: Request) -> Response:
@@ -100,7 +102,7 @@ class CountedStream(StreamingResponse):
     """Counted from when it is made, as it begins only later, until it ends in any way."""
 
     def __init__(self, events: AsyncIterator[str], streams: set[object]) -> None:
-        super().__init__(events, media_type="text/event-stream")
+        super().__init__(events, headers=AT_ONCE, media_type="text/event-stream")
         self._streams = streams
         streams.add(self)
 
