@@ -77,6 +77,7 @@ def show_queue(request: Request) -> Response:
     job = None if choice is None else choice.find_job(context, dataset)
     if job is not None and job.is_open:
         return site.wait(request, f"Labels of {dataset.name}", job)
+    choice = choice and choice.settled(job)
     queue = _queue(site, dataset, choice, job)
     every = find_all_pending(context, dataset.name)
     pending, answers = latest_of(every), _answers(request.query_params.get)

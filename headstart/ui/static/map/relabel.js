@@ -1,7 +1,7 @@
 // What a person says of all selected samples at once: written into the journal of corrections,
 // which the screen of labels shows and applies.
 
-import { jsonOf, Refused } from "./columns.js";
+import { jsonOf } from "./columns.js";
 
 const MOST = 1000; // samples that the journal takes at once
 
@@ -33,8 +33,7 @@ export class Relabel {
     try {
       this.said.textContent = await this.#sent(action, label);
     } catch (error) {
-      this.said.textContent =
-        error instanceof Refused ? error.message : "The page's server does not answer: try again.";
+      this.said.textContent = error.message;
     }
   }
 
