@@ -39,6 +39,7 @@ WORDS = {
     405: "Not done so",
     409: "That does not go together",
     413: "Too large",
+    415: "That is no such request",
     422: "That cannot be done",
     503: "Not now",
 }
