@@ -3,10 +3,8 @@ learned queries take means first."""
 
 from __future__ import annotations
 
-import io
-import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,68 +13,38 @@ import numpy as np
 
 from headstart.errors import HeadError
 from headstart.extractors.runtime import keras
+from headstart.fields import WrongField, anything, list_of, record, text, truth, whole
 from headstart.heads.attention.layer import NAME as QUERIES
 from headstart.heads.attention.layer import Attention
 from headstart.heads.attention.tokens import Tokens
 from headstart.heads.bounds import Bounds
 from headstart.heads.largest import BLOCK, votes_of
+from headstart.heads.layers.activations import (
+    ACTIVATIONS,
+    EXPONENTIAL,
+    TOP,
+    UNIT,
+    activate,
+    activate_in_keras,
+)
+from headstart.heads.layers.archives import archive, read_archive
+from headstart.heads.layers.checks import check_layers
+from headstart.heads.layers.layer import Layer as Layer  # whence packages of others have it
 from headstart.storage.manifest import Label
 
 FORMATS = tuple(f"headstart.dense-stack/{number}" for number in (1, 2, 3, 4, 5))
 """Of stacks without an origin, with one, with bounds (and perhaps an origin), with attention (and
 perhaps these), and with rows brought to length one: code that does not know of them must not read
 it."""
-UNIT = "unit"
-"""The activation that divides a row by its length; one of length 0 stays."""
-SHORTEST = 1e-12
-"""Of the square of a length: what is shorter counts as so long. Keras has the same."""
 ROWS_AT_ONCE = 4096
 BYTES_AT_ONCE = 256 << 20
 """Of features that outputs are asked of; fewer rows than `ROWS_AT_ONCE`, if they are wide."""
+MOST = 1 << 40
+"""Tokens of a row, and numbers of each: what they are in all, arrays tell."""
+LONGEST = 40
+"""Letters of an activation."""
 LAST_NAME = "head_probabilities"
 """What the last layer is called in Keras, also where its outputs are numbers."""
-TOP = "top_"
-"""Begins the activation that tells the largest of a row: the rest says how many."""
-
-
-@dataclass(frozen=True)
-class Layer:
-    """`activation(attend(hold(x - origin)) @ kernel + bias)`: kernel (inputs, outputs), float32.
-
-    Only the first layer of a stack may have an origin, (inputs,): the place of features that lie so
-    far from zero that a bias cannot hold what it comes to. Without one it is 0. Likewise it may
-    have bounds within which features are held then, and attention, by which means are taken of the
-    tokens that the features are.
-    """
-
-    kernel: np.ndarray
-    bias: np.ndarray
-    activation: str
-    origin: np.ndarray | None = None
-    bounds: Bounds | None = None
-    attention: Attention | None = None
-
-    @property
-    def inputs(self) -> int:
-        """How many numbers of a row it takes."""
-        return len(self.kernel) if self.attention is None else self.attention.tokens.numbers
-
-    def run(self, x: np.ndarray) -> np.ndarray:
-        """The outputs of inputs (n, inputs)."""
-        return activate(self.activation, self.sums(x))
-
-    def sums(self, x: np.ndarray) -> np.ndarray:
-        """What goes into the activation."""
-        x = x if self.origin is None else x - self.origin
-        x = x if self.bounds is None else self.bounds.hold(x)
-        x = x if self.attention is None else self.attention.run(x)
-        return x @ self.kernel + self.bias
-
-    @property
-    def weights(self) -> list[np.ndarray]:
-        """Kernel, bias, and the origin and the queries if it has them; bounds are no weights."""
-        queries = [] if self.attention is None else [self.attention.queries]
-        return [self.kernel, self.bias, *([] if self.origin is None else [self.origin]), *queries]
 
 
 @dataclass(frozen=True)
@@ -172,25 +140,25 @@ class DenseStack:
             x = dense(x)
             dense.set_weights([layer.kernel, layer.bias])
             if not is_plain:
-                x = _activate_in_keras(layer.activation, x)
+                x = activate_in_keras(layer.activation, x)
         return x
 
     def to_bytes(self) -> bytes:
         """The stack as an `.npz` archive without pickles."""
         head, arrays = self.parts()
-        number = len(FORMATS) - 1 if self.has_units else number_of_format(arrays)
-        return archive(FORMATS[number], head, arrays)
-
-    @property
-    def has_units(self) -> bool:
-        """Whether a layer brings rows to length one."""
-        return any(layer.activation == UNIT for layer in self.layers)
+        return archive(FORMATS[number_of_format(head, arrays)], head, arrays)
 
     @staticmethod
     def read(path: Path) -> DenseStack:
-        """The inverse of `to_bytes`."""
-        with np.load(path, allow_pickle=False) as arrays:
-            return DenseStack.of_parts(head_of_archive(path, arrays, FORMATS), arrays)
+        """The inverse of `to_bytes`.
+
+        Raises:
+            HeadError: it is damaged, or no head that works; the message says why.
+        """
+        stored = read_archive(path, FORMATS)
+        if stored.number < number_of_format(stored.head, stored.arrays):
+            raise HeadError(f"its format is {FORMATS[stored.number]}, which knows less than it has")
+        return DenseStack.of_parts(stored.head, stored.arrays)
 
     def parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """What is stored of it: JSON values, and arrays by name."""
@@ -211,46 +179,56 @@ class DenseStack:
 
     @staticmethod
     def of_parts(head: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> DenseStack:
-        """The inverse of `parts`."""
-        first, *others = (
-            Layer(arrays[f"kernel_{number}"], arrays[f"bias_{number}"], activation)
-            for number, activation in enumerate(head["activations"])
-        )
-        origin = arrays.get("origin")
-        bounds = Bounds(arrays["lower"], arrays["upper"]) if "lower" in arrays else None
-        attention = None
-        if "queries" in arrays:
-            attention = Attention(arrays["queries"], Tokens(**head["tokens"]))
-        first = replace(first, origin=origin, bounds=bounds, attention=attention)
-        return DenseStack((first, *others), tuple(head["classes"]))
+        """The inverse of `parts`.
+
+        Raises:
+            HeadError: they are not what `parts` gives, or the layers make no head that works.
+        """
+        try:
+            layers = _layers(head, dict(arrays))
+            classes = list_of(anything)(head.get("classes"), "classes")
+        except WrongField as error:
+            raise HeadError(str(error)) from error
+        return stack_of(layers, classes)
 
 
-def number_of_format(arrays: Mapping[str, np.ndarray]) -> int:
-    """Which of the formats arrays of `DenseStack.parts` need; see `FORMATS`."""
-    return next((3 - n for n, one in enumerate(("queries", "lower", "origin")) if one in arrays), 0)
+TOKENS = record({"count": whole(MOST), "width": whole(MOST), "is_masked": truth})
 
 
-def archive(format_: str, head: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
-    """An `.npz` archive of arrays and of JSON values, which it has as an array named `head`."""
-    file = io.BytesIO()
-    named: dict[str, Any] = {"head": np.array(json.dumps({"format": format_, **head})), **arrays}
-    np.savez(file, **named)
-    return file.getvalue()
-
-
-def head_of_archive(
-    path: Path, arrays: Mapping[str, np.ndarray], formats: Sequence[str]
-) -> dict[str, Any]:
-    """The JSON values of an archive.
+def _layers(head: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> list[Layer]:
+    """The layers of what is stored; each array is of one of them.
 
     Raises:
-        HeadError: it has another format.
+        HeadError: an array is missing, or nobody needs it.
+        WrongField: another value is of another type.
     """
-    head = json.loads(str(arrays["head"]))
-    if head["format"] not in formats:
-        known = " and ".join(formats)
-        raise HeadError(f"{path} has format {head['format']!r}; this code reads {known}")
-    return head
+
+    def take(name: str) -> np.ndarray:
+        if name not in arrays:
+            raise HeadError(f"it has no array {name!r}")
+        return arrays.pop(name)
+
+    names = list_of(text(LONGEST))(head.get("activations"), "activations")
+    layers = [
+        Layer(take(f"kernel_{number}"), take(f"bias_{number}"), name)
+        for number, name in enumerate(names)
+    ]
+    origin = arrays.pop("origin", None)
+    bounds = Bounds(take("lower"), take("upper")) if "lower" in arrays else None
+    attention = None
+    if "queries" in arrays:
+        attention = Attention(take("queries"), Tokens(**TOKENS(head.get("tokens"), "tokens")))
+    if arrays:
+        raise HeadError(f"it has an array {min(arrays)!r} that is of no layer")
+    first = [replace(one, origin=origin, bounds=bounds, attention=attention) for one in layers[:1]]
+    return first + layers[1:]
+
+
+def number_of_format(head: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> int:
+    """Which of the formats values and arrays of `DenseStack.parts` need; see `FORMATS`."""
+    if UNIT in (head.get("activations") or ()):
+        return len(FORMATS) - 1
+    return next((3 - n for n, one in enumerate(("queries", "lower", "origin")) if one in arrays), 0)
 
 
 def flat(features: np.ndarray) -> np.ndarray:
@@ -259,13 +237,12 @@ def flat(features: np.ndarray) -> np.ndarray:
 
 
 def stack_of(layers: Sequence[Layer], classes: Sequence[Label]) -> DenseStack:
-    """A stack; activations and shapes are checked."""
-    for layer in layers:
-        assert layer.activation in (*ACTIVATIONS, "shares", UNIT) or layer.activation.startswith(
-            TOP
-        )
-        assert layer.kernel.shape[1:] == layer.bias.shape
-        assert layer.attention is None or layer.attention.outputs == len(layer.kernel)
+    """A stack of layers that make a head which works.
+
+    Raises:
+        HeadError: they make none; see `check_layers`.
+    """
+    check_layers(layers, classes)
     return DenseStack(tuple(layers), tuple(classes))
 
 
@@ -292,27 +269,6 @@ def _voted(x: np.ndarray, nearest: Layer, votes: Layer) -> np.ndarray:
     return activate(votes.activation, np.concatenate(found) + votes.bias)
 
 
-EXPONENTIAL = "exponential"
-HIGHEST = 80.0
-"""Exponents are taken for no more, in a fit as in what it gives: e^80 is 5.5e34, and float32 ends
-at e^88.7, beyond which a sample far from all others had an infinite mean."""
-
-
-def activate(name: str, x: np.ndarray) -> np.ndarray:
-    """An activation: one of `ACTIVATIONS`; `top_K`, 1 for the K largest of a row and 0 else;
-    `shares`, a row divided by its sum; `unit`, by its length."""
-    if name in ACTIVATIONS:
-        return ACTIVATIONS[name](x)
-    if name == UNIT:
-        squares = np.einsum("ij,ij->i", x, x)[:, None]
-        return x / np.sqrt(np.maximum(squares, np.float32(SHORTEST)))
-    if name == "shares":
-        return x / x.sum(axis=1, keepdims=True)
-    count = int(name.removeprefix(TOP))
-    least = np.partition(x, -count, axis=1)[:, -count, None]
-    return (x >= least).astype(np.float32)
-
-
 def _hold_in_keras(bounds: Bounds | None, x: Any) -> Any:
     """`Bounds.hold` of Keras' own operations; behind a layer with a name, as they have none."""
     if bounds is None:
@@ -320,38 +276,3 @@ def _hold_in_keras(bounds: Bounds | None, x: Any) -> Any:
     ops = keras().ops
     x = keras().layers.Identity(name="head_bounds")(x)
     return ops.minimum(ops.maximum(x, bounds.lower), bounds.upper)
-
-
-def _activate_in_keras(name: str, x: Any) -> Any:
-    """The same, of Keras' own operations, so that a saved model needs nothing of ours."""
-    ops = keras().ops
-    if name == EXPONENTIAL:
-        return ops.exp(ops.minimum(x, HIGHEST))
-    if name == "shares":
-        return ops.divide(x, ops.sum(x, axis=-1, keepdims=True))
-    if name == UNIT:
-        squares = ops.sum(ops.square(x), axis=-1, keepdims=True)
-        return ops.divide(x, ops.sqrt(ops.maximum(squares, SHORTEST)))
-    values, _ = ops.top_k(x, int(name.removeprefix(TOP)), sorted=True)
-    return ops.cast(ops.greater_equal(x, values[:, -1:]), "float32")
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return shifted / shifted.sum(axis=1, keepdims=True)
-
-
-def sigmoid(logits: np.ndarray) -> np.ndarray:
-    from scipy.special import expit
-
-    return expit(logits)
-
-
-ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "relu": lambda x: np.maximum(x, 0),
-    "softmax": softmax,
-    "sigmoid": sigmoid,
-    "linear": lambda x: x,
-    EXPONENTIAL: lambda x: np.exp(np.minimum(x, HIGHEST)),
-}
-"""By the name that they have in Keras, whose exponential alone has no highest exponent."""

@@ -20,9 +20,10 @@ import numpy as np
 from headstart.errors import HeadError
 from headstart.heads.calibration.judge import Judge
 from headstart.heads.calibration.out_of_fold import groups_of, members, sides
-from headstart.heads.dense_stack import EXPONENTIAL, HIGHEST, Layer
+from headstart.heads.dense_stack import Layer
 from headstart.heads.kind import Fitted, Part
 from headstart.heads.kinds.grid import choose
+from headstart.heads.layers.activations import EXPONENTIAL, HIGHEST
 from headstart.heads.standardisation import Standardisation, one_thread_a_core
 from headstart.progress import watching
 from headstart.storage.memory import free_memory

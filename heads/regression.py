@@ -21,6 +21,7 @@ from headstart.heads.kind import FitsLoss, FitsNumbers, Fitted, HeadKind, Part
 from headstart.heads.kinds.every_kind import able_kinds
 from headstart.heads.kinds.ridge import Ridge
 from headstart.heads.labelled import check_labelled, labels_of, number_of
+from headstart.heads.layers.activations import EXPONENTIAL
 from headstart.storage.manifest import Label, Sample
 from headstart.storage.samples import BETWEEN
 from headstart.values.options import Options
@@ -138,6 +139,7 @@ class Regression(Options, error=InvalidHeadSetting):
     name: ClassVar[str] = "regression"
     says: ClassVar[str] = "numbers"
     default_kind: ClassVar[type[Any]] = Ridge
+    ends_in: ClassVar[tuple[str, ...]] = ("linear", EXPONENTIAL, "relu", "sigmoid")
     loss: str = SQUARED
     quantile: float = 0.5
 

@@ -25,6 +25,7 @@ from headstart.heads.labelled import (
     weights_by_class,
     weights_of,
 )
+from headstart.heads.layers.activations import SHARES
 from headstart.heads.regression import Regression
 from headstart.storage.manifest import Label, Sample
 from headstart.values.options import Options
@@ -41,6 +42,7 @@ class Classification(Options, error=InvalidHeadSetting):
     """One class a sample.
 
     Attributes:
+        ends_in: activations of the last layer whose outputs are what the task says.
         balanced: classes count alike, however many samples they have: a sample counts
             n / (classes * samples of its class), as scikit-learn's `class_weight="balanced"`.
         class_weights: what a sample of a class counts, by label, such as `{"cat": 2.0}`; those of
@@ -50,6 +52,7 @@ class Classification(Options, error=InvalidHeadSetting):
     name: ClassVar[str] = "classification"
     says: ClassVar[str] = "class"
     default_kind: ClassVar[type[Any]] = Linear
+    ends_in: ClassVar[tuple[str, ...]] = ("softmax", SHARES)
     balanced: bool = False
     # By keyword alone, so that the fields of an `Ordinal` follow `balanced`.
     class_weights: tuple[tuple[str, float], ...] = field(default=(), kw_only=True)
@@ -177,6 +180,7 @@ class Ordinal(Classification):
     """
 
     name: ClassVar[str] = "ordinal"
+    ends_in: ClassVar[tuple[str, ...]] = ("softmax", SHARES, "linear")
     order: tuple[Label, ...] = ()
     decision: str = MEDIAN
 
@@ -241,6 +245,7 @@ class MultiLabel(Options, error=InvalidHeadSetting):
     name: ClassVar[str] = "multi-label"
     says: ClassVar[str] = "labels"
     default_kind: ClassVar[type[Any]] = Linear
+    ends_in: ClassVar[tuple[str, ...]] = ("sigmoid",)
     separator: str = "|"
     balanced: bool = False
 

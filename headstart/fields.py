@@ -7,12 +7,14 @@ which says what was received and what it must be. They are put together like the
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from headstart.paths import DIGEST, NAME
 
 Field = Callable[[Any, str], Any]
+LARGEST = 1e300
+"""Of numbers: whole ones of JSON have no end, and no float holds them."""
 
 
 class WrongField(ValueError):
@@ -67,6 +69,29 @@ def whole(most: int) -> Field:
     return check
 
 
+def truth(value: Any, where: str) -> bool:
+    """A truth value."""
+    if not isinstance(value, bool):
+        raise refuse(value, where, "true or false")
+    return value
+
+
+def number(least: float, most: float, wanted: str) -> Field:
+    """A number between two."""
+
+    def check(value: Any, where: str) -> float:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not least <= value <= most:
+            raise refuse(value, where, wanted)
+        return value
+
+    return check
+
+
+finite = number(-LARGEST, LARGEST, "a finite number")
+share = number(0, 1, "a number from 0 to 1")
+
+
 def one_of(*values: str) -> Field:
     """One of some texts."""
 
@@ -89,12 +114,12 @@ def anything(value: Any, where: str) -> Any:
     return value
 
 
-def list_of(field: Field) -> Field:
-    """A list whose values all are what the field says."""
+def list_of(field: Field, count: int | None = None) -> Field:
+    """A list whose values all are what the field says; of so many, where a `count` is given."""
 
     def check(value: Any, where: str) -> list[Any]:
-        if not isinstance(value, list):
-            raise refuse(value, where, "a list")
+        if not isinstance(value, list) or count not in (None, len(value)):
+            raise refuse(value, where, "a list" if count is None else f"a list of {count:,}")
         return [field(one, f"{where}[{place}]") for place, one in enumerate(value)]
 
     return check
@@ -110,6 +135,36 @@ def mapping(key: Field, field: Field, most: int) -> Field:
             raise WrongField(f"{where} has {len(value):,} keys; at most {most:,} are read")
         named = {key(one, f"a key of {where}"): other for one, other in value.items()}
         return {one: field(other, f"{where}[{one[:60]!r}]") for one, other in named.items()}
+
+    return check
+
+
+def either(first: Field, other: Field) -> Field:
+    """What one of two fields says; where it is neither, the second says why."""
+
+    def check(value: Any, where: str) -> Any:
+        try:
+            return first(value, where)
+        except WrongField:
+            return other(value, where)
+
+    return check
+
+
+def known(fields: Mapping[str, Field], needed: Collection[str] = ()) -> Field:
+    """An object in which these fields, where they are there, are what is said; some are `needed`.
+    Nobody looks at others, of which numbers alone have to be finite."""
+
+    def check(value: Any, where: str) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise refuse(value, where, "an object")
+        for one in needed:
+            if one not in value:
+                raise WrongField(f"{where} has no field {one!r}")
+        for one, other in value.items():
+            rule = finite if isinstance(other, float) else anything
+            fields.get(one, rule)(other, f"{where}.{one[:60]}")
+        return value
 
     return check
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -39,7 +39,9 @@ from headstart.values.showable import Showable
 if TYPE_CHECKING:  # what was tuned needs Keras
     from headstart.heads.models.tuned_top import TunedJudge, TunedTop
 
+T = TypeVar("T")
 SUFFIX = ".npz"
+NOT_OURS = "Train it again, or import a file that `headstart head export` wrote."
 PARITY_SAMPLES = 16
 SAMPLE_WEIGHTS, IGNORED = "sample_weights", "ignored"
 """In a head's settings: the `least` and `largest` weight of the samples that it was trained on, or
@@ -152,8 +154,18 @@ class TrainedHead(Showable):
         """
         if self.is_tuned:
             return self.tuned_top.stack
-        kind = Ensemble if self.is_of_several else DenseStack
-        return kind.read(self._artifact())
+        return self._read((Ensemble if self.is_of_several else DenseStack).read)
+
+    def _read(self, read: Callable[[Path], T]) -> T:
+        """What its file holds, which is found to be a head that works."""
+        path = self._artifact()
+        try:
+            return read(path)
+        except HeadError as error:
+            raise HeadError(
+                f"the weights of head {self._reference!r} cannot be read: {error.message}",
+                hint=NOT_OURS,
+            ) from error
 
     @property
     def is_ensemble(self) -> bool:
@@ -175,7 +187,7 @@ class TrainedHead(Showable):
         """The weights of a fine-tuned head and of the layers below it."""
         from headstart.heads.models.tuned_top import TunedTop
 
-        return TunedTop.read(self._artifact())
+        return self._read(TunedTop.read)
 
     @cached_property
     def judge(self) -> DenseStack | Ensemble | TunedJudge:

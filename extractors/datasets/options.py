@@ -195,6 +195,8 @@ def _text(option: Option, value: Any) -> Any:
             f"{option.name} is {value!r}, of type {type(value).__name__}",
             hint=f"Give the column's name.{of_labels if option is LABEL_COLUMN else ''}",
         )
+    if option.name.endswith("_column") and not value.strip():
+        raise DatasetError(f"{option.name} is empty", hint="Name a column, or leave it out.")
     return value
 
 

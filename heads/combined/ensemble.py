@@ -3,6 +3,7 @@ those that all take together."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,12 +14,18 @@ import numpy as np
 
 from headstart.errors import HeadError
 from headstart.extractors.runtime import keras
-from headstart.heads.dense_stack import DenseStack, Layer, archive, flat, head_of_archive
+from headstart.fields import WrongField, finite, list_of, refuse, whole
+from headstart.heads.dense_stack import DenseStack, Layer, flat
+from headstart.heads.layers.archives import archive, read_archive
 from headstart.storage.manifest import Label
 
 ENSEMBLE = "ensemble"
 """Kind of such heads."""
 FORMAT = "headstart.ensemble/1"
+MOST = 1 << 40
+"""Numbers of a row: what they are in all, members tell."""
+ROUNDED = 1e-3
+"""By what weights of members may miss 1 together."""
 
 
 @dataclass(frozen=True)
@@ -144,23 +151,73 @@ class Ensemble:
 
     @staticmethod
     def read(path: Path) -> Ensemble:
-        """The inverse of `to_bytes`."""
-        with np.load(path, allow_pickle=False) as arrays:
-            head = head_of_archive(path, arrays, (FORMAT,))
-            members = [
-                _member(one, _own(arrays, number)) for number, one in enumerate(head["members"])
-            ]
-            return Ensemble(tuple(members), head["width"])
+        """The inverse of `to_bytes`.
+
+        Raises:
+            HeadError: it is damaged, or no ensemble that works; the message says why.
+        """
+        stored = read_archive(path, (FORMAT,))
+        try:
+            width = whole(MOST)(stored.head.get("width"), "width")
+            heads = list_of(_object)(stored.head.get("members"), "members")
+            members = [_member(one, number, stored.arrays) for number, one in enumerate(heads)]
+        except WrongField as error:
+            raise HeadError(str(error)) from error
+        if stored.arrays:
+            raise HeadError(f"it has an array {min(stored.arrays)!r} that is of no member")
+        return _checked(Ensemble(tuple(members), width))
 
 
-def _own(arrays: Mapping[str, np.ndarray], number: int) -> dict[str, np.ndarray]:
-    start = f"{number}_"
-    return {name.removeprefix(start): arrays[name] for name in arrays if name.startswith(start)}
+def _object(value: Any, where: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise refuse(value, where, "an object")
+    return value
 
 
-def _member(head: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Member:
-    slices = tuple(Slice(*one) for one in head["slices"])
-    return Member(DenseStack.of_parts(head, arrays), head["weight"], slices)
+def _member(head: Mapping[str, Any], number: int, arrays: dict[str, np.ndarray]) -> Member:
+    """A member; its arrays are taken out of all."""
+    start, where = f"{number}_", f"members[{number}]"
+    names = [name for name in arrays if name.startswith(start)]
+    own = {name.removeprefix(start): arrays.pop(name) for name in names}
+    weight = finite(head.get("weight"), f"{where}.weight")
+    slices = tuple(Slice(*one) for one in list_of(_slice)(head.get("slices"), f"{where}.slices"))
+    try:
+        return Member(DenseStack.of_parts(head, own), weight, slices)
+    except HeadError as error:
+        raise HeadError(f"{where}: {error.message}") from error
+
+
+def _slice(value: Any, where: str) -> tuple[int, int, float]:
+    if not isinstance(value, list) or len(value) != 3:
+        raise refuse(value, where, "a start, a stop and a factor")
+    start, stop = (whole(MOST)(one, where) for one in value[:2])
+    return start, stop, finite(value[2], where)
+
+
+def _checked(ensemble: Ensemble) -> Ensemble:
+    """See that members take features that there are, and say shares of one thing.
+
+    Raises:
+        HeadError: they do not.
+    """
+    members = ensemble.members
+    if not members:
+        raise HeadError("it has no members")
+    first = members[0].stack
+    for number, one in enumerate(members):
+        taken = sum(part.stop - part.start for part in one.slices)
+        is_inside = all(0 <= part.start < part.stop <= ensemble.width for part in one.slices)
+        if not is_inside or taken != one.stack.width:
+            raise HeadError(
+                f"members[{number}] takes {one.stack.width:,} numbers, and its slices do not give "
+                f"so many of {ensemble.width:,}"
+            )
+        if one.stack.classes != first.classes or one.stack.outputs != first.outputs:
+            raise HeadError(f"members[{number}] says other classes than the first member")
+    weights = [one.weight for one in members]
+    if min(weights) < 0 or not math.isclose(sum(weights), 1, abs_tol=ROUNDED):
+        raise HeadError(f"the weights of its members add up to {sum(weights):g}, not to 1")
+    return ensemble
 
 
 def slices_of(

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from headstart.extractors.runtime import cores
-from headstart.heads.dense_stack import DenseStack, softmax
+from headstart.heads.dense_stack import DenseStack
 from headstart.heads.dense_stack import outputs_of as said_by
 from headstart.heads.evaluation.folds import Fold
 from headstart.heads.kind import HeadKind, Part, takes_tokens, tokens_for
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.paths import Weights, fit_paths
+from headstart.heads.layers.activations import softmax
 from headstart.heads.origins import bounds_of, fit_near_zero, near_zero
 from headstart.heads.rows import COPIED, Rows, check_rows, held, some_of, spans_of_rows
 from headstart.heads.shared_rows import SharedRows

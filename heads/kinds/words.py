@@ -53,6 +53,8 @@ def fitted_words(kind: str, settings: Mapping[str, Any]) -> str:
     temperature = settings.get("temperature")
     if temperature is not None:
         parts.append(f"temperature {_range(temperature)}")
+    if settings.get("logit_scale", "given") is None:
+        parts.append(f"logit scale {number(settings['scale'])}")
     if "history" in settings and "best_epoch" not in settings:  # of a tuned one, with its origin
         parts.append(f"{settings['epochs']} epochs")
     if "steps" in settings:

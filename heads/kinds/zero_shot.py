@@ -18,8 +18,9 @@ import numpy as np
 from headstart.errors import HeadError, InvalidHeadSetting
 from headstart.heads.calibration.judge import Judge
 from headstart.heads.calibration.temperature import calibrate
-from headstart.heads.dense_stack import UNIT, Layer
+from headstart.heads.dense_stack import Layer
 from headstart.heads.kind import Complexity, Fitted, Part
+from headstart.heads.layers.activations import UNIT
 from headstart.heads.projection import of_length_one
 from headstart.heads.rows import Rows
 from headstart.heads.setting import Setting, combinations

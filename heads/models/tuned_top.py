@@ -4,6 +4,7 @@ is loaded."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,9 @@ from headstart.errors import HeadError
 from headstart.extractors.backbones.cuts import Cut, resolve
 from headstart.extractors.backbones.graph import Graph
 from headstart.extractors.runtime import keras
-from headstart.heads.dense_stack import DenseStack, archive, head_of_archive, number_of_format
+from headstart.fields import WrongField, list_of, refuse, text, whole
+from headstart.heads.dense_stack import DenseStack, number_of_format
+from headstart.heads.layers.archives import archive, read_archive
 from headstart.heads.models.attach import predict
 from headstart.heads.models.finetune import build_top, head_of
 from headstart.registry.entities import CutPoint
@@ -25,6 +28,10 @@ FORMATS = tuple(f"headstart.tuned-top/{number}" for number in (1, 2, 3, 4))
 """Of heads without an origin, with one, with bounds, and with attention; see
 `dense_stack.FORMATS`."""
 ROWS_AT_ONCE = 256
+LONGEST = 4096
+"""Letters of a cut, and of the name of a layer."""
+MOST = 1 << 20
+"""Weights of a layer."""
 
 
 @dataclass(frozen=True)
@@ -95,20 +102,48 @@ class TunedTop:
         flat = [weight for _, weights in self.layers for weight in weights]
         tuned = {f"weight_{number}": weight for number, weight in enumerate(flat)}
         said = {**head, "from": self.start, "cut": self.cut, "layers": counts}
-        return archive(FORMATS[number_of_format(arrays)], said, {**arrays, **tuned})
+        return archive(FORMATS[number_of_format(head, arrays)], said, {**arrays, **tuned})
 
     @staticmethod
     def read(path: Path) -> TunedTop:
-        """The inverse of `to_bytes`."""
-        with np.load(path, allow_pickle=False) as arrays:
-            head = head_of_archive(path, arrays, FORMATS)
-            total = sum(count for _, count in head["layers"])
-            flat = iter([arrays[f"weight_{number}"] for number in range(total)])
-            layers = tuple(
-                (name, tuple(next(flat) for _ in range(count))) for name, count in head["layers"]
-            )
-            stack = DenseStack.of_parts(head, arrays)
-        return TunedTop(head["from"], head["cut"], layers, stack)
+        """The inverse of `to_bytes`.
+
+        Raises:
+            HeadError: it is damaged, or no head that works; the message says why.
+        """
+        stored = read_archive(path, FORMATS)
+        head, arrays = stored.head, stored.arrays
+        if stored.number < number_of_format(head, arrays):
+            raise HeadError(f"its format is {FORMATS[stored.number]}, which knows less than it has")
+        try:
+            start, cut = (text(LONGEST)(head.get(name), name) for name in ("from", "cut"))
+            counts = list_of(_counted)(head.get("layers"), "layers")
+        except WrongField as error:
+            raise HeadError(str(error)) from error
+        if sum(count for _, count in counts) > len(arrays):
+            raise HeadError(f"it has {len(arrays):,} arrays, fewer than its layers have weights")
+        numbers = itertools.count()
+        layers = tuple(
+            (name, tuple(_taken(arrays, next(numbers)) for _ in range(count)))
+            for name, count in counts
+        )
+        return TunedTop(start, cut, layers, DenseStack.of_parts(head, arrays))
+
+
+def _counted(value: Any, where: str) -> tuple[str, int]:
+    if not isinstance(value, list) or len(value) != 2:
+        raise refuse(value, where, "a name and a number")
+    return text(LONGEST)(value[0], where), whole(MOST)(value[1], where)
+
+
+def _taken(arrays: dict[str, np.ndarray], number: int) -> np.ndarray:
+    """A weight of a layer of the backbone: numbers of any type, as its makers chose it."""
+    weight = arrays.pop(f"weight_{number}", None)
+    if weight is None or weight.dtype.kind not in "fiub":
+        raise HeadError(f"it has no array 'weight_{number}' of real numbers")
+    if weight.dtype.kind == "f" and np.isnan(weight).any():
+        raise HeadError(f"its array 'weight_{number}' holds values that are no numbers")
+    return weight
 
 
 class TunedJudge:

@@ -164,7 +164,12 @@ def document_of(found: Showable) -> str:
     told = found.to_json()
     if isinstance(told, dict):
         told = {"schema_version": SCHEMA_VERSION, **told}
-    return visible_json(json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False))
+    return json_text(told)
+
+
+def json_text(value: Any) -> str:
+    """A value that is spelled as JSON, in lines; control characters are there as JSON has them."""
+    return visible_json(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def with_options(function: Callable[..., Result], *options: Any) -> Callable[..., Result]:

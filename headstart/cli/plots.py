@@ -283,7 +283,8 @@ def _plot_head(call: Call, name: str, file: Path, show: str, draws: int | None) 
         from headstart.plots.reports import mistakes
 
         seen, captions, total = mistakes(head)
-        made = draw_grid(seen, captions, f"{what}; the first of {total:,} {view_of(head.task).by}")
+        shown = f"all {total:,}" if total == len(seen) else f"the first {len(seen)} of {total:,}"
+        made = draw_grid(seen, captions, f"{what}\n{shown} {view_of(head.task).by}")
         facts["mistakes"] = total
     else:
         _, draw = view_of(head.task).pictures[0]

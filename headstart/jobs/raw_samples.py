@@ -145,6 +145,8 @@ class Taker:
 
     def _of_texts(self, many: Sequence[str | Path]) -> Iterator[RawSample]:
         """Paths, names of datasets, or texts."""
+        for given in many:
+            refuse_empty(given)
         if not self.takes_texts:
             return self._of_paths(many)
         found = [self._leads_somewhere(text) for text in many]
@@ -178,6 +180,7 @@ class Taker:
 
     def _of_file(self, given: str | Path) -> RawSample:
         """One file or object, as it is."""
+        refuse_empty(given)
         path = sources.located(given) if sources.is_address(given) else str(Path(given))
         is_far = sources.is_far(path)
         if not is_far and sources.is_gone(sources.located(path)):
@@ -322,6 +325,16 @@ def _of_prediction(path: str) -> Iterator[None]:
                 f"{path}`, and predict NAME."
             )
         raise
+
+
+def refuse_empty(given: str | Path) -> None:
+    """Refuse a text without a letter, which as a path is the folder where one is.
+
+    Raises:
+        HeadError: it is one.
+    """
+    if isinstance(given, str) and not given.strip():
+        raise HeadError("an empty text names no file", hint="Give a path, or `.` for this folder.")
 
 
 def _is_here(given: str | Path) -> bool:

@@ -161,13 +161,19 @@ def mistakes(head: Head, count: int = SHOWN) -> tuple[list[np.ndarray | str], li
     """The mistakes on the test split of which the head is surest.
 
     Returns:
-        What the samples look like, a caption of each, and how many mistakes there are in all.
+        What the samples look like, a caption of each (with its id where it is no picture), and how
+        many mistakes there are in all.
     """
     judged = head.held_out()
     missed = view_of(head.task).misses(judged, head.task, head.record.classes)
     read = head.reader()
-    seen = [_see(read, judged.samples[row], 160) for row in missed.rows[:count]]
-    return seen, missed.captions[:count], len(missed)
+    samples = [judged.samples[row] for row in missed.rows[:count]]
+    seen = [_see(read, one, 160) for one in samples]
+    captions = [
+        f"{one.id}: {caption}" if isinstance(look, str) else caption
+        for one, look, caption in zip(samples, seen, missed.captions, strict=False)
+    ]
+    return seen, captions, len(missed)
 
 
 def template_of(name: str) -> Any:

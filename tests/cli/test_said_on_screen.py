@@ -1,5 +1,6 @@
 """What stands on the screen is what is meant, and says what to do next."""
 
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,7 +8,9 @@ import pytest
 
 import headstart as hs
 from headstart.cli.cache import _calibration
+from headstart.cli.console import Out
 from headstart.cli.extract import loss_text
+from headstart.cli.output import json_text
 from headstart.cli.workspace.log import _changed
 from headstart.errors import HeadError, RegistryError
 from headstart.heads.models.export import write_checked
@@ -83,3 +86,10 @@ def test_a_dataset_in_the_place_of_a_head_is_noticed(rows, fails):
     assert "'rows' is a dataset, where a head is wanted: the head comes first." in said
     assert "'flat' is a backbone, where a head is wanted" in fails("head", "show", "flat")
     assert "Did you mean 'h'" in fails("head", "show", "hh")
+
+
+def test_json_for_people_is_json_whatever_it_holds(capsys):
+    given = {"name": "a\x1b[31m\n\u202e", "rows": ["1 samples"]}
+    Out().print(json_text(given), soft_wrap=True)
+    printed = capsys.readouterr().out
+    assert json.loads(printed) == given and "\x1b" not in printed and printed.count("\n") == 6

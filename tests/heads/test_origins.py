@@ -180,7 +180,7 @@ def test_a_head_near_zero_is_stored_as_ever_and_one_with_an_origin_is_not(tmp_pa
 
 
 def test_an_unknown_format_is_refused(tmp_path):
-    from headstart.heads.dense_stack import archive
+    from headstart.heads.layers.archives import archive
 
     file = tmp_path / "later.npz"
     file.write_bytes(archive("headstart.dense-stack/6", {}, {}))

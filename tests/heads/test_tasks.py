@@ -60,7 +60,7 @@ def test_the_loss_of_outputs_is_that_of_training():
         ("sigmoid", rng.integers(0, 2, (9, 3)).astype(np.float32)),
         ("linear", rng.normal(size=(9, 3)).astype(np.float32)),
     ):
-        from headstart.heads.dense_stack import ACTIVATIONS
+        from headstart.heads.layers.activations import ACTIVATIONS
 
         outputs = ACTIVATIONS[activation](logits)
         in_training = LOSSES[activation](logits.copy(), targets, None, 9, 0.0)

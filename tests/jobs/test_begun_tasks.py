@@ -136,7 +136,9 @@ def test_commands_detach_their_work(ws, run):
     ws.jobs.work()
     told = run("job", "result", 3, "--json").json
     assert told == {"job": 3, "kind": "train", "given": {"head": "mine:1"}}
-    assert "mine:1" in run("job", "result", "3").out
+    assert json.loads(run("job", "result", "3").out) == {"head": "mine:1"}
+    ranked = run("job", "result", 1, "--json").json["given"]
+    assert json.loads(run("job", "result", "1").out) == ranked
     assert "`headstart job result 1`" in run("job", "show", "1").out
 
 

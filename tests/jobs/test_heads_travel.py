@@ -94,7 +94,7 @@ def recorded(**facts):
         ({"head": lambda b: b.replace(b'"version": 1', b'"version": 9', 1)}, "headstart.head 9"),
         ({"head": lambda b: b.replace(b"headstart.head", b"headstart.net", 1)}, "this code reads"),
         ({"head": recorded(more=1)}, "it does not say all of a head"),
-        ({"head": recorded(classes=["a", "b"])}, "its record says"),
+        ({"head": recorded(classes=["a", "b", "x"])}, "its record says"),
         ({"head": recorded(name="../x")}, "cannot name a head"),
         ({"head": recorded(feature_key="../../x")}, "is not a sha256"),
         ({"head": recorded(versions=None)}, "cannot read"),

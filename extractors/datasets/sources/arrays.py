@@ -192,6 +192,19 @@ class ArraySource:
         return load_arrays(self._path, self._options)
 
 
+def refuse_single(shape: tuple[int, ...], dtype: np.dtype[Any], what: str) -> None:
+    """Refuse an array without a row for each sample.
+
+    Raises:
+        DatasetError: it is one.
+    """
+    if not shape:
+        kind = "number" if dtype.kind in "fiub" else "value"
+        raise DatasetError(
+            f"{what} is a single {kind}, of shape ()", hint="It takes a row for each sample."
+        )
+
+
 def _checked(source: str, arrays: dict[str, Any]) -> tuple[Any, Any]:
     """The values, and the labels or None, found to be of one length and some rows."""
     values, labels = arrays["values"], arrays.get("labels")
@@ -252,6 +265,9 @@ def _unpack(archive: Archive, source: Path, options: Options) -> dict[str, Any]:
             f"{source} holds no array of samples; it holds {present or 'nothing'}",
             hint="Call the samples `x` and the labels `y`.",
         )
+    for name in members.read:
+        header = archive.header(name)
+        refuse_single(header.shape, header.dtype, f"{name} in {source}")
     archive.check(members.read, rows_of=members.values if members.sets else members.values[:1])
     if members.sets:
         arrays = _of_sets(archive, source, members)
@@ -361,8 +377,8 @@ def _with_labels(arrays: dict[str, Any], source: Path, options: Options) -> dict
                 f"the arrays of {source} have different numbers of rows: {counts}",
                 hint="They belong together row by row; fix the source.",
             )
-    elif isinstance(values, np.ndarray) and values.ndim == 0:
-        raise DatasetError(f"{source} holds a single number, not an array of samples")
+    elif isinstance(values, np.ndarray):
+        refuse_single(values.shape, values.dtype, str(source))
     return arrays
 
 
@@ -371,7 +387,9 @@ def _read_labels(path: Path) -> np.ndarray:
     try:
         with open_regular(path) as file:
             if path.suffix.lower() == SUFFIX:
-                return np.array(map_array(file, path))
+                found = np.array(map_array(file, path))
+                refuse_single(found.shape, found.dtype, str(path))
+                return found
         lines = read_regular(path).decode("utf-8-sig").splitlines()
     except FileNotFoundError:
         raise DatasetError(f"no labels file {path}", hint="Check the path.") from None

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from headstart.cli.output import Call, Print, Result, command, table, text, with_options
+from headstart.cli.output import (
+    Call,
+    Print,
+    Result,
+    command,
+    json_text,
+    table,
+    text,
+    with_options,
+)
 from headstart.cli.parameters import JOB, NUMBER
 
 if TYPE_CHECKING:
@@ -77,8 +85,8 @@ def _result(call: Call, number: int) -> Result:
     audit, what its command prints with --json.
     """
     found = call.open().jobs.result(number)
-    lines = json.dumps(found.to_json()["given"], indent=2, ensure_ascii=False)
-    return Result(found, lambda out: out.print(text(lines), soft_wrap=True))
+    lines = json_text(found.to_json()["given"])
+    return Result(found, lambda out: out.print(lines, soft_wrap=True))
 
 
 def _cancel(call: Call, number: int) -> Result:

@@ -20,7 +20,7 @@ from headstart.heads.trials.objective import ACCURACY, LOG_LOSS
 from headstart.heads.trials.out_of_fold import OutOfFold
 from headstart.jobs.auto.budget import FIT, Budget
 from headstart.jobs.auto.found import Attempt, Dropped
-from headstart.jobs.auto.on_a_part import Partial
+from headstart.jobs.auto.on_a_part import LATE, Partial, is_ahead
 from headstart.jobs.auto.pace import Clock, Pace
 from headstart.jobs.auto.pool import Pool, Told
 from headstart.jobs.heads.cross_validation import Candidate
@@ -188,14 +188,16 @@ class Attempts:
         return took / heads * pace.grown(self._pool.learnt)
 
     def keep_back_leader(self) -> None:
-        """Keep time back for the fit of what is best on the part that was tried last, if there is
-        so much: it may be chosen by that part alone."""
+        """Keep time back for the fit of what is best on the part that was tried last: it may be
+        chosen by that part alone. Where the fit would end late, all that is left, if it is better
+        than all others beyond chance, as only so much as `LATE` of it can still be taken."""
         size = self.partials[-1].rows if self.partials else 0
         own = [one for one in self.partials if one.rows == size]
         if own:
             leader = max(own, key=lambda one: one.right.mean)
-            if leader.seconds < self._budget.left_for(FIT):
-                self._budget.keep_back(FIT, leader.seconds)
+            left, late = self._budget.left_for(FIT), LATE * self._budget.seconds
+            if leader.seconds < left or (leader.seconds < left + late and is_ahead(leader, own)):
+                self._budget.keep_back(FIT, min(leader.seconds, left))
 
     def _candidate(self, blocks: Blocks, rows: np.ndarray | None) -> Candidate:
         """Features with labels and folds; those that were looked at last are kept."""

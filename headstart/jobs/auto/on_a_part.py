@@ -53,6 +53,13 @@ class Partial:
         return self.blocks.name, self.crossed.settings["kind"]
 
 
+def is_ahead(leader: Partial, every: Sequence[Partial]) -> bool:
+    """Whether the best on a part is better than all others there, beyond chance."""
+    others = [one for one in every if one is not leader]
+    worse = worse_than_best([leader.right, *(one.right for one in others)])
+    return bool(others) and bool(worse[1:].all())
+
+
 def decide_on_parts(
     decision: Decision, partials: Sequence[Partial], trials: Sequence[Trial], left: float
 ) -> Decision:

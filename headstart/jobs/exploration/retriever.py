@@ -120,8 +120,9 @@ class Retriever(Showable):
                 f"texts are compared with features of one backbone, and {self.backbone} are joined",
                 hint="Name one backbone with a text backbone.",
             )
-        if not texts:
-            raise HeadError("no texts are given", hint="Give one text at least.")
+        if not texts or not all(text.strip() for text in texts):
+            what = "an empty text is" if texts else "no texts are"
+            raise HeadError(f"{what} given", hint="Give one text at least, of a letter or more.")
         width = self._among.stored.shape[1]
         key = tower if tower is None else reference_of(tower, "backbone")
         if key not in self._towers:  # loaded once

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from headstart.errors import DatasetError
 from headstart.extractors.datasets.sources.arrays import ArraySource
 
 # arrays
@@ -84,6 +85,46 @@ def test_wrong_arrays_are_an_error_that_names_the_place(ws, tmp_path, fails, mem
     assert str(file) in said
     assert message in said
     assert ws.datasets.list() == []
+
+
+@pytest.mark.parametrize("name", ["y", "ids", "split", "groups", "sample_weight"])
+def test_an_array_that_is_one_number_is_none_of_rows(ws, tmp_path, fails, name):
+    file = arrays(tmp_path, **{"x": np.eye(4), name: np.array(1)})
+    more = ("--weight-column", name) if name == "sample_weight" else ()
+    said = fails("dataset", "add", "d", file, *more)
+    assert f"{name} in {file} is a single number, of shape ()" in said
+
+
+@pytest.mark.parametrize("name", ["x_test", "y_test", "sample_weight_test"])
+def test_an_array_of_a_split_that_is_one_number_is_refused(ws, tmp_path, fails, name):
+    of_split = {"x": np.eye(4), "y": [0, 1, 0, 1], "sample_weight": [1.0, 1, 1, 1]}
+    members = {f"{one}_{split}": v for one, v in of_split.items() for split in ("train", "test")}
+    file = arrays(tmp_path, **members | {name: np.array(1.0)})
+    said = fails("dataset", "add", "d", file, "--weight-column", "sample_weight")
+    assert f"{name} in {file} is a single number, of shape ()" in said
+
+
+def test_inputs_and_labels_of_a_file_that_are_one_number_are_refused(ws, tmp_path, fails):
+    file = arrays(tmp_path, a=np.eye(2), b=np.array(1.0))
+    assert "of shape ()" in fails("dataset", "add", "d", file)
+    np.save(tmp_path / "y.npy", np.array(1))
+    file = arrays(tmp_path, x=np.eye(2))
+    assert "of shape ()" in fails("dataset", "add", "d", file, "--labels", tmp_path / "y.npy")
+
+
+@pytest.mark.parametrize("option", ["label", "weight", "id", "split", "group"])
+def test_a_column_without_a_name_is_refused(ws, tmp_path, fails, option):
+    (tmp_path / "t.csv").write_text("a,label,\n1,x,2\n2,y,3\n")
+    said = fails("dataset", "add", "t", tmp_path / "t.csv", f"--{option}-column", "")
+    assert f"{option}_column is empty" in said and "leave it out" in said
+
+
+def test_an_empty_name_of_a_column_is_refused_in_python(ws, tmp_path):
+    file = arrays(tmp_path, x=np.eye(4))
+    with pytest.raises(DatasetError, match="weight_column is empty"):
+        ws.datasets.add("d", file, weight_column="")
+    with pytest.raises(DatasetError, match="weight_column is empty"):
+        ws.datasets.add("d", np.eye(4), weight_column="")
 
 
 @pytest.mark.parametrize("name", ["d.npz", "d.npy"])

@@ -20,13 +20,14 @@ import headstart as hs
 from headstart.heads.calibration.judge import Verdict
 from headstart.heads.calibration.out_of_fold import groups_of, inner_folds, members
 from headstart.heads.calibration.temperature import calibrate, penalty_of
-from headstart.heads.dense_stack import DenseStack, softmax
+from headstart.heads.dense_stack import DenseStack
 from headstart.heads.evaluation.cross_validation import cross
 from headstart.heads.evaluation.folds import split_into_folds
 from headstart.heads.kind import Part
 from headstart.heads.kinds.least_squares import LeastSquares
 from headstart.heads.kinds.losses import loss_of
 from headstart.heads.kinds.neighbours import COUNTS, Neighbours
+from headstart.heads.layers.activations import softmax
 from headstart.heads.models.train import parts_of
 from headstart.heads.tasks import Classification
 

@@ -15,12 +15,12 @@ from sklearn.preprocessing import StandardScaler
 import headstart as hs
 from headstart.extractors.runtime import cores
 from headstart.heads import shared_rows, standardisation
-from headstart.heads.dense_stack import softmax
 from headstart.heads.kind import Part
 from headstart.heads.kinds import lbfgs, paths
 from headstart.heads.kinds.lbfgs import Curvature, _factor
 from headstart.heads.kinds.logistic import Logistic, log_loss
 from headstart.heads.kinds.paths import fit_paths
+from headstart.heads.layers.activations import softmax
 from headstart.heads.rows import StoredRows, rows_of
 from headstart.heads.shared_rows import SharedRows
 from headstart.heads.standardisation import Standardisation, one_thread_a_core

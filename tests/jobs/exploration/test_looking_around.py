@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from conftest import draw
-from headstart.errors import FeatureError, FeaturesMissing, InvalidValue, NotFound
+from headstart.errors import FeatureError, FeaturesMissing, HeadError, InvalidValue, NotFound
 from headstart.jobs.datasets.twins import Twins
 from headstart.jobs.exploration.duplicates import Duplicates
 from headstart.notices import HeadstartNote
@@ -210,3 +210,17 @@ def test_a_group_holds_what_is_connected_by_pairs_that_are_not_asked_for():
     assert found.groups == {"a": "a", "b": "a", "c": "a"}
     assert [row["id"] for row in found.rows()] == ["a", "b", "c"]
     assert "others" not in found.to_json()
+
+
+@pytest.mark.parametrize("empty", ["", "  "])
+def test_an_empty_text_is_no_name_of_this_folder(rows, fails, empty, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows.heads.train("h", rows.features("flat@as_it_is", "rows"))
+    for command in (("similar", empty, "rows"), ("head", "predict", "h", empty)):
+        assert "an empty text names no file" in fails(*command)
+    for given in (empty, [empty], ["a.npy", empty]):
+        with pytest.raises(HeadError, match="an empty text names no file"):
+            rows.heads.get("h").predict(given)
+    for way in ("samples", "texts"):
+        with pytest.raises(HeadError, match="empty"):
+            rows.similar("flat@as_it_is", "rows", **{way: empty})

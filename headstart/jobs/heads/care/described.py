@@ -88,7 +88,7 @@ def scores(record: HeadRecord) -> Iterator[tuple[str, str]]:
         if name == "ece_debiased":  # beside the other: they have one interval
             continue
         told = score_text(name, metrics[name])
-        if name == "ece":
+        if name == "ece" and "ece_debiased" in metrics:
             told += f" ({score_text(name, metrics['ece_debiased'])} debiased)"
         more = balanced_text(record) if name == "log_loss" else ""
         if name == "accuracy" and (share := majority_of(metrics)) is not None:

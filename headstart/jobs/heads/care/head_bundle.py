@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from headstart.errors import FileMissing, HeadError, first_line
+from headstart.extractors.datasets.sources.numpy_files import DAMAGE
+from headstart.fields import read_json
 from headstart.jobs.heads.care.head_record import checked_facts
 from headstart.storage.files import written_aside
 from headstart.storage.keys import digest_of_bytes
@@ -70,7 +72,7 @@ class HeadBundle:
         """
         try:
             with zipfile.ZipFile(path) as archive:
-                told = json.loads(_member(archive, RECORD))
+                told = read_json(_member(archive, RECORD), RECORD)
                 if told["format"] != FORMAT or told["version"] != VERSION:
                     what = f"{told['format']} {told['version']}"
                     raise ValueError(f"it is {what}, this code reads {FORMAT} {VERSION}")
@@ -82,7 +84,7 @@ class HeadBundle:
             return HeadBundle(facts, told["origin"], found[WEIGHTS], found.get(TOKENIZER))
         except FileNotFoundError:
             raise FileMissing(f"no file {path}", hint="Check the path.") from None
-        except (OSError, ValueError, TypeError, LookupError, zipfile.BadZipFile) as error:
+        except (TypeError, LookupError, AttributeError, *DAMAGE) as error:
             raise HeadError(
                 f"cannot read {path} as a head: {first_line(error)}", hint=HINT
             ) from error

@@ -12,26 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from headstart.errors import HeadError, first_line
+from headstart.extractors.datasets.sources.numpy_files import DAMAGE
+from headstart.fields import read_json
+from headstart.heads.layers.archives import RECORD
+from headstart.jobs.heads.care.record_fields import check_fields
 from headstart.registry.entities import Head as HeadRecord
 from headstart.values.showable import spelled
 
-MEMBER = "record.json"
-"""Beside the arrays of the archive, which numpy reads by their names."""
 FORMAT, VERSION = "headstart.head-record", 1
 LARGEST = 1 << 28
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The time of the member, so that the same record gives the same bytes."""
 OF_ROWS = ("id", "backbone_id", "created_at", "aliases", "tags", "version")
 """What is another in each workspace."""
-OF_TYPE: dict[str, type] = {
-    "settings": dict,
-    "metrics": dict,
-    "versions": dict,
-    "classes": list,
-    "seed": int,
-    "artifact_size": int,
-}
-"""Of what a record's fields are, the others being texts."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +50,11 @@ def checked_facts(told: Mapping[str, Any]) -> Mapping[str, Any]:
     """The same from a file.
 
     Raises:
-        ValueError: they are not all of a head, or one is of another type.
+        ValueError: they are not all of a head, or one is of another type than is declared.
     """
     if set(told) != {one.name for one in fields(HeadRecord)} - {*OF_ROWS}:
         raise ValueError("it does not say all of a head")
-    for name, value in told.items():
-        if not isinstance(value, OF_TYPE.get(name, str)):
-            raise ValueError(f"{name} is of type {type(value).__name__}")
+    check_fields(told)
     return told
 
 
@@ -72,12 +63,12 @@ def with_record(content: bytes, record: HeadRecord) -> bytes:
     is."""
     file = BytesIO(content)
     with zipfile.ZipFile(file, "a") as archive:
-        if MEMBER in archive.namelist():
+        if RECORD in archive.namelist():
             return content
         now = datetime.now(UTC).isoformat(timespec="microseconds")
         told = {"format": FORMAT, "version": VERSION, "trained": now, "head": facts_of(record)}
         text = json.dumps(spelled(told), ensure_ascii=False)
-        archive.writestr(zipfile.ZipInfo(MEMBER, EPOCH), text)
+        archive.writestr(zipfile.ZipInfo(RECORD, EPOCH), text)
     return file.getvalue()
 
 
@@ -89,12 +80,12 @@ def find_record(path: Path) -> Recorded | None:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            if MEMBER not in archive.namelist():
+            if RECORD not in archive.namelist():
                 return None
-            with archive.open(MEMBER) as member:
-                told = json.loads(member.read(LARGEST))
+            with archive.open(RECORD) as member:
+                told = read_json(member.read(LARGEST), RECORD)
         if (told["format"], told["version"]) != (FORMAT, VERSION):
             raise ValueError(f"it is {told['format']} {told['version']}")
         return Recorded(checked_facts(told["head"]), str(told["trained"]))
-    except (OSError, ValueError, TypeError, LookupError, zipfile.BadZipFile) as error:
+    except (TypeError, LookupError, AttributeError, *DAMAGE) as error:
         raise HeadError(f"cannot read the record in {path}: {first_line(error)}") from error

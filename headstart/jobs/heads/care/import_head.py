@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from headstart.context import Context
 from headstart.errors import HeadError, first_line
-from headstart.heads.combined.bagged import Bagged
-from headstart.heads.combined.ensemble import ENSEMBLE, Ensemble
-from headstart.heads.dense_stack import DenseStack
-from headstart.heads.evaluation.provenance import TUNED
 from headstart.jobs.heads.care.head_bundle import HINT, HeadBundle
+from headstart.jobs.heads.care.head_weights import check_weights
+from headstart.jobs.heads.care.record_fields import unknown_kind
 from headstart.jobs.heads.train import keep
-from headstart.origins.blocks import Blocks
+from headstart.notices import warn
 from headstart.origins.of_head import known_of, moved_here
 from headstart.paths import checked_digest
 from headstart.registry.entities import Head
 from headstart.registry.names import check_name
-from headstart.storage.artifacts import HELD_AS, Artifact
+from headstart.storage.artifacts import HELD_AS
 from headstart.trained_head import SUFFIX, TrainedHead
 
 IMPORTED = "imported"
@@ -41,6 +37,8 @@ def import_head(context: Context, path: str | Path, name: str | None = None) -> 
         told += f"exported {came['exported']} by {came['by']}"
     except (TypeError, KeyError, AttributeError) as error:
         raise HeadError(f"cannot read {file} as a head: {first_line(error)}", hint=HINT) from error
+    if (unknown := unknown_kind(made)) is not None:
+        warn(unknown)
     made, blocks = moved_here(context, made)
     with context.holds.hold(HELD_AS):
         if bundle.tokenizer is not None:
@@ -51,34 +49,3 @@ def import_head(context: Context, path: str | Path, name: str | None = None) -> 
         versions = {**made.versions, IMPORTED: told}
         kept = keep(context, replace(made, versions=versions), bundle.weights)
     return TrainedHead(context, kept)
-
-
-def check_weights(context: Context, head: Head, blocks: Blocks) -> None:
-    """See that the weights in a head's file are a head's, of the classes and for the features that
-    are said.
-
-    Raises:
-        HeadError: they are not; they stay as a stray file, which `features gc` finds.
-    """
-    artifact = Artifact(head.artifact_digest, head.artifact_size)
-    place = context.artifacts.get(artifact, SUFFIX)
-    try:
-        if head.kind == TUNED:
-            from headstart.heads.models.tuned_top import TunedTop
-
-            stack: Any = TunedTop.read(place).stack
-        else:
-            is_of_several = head.kind in (ENSEMBLE, Bagged.kind)
-            stack = (Ensemble if is_of_several else DenseStack).read(place)
-        classes, width = list(stack.classes), stack.width
-    except Exception as error:  # whatever numpy and our own reading make of other bytes
-        raise HeadError(f"the weights of head {head.name!r} cannot be read", hint=HINT) from error
-    shapes = [one.cut.shape for one in blocks]
-    sizes = [math.prod(size for size in shape if size is not None) for shape in shapes]
-    is_plain = head.kind != TUNED and not any(None in shape for shape in shapes)
-    if classes != list(head.classes) or (is_plain and width != sum(sizes)):
-        raise HeadError(
-            f"the weights of head {head.name!r} take {width:,} numbers and say {len(classes):,} "
-            f"classes, its record says {sizes} and {len(head.classes):,}",
-            hint=HINT,
-        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from headstart.context import Context
 from headstart.errors import HeadstartError
 from headstart.jobs.heads.care.head_record import Recorded, find_record
-from headstart.jobs.heads.care.import_head import check_weights
+from headstart.jobs.heads.care.head_weights import check_weights
 from headstart.origins.of_head import moved_here
 from headstart.registry.entities import Head
 from headstart.storage.artifacts import Artifact

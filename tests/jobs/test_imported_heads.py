@@ -1,0 +1,246 @@
+"""Heads from elsewhere that cannot work or be shown are refused in one line."""
+
+import io
+import json
+import shutil
+import sqlite3
+import zipfile
+from contextlib import closing
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import headstart as hs
+from headstart.errors import HeadError, HeadstartError
+from headstart.fields import WrongField
+from headstart.heads.evaluation.per_class import class_scores
+from headstart.heads.evaluation.provenance import trust_text
+from headstart.jobs.heads.care.described import lines_of
+from headstart.jobs.heads.care.head_bundle import WEIGHTS, HeadBundle
+from headstart.jobs.heads.care.head_record import OF_ROWS, facts_of
+from headstart.jobs.heads.care.head_weights import are_differences
+from headstart.jobs.heads.care.record_fields import check_fields
+from headstart.notices import HeadstartWarning
+from headstart.registry.entities import Head
+from headstart.trained_head import TrainedHead
+
+ASSETS = Path(__file__).parents[1] / "assets" / "workspaces"
+FLAT = "flat@as_it_is"
+KINDS = {
+    "linear": hs.Linear(strengths=1.0),
+    "mlp": hs.MLP(epochs=2),
+    "neighbours": hs.Neighbours(3),
+    "bagged": hs.Bagged(hs.Prototype(), bags=2),
+}
+TUNED = {
+    **{"from": "a", "head_cut": "b", "parent": "h:1", "parent_kind": "linear", "best_epoch": 1},
+    **{"judged_on": {"train": 0, "validation": 3}, "history": {"loss": [1.0]}, "seconds": 1.0},
+}
+MEMBERS = {
+    "members": [
+        {"kind": "linear", "settings": {"strengths": [1.0]}, "features": "x", "weight": 1.0}
+    ],
+    "beside": {
+        **{"difference": 0.1, "interval": [0.0, 0.2], "kind": "linear", "features": "x"},
+        "samples": 9,
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def ws(tmp_path_factory, with_rows):
+    place = tmp_path_factory.mktemp("imported") / "zoo"
+    shutil.copytree(with_rows, place)
+    ws = hs.open(place)
+    for name, kind in KINDS.items():
+        ws.heads.train(name, ws.features(FLAT, "rows"), kind)
+    for name in KINDS:
+        ws.heads.get(name).export(place / f"{name}.zip")
+    return ws
+
+
+def changed(ws, of, weights=None, **facts):
+    """The file of an exported head with other weights, or fields of its record."""
+    bundle = HeadBundle.read(ws.config.root / f"{of}.zip")
+    content = bundle.weights
+    if weights is not None:
+        with np.load(io.BytesIO(content)) as found:
+            arrays = {one: found[one] for one in found.files if one != "record.json"}
+        head = json.loads(str(arrays.pop("head"))) | weights
+        content = io.BytesIO()
+        np.savez(content, head=np.array(json.dumps(head)), **arrays)
+        content = content.getvalue()
+    made = replace(bundle, weights=content, record={**bundle.record, **facts})
+    file = ws.config.root / "changed.zip"
+    made.write(file)
+    return file
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_what_was_exported_is_imported(ws, name):
+    back = ws.heads.import_(ws.config.root / f"{name}.zip", f"{name}-back")
+    assert back.record.metrics == json.loads(json.dumps(ws.heads.get(name).to_json()["metrics"]))
+    ws.heads.remove(f"{name}-back")
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ({"activations": ["sigmoid"]}, "activation sigmoid, whose outputs are not what class"),
+        ({"activations": ["linear"]}, "activation linear"),
+        ({"activations": ["relu"]}, "activation relu"),
+        ({"activations": ["top_x"]}, "cannot be read: its layer has the activation 'top_x'"),
+        ({"classes": ["a", "a", "b"]}, "cannot be read: the class 'a' is there twice"),
+        ({"classes": ["a", "c", "b"]}, "say the classes"),
+    ],
+)
+def test_weights_that_do_not_say_what_the_task_does_are_refused(ws, run, weights, said):
+    file = changed(ws, "linear", weights)
+    ran = run("head", "import", file, "--name", "bad", "--workspace", ws.config.root)
+    assert said in ran.err and "unexpected" not in ran.err and ran.code == 1
+    assert ran.err.count("\n") == 1 and "bad" not in set(ws.heads)
+
+
+def test_a_head_of_numbers_has_no_classes_and_one_of_classes_has(ws):
+    record = HeadBundle.read(ws.config.root / "linear.zip").record
+    file = changed(ws, "linear", settings=record["settings"] | {"task": "regression"})
+    with pytest.raises(HeadError, match="regression, and has 3 classes"):
+        ws.heads.import_(file)
+
+
+def test_a_kind_that_no_package_here_has_is_told(ws):
+    file = changed(ws, "linear", kind="os.system")
+    with pytest.warns(HeadstartWarning, match=r"'os\.system', which no package here has"):
+        made = ws.heads.import_(file, "odd")
+    assert dict(lines_of(made))["settings"] is None
+    ws.heads.remove("odd")
+
+
+def test_a_record_that_is_nested_too_deeply_is_refused(ws, tmp_path):
+    with zipfile.ZipFile(tmp_path / "deep.zip", "w") as archive:
+        archive.writestr("head.json", "[" * 200_000)
+        archive.writestr(WEIGHTS, b"")
+    with pytest.raises(HeadError, match="nested too deeply"):
+        ws.heads.import_(tmp_path / "deep.zip")
+
+
+def test_only_differences_of_thresholds_in_order_are_probabilities_of_an_order(ws):
+    x = ws.features(FLAT, "rows")
+    made = ws.heads.train("order", x, task=hs.Ordinal(order=("a", "b", "c")))
+    below, last = made.stack.layers
+    assert are_differences([below, last])
+    for other in (
+        [replace(below, bias=below.bias[::-1].copy()), last],
+        [replace(below, kernel=below.kernel * np.float32([1, 2])), last],
+        [replace(below, activation="relu"), last],
+        [below, replace(last, kernel=last.kernel * 2)],
+        [below, replace(last, bias=last.bias * 2)],
+        [last],
+    ):
+        assert not are_differences(other)
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "value", "said"),
+    [
+        ("linear", ("settings", "seconds"), "x", "settings.seconds is 'x'"),
+        ("linear", ("metrics", "accuracy"), 7.0, "metrics.accuracy is 7.0"),
+        ("linear", ("metrics", "confusion"), [[1]], "metrics.confusion is"),
+        ("linear", ("settings", "task"), "x", "settings.task is 'x'"),
+        ("linear", ("settings", "prompt"), {}, "settings.prompt is {}"),
+        ("linear", ("settings", "prompt"), "x" * 4_000_000, "4,000,000 characters"),
+        ("linear", ("settings", "text_backbone"), 7, "settings.text_backbone is 7"),
+        ("linear", ("settings", "text_backbone"), "../../x", "must be a backbone"),
+        ("linear", ("settings", "text_backbone"), "a@\x1b[31m", "must be a backbone"),
+        ("mlp", ("settings", "given", "hidden"), "x", "hidden of MLP is 'x'"),
+        ("linear", ("kind",), "../x", "kind is '../x'"),
+        ("linear", ("seed",), -1, "seed is -1"),
+    ],
+)
+def test_a_field_of_another_type_is_refused_by_its_name(ws, name, place, value, said):
+    *above, last = place
+    record = json.loads(json.dumps(HeadBundle.read(ws.config.root / f"{name}.zip").record))
+    inner = record
+    for one in above:
+        inner = inner[one]
+    inner[last] = value
+    with pytest.raises(HeadError, match="as a head") as refused:
+        ws.heads.import_(changed(ws, name, **record))
+    assert said in refused.value.message
+
+
+def places(value, above=()):
+    """Where values stand in JSON; of a list the first one."""
+    yield above
+    if isinstance(value, dict):
+        for name, one in value.items():
+            yield from places(one, (*above, name))
+    elif isinstance(value, list) and value:
+        yield from places(value[0], (*above, 0))
+
+
+def with_value(value, place, new):
+    copy = value.copy()
+    if len(place) > 1:
+        copy[place[0]] = with_value(value[place[0]], place[1:], new)
+    elif new is GONE:
+        del copy[place[0]]
+    else:
+        copy[place[0]] = new
+    return copy
+
+
+GONE = object()
+ODD = (
+    *(GONE, None, "x", "", True, [], {}, [[1]], {"x": []}),
+    *(7.5, -1, 10**400, float("nan"), float("inf")),
+)
+
+
+@pytest.mark.parametrize("name", [*KINDS, "finetuned", "ensemble"])
+def test_whatever_a_record_says_it_is_refused_or_can_be_shown(ws, name):
+    """Every value of it is another one in turn."""
+    head = ws.heads.get(name if name in KINDS else "linear").record
+    facts = json.loads(json.dumps(facts_of(head)))
+    if name not in KINDS:
+        facts["kind"] = name
+        facts["settings"] |= TUNED if name == "finetuned" else MEMBERS
+    facts["settings"] |= {"sample_weights": {"least": 1.0, "largest": 2.0}}
+    facts["settings"] |= {"windows": {"window": "1s", "pooled": "mean"}}
+    check_fields(facts)
+    of_rows = {one.name: getattr(head, one.name) for one in fields(Head) if one.name not in facts}
+    shown, refused, wrong = 0, 0, []
+    changes = [(place, odd) for place in places(facts) for odd in ODD]
+    for place, odd in changes:
+        if len(place) > 1 or (place and odd is not GONE):
+            try:
+                told = with_value(facts, place, odd)
+                check_fields(told)
+            except WrongField:
+                refused += 1
+                continue
+            try:
+                made = TrainedHead(ws.context, Head(**told, **of_rows))
+                lines_of(made), trust_text(made.record), repr(made), made.to_json()
+                class_scores(made.metrics, made.record.classes)
+            except HeadstartError:
+                pass
+            except Exception as error:
+                wrong.append((place, odd, repr(error)))
+            shown += 1
+    assert wrong == []
+    assert shown and refused
+
+
+@pytest.mark.parametrize("file", sorted(ASSETS.glob("*/headstart.db")), ids=str)
+def test_records_of_older_versions_are_what_they_are_to_be(file):
+    with closing(sqlite3.connect(f"file:{file}?mode=ro&immutable=1", uri=True)) as database:
+        database.row_factory = sqlite3.Row
+        (row,) = database.execute("SELECT * FROM heads")
+    ours = {one.name for one in fields(Head)} - {*OF_ROWS}
+    told = {name: row[name] for name in row.keys() if name in ours}  # noqa: SIM118
+    for name in ("settings", "metrics", "classes", "versions"):
+        told[name] = json.loads(told[name])
+    check_fields({"backbone": "net:1", "dataset": "pics", **told})
