@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from headstart.heads.evaluation.clusters import FEW as FEW_GROUPS
-from headstart.heads.evaluation.intervals import interval_of, interval_text, score_text
+from headstart.heads.evaluation.intervals import groups_text, interval_of, interval_text, score_text
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.mlp import MLP
 from headstart.registry.entities import Head
@@ -104,13 +104,6 @@ def untested_text(metrics: Mapping[str, Any]) -> str:
         f"{named}{more} {have} no test sample: nothing is known of {_it(classes)}, and the macro "
         "averages are over the others"
     )
-
-
-def groups_text(metrics: Mapping[str, Any]) -> str:
-    """In how many groups the samples are that the scores are of, such as ` in 31 groups`; empty
-    where each is on its own, and of heads of before."""
-    count = metrics.get("groups")
-    return "" if count is None else f" in {count:,} group{'s' * (count != 1)}"
 
 
 def held_out_text(metrics: Mapping[str, Any]) -> str:

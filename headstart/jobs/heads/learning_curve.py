@@ -23,7 +23,22 @@ def learning_curve(
     Raises:
         NoCurve: there is none.
     """
+    check_curve(head)
     record, task = head.record, head.task
+    kind = kind_of(record.kind, record.settings)
+    if isinstance(task, Classification):
+        return Results(draw(head.features(), kind, record.seed, task, progress, draws))
+    return Results(score_curve(head.features(), kind, record.seed, task, progress, draws))
+
+
+def check_curve(head: TrainedHead) -> None:
+    """See that a head may have a learning curve; whether its samples allow one is seen as it is
+    drawn.
+
+    Raises:
+        NoCurve: it has none, whatever its samples.
+    """
+    record = head.record
     if head.is_tuned:
         raise NoCurve(
             f"head {record.name!r} was fine-tuned, and has no learning curve of its own",
@@ -40,20 +55,9 @@ def learning_curve(
             f"head {record.name!r} was trained on each window, whose rows are no samples",
             hint="Train it on the mean of a sample's windows to draw its learning curve.",
         )
-    kind = kind_of(record.kind, record.settings)
-    if takes_class_names(kind):
+    if takes_class_names(kind_of(record.kind, record.settings)):
         raise NoCurve(
             f"head {record.name!r} is of kind {record.kind}, which learns nothing of samples: it "
             "has no learning curve",
             hint="Draw that of a head of another kind.",
         )
-    if isinstance(task, Classification):
-        return Results(draw(head.features(), kind, record.seed, task, progress, draws))
-    return Results(score_curve(head.features(), kind, record.seed, task, progress, draws))
-
-
-def can_be_drawn(head: TrainedHead) -> bool:
-    """Whether the page draws it: that of a head of classes."""
-    is_of_samples = head.windows.get("pooled") != EACH
-    is_one_class = bool(head.record.classes) and isinstance(head.task, Classification)
-    return is_one_class and is_of_samples and not (head.is_tuned or head.is_of_several)
