@@ -195,7 +195,7 @@ def _judges(judged: Mapping[str, int], settings: Mapping[str, Any]) -> str:
 
 def _is_of_names(settings: Mapping[str, Any]) -> bool:
     """Whether a head's weights are of the names of classes, and nothing was fitted."""
-    return "logit_scale" in settings
+    return "logit_scale" in settings and "carried" not in settings
 
 
 def fitted_text(record: Head) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from headstart.errors import HeadError
-from headstart.heads.kind import takes_class_names
+from headstart.heads.kind import learns_of_samples, takes_class_names
 from headstart.heads.kinds.every_kind import kind_of
 from headstart.heads.models.learning_curves import DRAWS, CurvePoint
 from headstart.heads.models.learning_curves import learning_curve as draw
@@ -38,9 +38,9 @@ def learning_curve(
         )
     kind = kind_of(record.kind, record.settings)
     if takes_class_names(kind):
+        why = "takes names of classes" if learns_of_samples(kind) else "learns nothing of samples"
         raise HeadError(
-            f"head {record.name!r} is of kind {record.kind}, which learns nothing of samples: it "
-            "has no learning curve",
+            f"head {record.name!r} is of kind {record.kind}, which {why}: it has no learning curve",
             hint="Draw that of a head of another kind.",
         )
     if isinstance(task, Classification):
