@@ -14,13 +14,14 @@ from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.columns.units import units_of
 from headstart.storage.manifest import SPLITS, Label, Sample, sorted_labels
 from headstart.storage.samples import LEAST_SAMPLE_WEIGHT, MOST_SAMPLE_WEIGHT, is_fraction
-from headstart.values.quantities import look_like_numbers
+from headstart.values.quantities import are_many_numbers, look_like_numbers
 from headstart.values.showable import brief
 
 SEVERAL = (
     "Samples have several labels, and each combination counts as a class here: --task multi-label, "
     "or hs.MultiLabel(), takes the labels one by one."
 )
+QUANTITIES = look_like_numbers, are_many_numbers
 REGRESSION = "If these are numbers: --task regression, or hs.Regression()."
 
 
@@ -151,8 +152,10 @@ def hint_of(labels: Collection[Label | None], samples: int, hint: str) -> str:
 
     if several_in(labels):
         return SEVERAL
-    fractions = any(label is not None and is_fraction(label) for label in labels)
-    return REGRESSION if fractions or look_like_numbers(labels, samples) else hint
+    known = [label for label in labels if label is not None]
+    fractions = any(map(is_fraction, known))
+    are_numbers = fractions or any(rule(known, samples) for rule in QUANTITIES)
+    return REGRESSION if are_numbers else hint
 
 
 def numbers_of(labels: Sequence[Label | None], classes: Sequence[Label]) -> np.ndarray:

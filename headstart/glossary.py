@@ -284,6 +284,13 @@ TERMS = (
         "worth a look",
     ),
     _term("tail", "The part of a backbone from a cut to its output."),
+    _term(
+        "text backbone",
+        "A backbone that gives texts features in the space of another's, so that pictures are "
+        "found and named by texts. The tag text-backbone of the other names it.",
+        "text-backbone",
+        "text backbones",
+    ),
     _term("trunk", "The part of a backbone from its input to a cut."),
 )
 

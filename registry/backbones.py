@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, exists, func, insert, select, update
@@ -12,7 +13,7 @@ from headstart.registry import tables as t
 from headstart.registry.audit.events import record
 from headstart.registry.connection.outages import outlasting
 from headstart.registry.database import Database
-from headstart.registry.entities import Backbone, CutPoint
+from headstart.registry.entities import TEXT_BACKBONE, Backbone, CutPoint
 from headstart.registry.jobs import name_queued
 from headstart.registry.names import nearest, split_version
 from headstart.registry.references import JOINED, reference_of
@@ -132,7 +133,10 @@ class BackboneRepository:
             backbone = self._get(connection, reference)
             alone = select(t.backbones.c.id).where(t.backbones.c.id == backbone.id)
             connection.execute(alone.with_for_update())  # a head that comes to need it waits
-            uses = _describe_uses(connection, backbone)
+            linked = [
+                f"the texts of backbone {one!r}" for one in self._linked(connection, backbone)
+            ]
+            uses = ", ".join([*linked, *_describe_uses(connection, backbone)])
             if uses and not force:
                 raise StillInUse(
                     f"backbone {backbone.label!r} is in use: {uses}",
@@ -142,6 +146,22 @@ class BackboneRepository:
             record(connection, "remove", KIND, backbone.reference, before=_facts(backbone))
             connection.execute(delete(t.backbones).where(t.backbones.c.id == backbone.id))
             return backbone
+
+    def _linked(self, connection: Connection, backbone: Backbone) -> list[str]:
+        """Names of backbones whose texts are this one's, by their tag."""
+        tagged = t.TAGS[KIND].c
+        rows = connection.execute(
+            select(t.backbones.c.name, tagged.value)
+            .join(t.backbones, t.backbones.c.id == tagged.backbone_id)
+            .where(tagged.key == TEXT_BACKBONE, tagged.backbone_id != backbone.id)
+        )
+        return sorted(
+            {
+                row.name
+                for row in rows
+                if _find_id(connection, row.value.partition("@")[0]) == backbone.id
+            }
+        )
 
     def _get(
         self, connection: Connection, reference: str | Backbone, id_: int | None = None
@@ -256,8 +276,8 @@ def _insert(connection: Connection, backbone: Backbone) -> int:
     return backbone_id
 
 
-def _describe_uses(connection: Connection, backbone: Backbone) -> str:
-    """What would be left without its model, in words; empty for nothing."""
+def _describe_uses(connection: Connection, backbone: Backbone) -> list[str]:
+    """What would be left without its model, in words."""
     sets, cuts = t.feature_sets.c, t.cut_points.c
     own_cuts = select(cuts.fingerprint).where(cuts.backbone_id == backbone.id)
     elsewhere = (
@@ -285,11 +305,18 @@ def _describe_uses(connection: Connection, backbone: Backbone) -> str:
         .distinct()
         .where(t.heads.c.cut.contains(f"{JOINED}{backbone.reference}@", autoescape=True))
     )
-    names = {*names, *connection.execute(beside).scalars()}
+    named = t.heads.c.settings["text_backbone"].as_string()
+    by_texts = (
+        select(t.heads.c.name)
+        .distinct()
+        .where(named.startswith(f"{backbone.reference}@", autoescape=True))
+    )
+    found = (connection.execute(query).scalars() for query in (beside, by_texts))
+    names = {*names, *chain.from_iterable(found)}
     parts = [f"{rows:,} rows of features"] if rows else []
     parts += [f"head {name!r}" for name in sorted(names)]
     queued = name_queued(connection, backbone=backbone.reference)
-    return ", ".join([*parts, queued] if queued else parts)
+    return [*parts, queued] if queued else parts
 
 
 def _to_entity(connection: Connection, row: Row[Any]) -> Backbone:

@@ -78,6 +78,10 @@ class CutPoint(Showable):
         return f"{self.name!r}, {self.operation}, {shaped(self.shape)}{default}"
 
 
+TEXT_BACKBONE = "text-backbone"
+"""The tag by which a backbone names another that gives texts features in its space."""
+
+
 @dataclass(frozen=True)
 class Backbone(Showable):
     """A registered pretrained model; `source` is what the user gave, `format` what is stored.

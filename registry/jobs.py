@@ -4,7 +4,7 @@ those are."""
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -274,12 +274,19 @@ def name_queued(connection: Connection, *, dataset: str = "", backbone: str = ""
     numbers = [
         str(row.id)
         for row in connection.execute(query.order_by(t.jobs.c.id))
-        if dataset in ("", row.dataset) and backbone in ("", row.plan.get("backbone"))
+        if dataset in ("", row.dataset) and backbone in ("", *_backbones_of(row.plan))
     ]
     if len(numbers) < 2:
         return f"job {numbers[0]} is queued" if numbers else ""
     more = f" and {len(numbers) - NAMED:,} more" if len(numbers) > NAMED else ""
     return f"jobs {', '.join(numbers[:NAMED])}{more} are queued"
+
+
+def _backbones_of(plan: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The backbone of a job, and that by which its head takes texts, `NAME:VERSION`."""
+    head = plan.get("head")
+    texts = head.get("text_backbone") if isinstance(head, dict) else None
+    return plan.get("backbone"), str(texts).partition("@")[0] if texts else None
 
 
 def key_of_task(number: int) -> str:

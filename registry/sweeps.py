@@ -19,15 +19,13 @@ from headstart.registry.entities import KeptSweep, SweepRecord, TrialRecord, Tri
 from headstart.registry.numbers import is_held, next_number
 from headstart.registry.selection import tags
 from headstart.registry.selection.age import Age, Pruned
+from headstart.registry.selection.fields import NO_SCORE
 from headstart.registry.selection.tags import Tags
 from headstart.registry.selection.words import Selection, checked_tags
 from headstart.values.showable import Results, Showable
 
 KIND = "sweep"
 SCORES = ("accuracy", "accuracy_low", "accuracy_high", "log_loss")
-NO_SCORE = -1.0
-"""In a column of a score that a trial has none of, as one of numbers has no accuracy: no score is
-below 0, and none may be missing there."""
 
 
 @outlasting

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,10 +41,22 @@ class ArtifactStore:
     def __init__(self, root: Path, bucket: Bucket | None = None) -> None:
         self._root = root
         self._folder = SharedFolder(root, bucket, "artifacts")
+        self._notes: list[list[Path]] = []
 
     def beside(self, name: str) -> Path:
         """A folder of the same workspace, for what is known about the files."""
         return self._root.parent / name
+
+    @contextmanager
+    def noted(self) -> Iterator[list[Path]]:
+        """The files that are put and were not there before, while the block lasts; of whoever
+        shares this store, too."""
+        new: list[Path] = []
+        self._notes.append(new)
+        try:
+            yield new
+        finally:
+            self._notes = [one for one in self._notes if one is not new]
 
     def put(self, source: Path, suffix: str) -> Artifact:
         """Copy a file into the store; a file already there is not written again."""
@@ -55,6 +67,7 @@ class ArtifactStore:
         if is_there and self._folder.bucket is not None:  # what is put there is everybody's
             is_there = sha256_of_file(target) == digest
         if not is_there:
+            self._note(target)
             self._copy(source, target, digest)
         else:
             with suppress(PermissionError):  # another user's: that one's time is not to be had
@@ -65,6 +78,8 @@ class ArtifactStore:
     def put_bytes(self, content: bytes, suffix: str) -> Artifact:
         artifact = Artifact(hashlib.sha256(content).hexdigest(), len(content))
         path = self.path_of(artifact.digest, suffix)
+        if not path.exists():
+            self._note(path)
         with written_aside(path) as file:
             file.write(content)
         self._folder.keep(path, artifact.digest)
@@ -134,6 +149,10 @@ class ArtifactStore:
     def remove(self, paths: Iterable[Path]) -> None:
         """Delete files; nothing happens to those that are gone."""
         self._folder.remove(paths)
+
+    def _note(self, path: Path) -> None:
+        for new in self._notes:
+            new.append(path)
 
     def _copy(self, source: Path, target: Path, digest: str) -> None:
         copied = hashlib.sha256()

@@ -29,7 +29,7 @@ from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.backbones.loader import SUFFIXES
 from headstart.extractors.backbones.pooling import POOLINGS
 from headstart.extractors.backbones.poolings.fewer_tokens import find_fewer
-from headstart.extractors.backbones.registration import Wanted, read_backbone
+from headstart.extractors.backbones.registration import Read, Wanted, read_backbone
 from headstart.extractors.cache.reindex import check_account
 from headstart.extractors.preprocessing.augmentation import view_of
 from headstart.extractors.preprocessing.pipeline import Preprocessing
@@ -169,8 +169,8 @@ class Bundle:
         *,
         trust: bool,
         first: FirstLoad | None = None,
-    ) -> Backbone:
-        """The backbone, read and cut anew from the model in the bundle.
+    ) -> Read:
+        """The backbone and its graph, read and cut anew from the model in the bundle.
 
         Args:
             name: to register it under; the one it had without it.
@@ -193,7 +193,7 @@ class Bundle:
         pipeline = Preprocessing.from_json(record["preprocessing"], str(self.path), artifacts)
         copy = Copy(model, inside(self.path, self.head.model))
         with copy.named():
-            backbone = read_backbone(
+            read = read_backbone(
                 name or record["name"],
                 str(model),
                 artifacts,
@@ -205,15 +205,15 @@ class Bundle:
                     trust=trust,
                     first=replace(first, say=lambda message: first.say(copy.renamed(message))),
                 ),
-            ).backbone
-        cuts = {cut.name: cut.fingerprint for cut in backbone.cuts}
+            )
+        cuts = {cut.name: cut.fingerprint for cut in read.backbone.cuts}
         if cuts != record["cuts"]:
             raise BackboneError(
                 f"the model in {self.path} is not the one that the bundle describes: its cuts "
                 "have other fingerprints",
                 hint=NOTHING_KEPT,
             )
-        return replace(backbone, source=record["source"])
+        return Read(replace(read.backbone, source=record["source"]), read.graph)
 
     def check_shard(self, shard: BundledShard, backbone: Backbone) -> CheckedShard:
         """Read a shard, in memory, and compare it with what the bundle and the backbone say.

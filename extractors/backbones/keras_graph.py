@@ -19,6 +19,8 @@ from headstart.extractors.backbones.graph import Graph, Node, Ref
 from headstart.extractors.runtime import keras
 from headstart.storage.keys import digest_of_array, fingerprint
 
+LOOKUPS = {"PositionEmbedding", "TokenAndPositionEmbedding"}
+"""Of KerasHub; the latter's first weights are those of tokens."""
 DENSE = {"Dense", "EinsumDense"}
 CONVOLUTIONS = {"Conv1D", "Conv2D", "Conv3D"}
 IDENTITIES = {
@@ -85,7 +87,7 @@ class KerasNode(Node):
     @property
     def is_lookup(self) -> bool:
         is_embedding = isinstance(self.operation, keras().layers.Embedding)
-        return is_embedding or self.kind == "PositionEmbedding"
+        return is_embedding or self.kind in LOOKUPS
 
     @property
     def mask(self) -> Ref | None:

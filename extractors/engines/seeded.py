@@ -9,9 +9,14 @@ import numpy as np
 
 from headstart.extractors.backbones.graph import Graph, Ref
 from headstart.extractors.preprocessing.batches import Batch, arrays, length, stack, take
+from headstart.extractors.preprocessing.medium import MEDIA
 from headstart.extractors.preprocessing.pipeline import Preprocessing
+from headstart.extractors.preprocessing.steps.images import DECODERS
 
-TEXT_STEPS = {"text", "tokenize", "vectorize", "kerashub"}
+OPEN = 16
+"""What a size that a backbone leaves open becomes."""
+OPEN_SIDE = 224
+"""What the side of a picture becomes: some networks have no place left of fewer pixels."""
 SEED = 20_260
 KEPT_SAMPLES, LEAST_SAMPLES = 8, 2
 KEPT_BYTES = 16 << 20
@@ -33,7 +38,7 @@ def random_inputs(
 
     Pictures of random pixels where it takes pictures; words where it takes text; token numbers
     below the Embedding's size where it takes integers, ones for masks; else normal deviates. Open
-    sizes become 16.
+    sizes become 16, those of pictures 224.
 
     Args:
         graph: of the backbone.
@@ -43,17 +48,27 @@ def random_inputs(
         picture: gives the uint8 pixels of picture number n; plain noise without it.
     """
     rng = np.random.default_rng(seed)
-    size = preprocessing.output_size
+    size = preprocessing.output_size or _size_taken(graph, preprocessing)
     if size is not None and picture is not None:
         pictures = [picture(rng, size, number) for number in range(count)]
         return stack([preprocessing.prepare(one) for one in pictures])
     if size is not None:
         noise = rng.integers(0, 256, (count, *size), dtype=np.uint8)
         return stack([preprocessing.prepare(one) for one in noise])
-    if any(step["step"] in TEXT_STEPS for step in preprocessing.steps):
+    if preprocessing.steps and MEDIA.get(preprocessing.steps[0]["step"]) == "texts":
         return stack([preprocessing.prepare(_random_text(rng)) for _ in range(count)])
     batch = {graph.node(ref).path: _random_array(graph, ref, count, rng) for ref in graph.inputs}
     return batch if len(batch) > 1 else next(iter(batch.values()))
+
+
+def _size_taken(graph: Graph, preprocessing: Preprocessing) -> tuple[int, ...] | None:
+    """The size of pictures for a preset's own converter, which brings them to any: the size that
+    the backbone takes. None for other samples."""
+    names = [step["step"] for step in preprocessing.steps]
+    if len(names) < 2 or names[0] not in DECODERS or names[-1] != "kerashub":
+        return None
+    height, width, *_ = (*graph.tensor(graph.inputs[0]).shape[1:], None, None)
+    return (height or OPEN_SIDE, width or OPEN_SIDE, preprocessing.steps[0]["channels"])
 
 
 def kept_samples(graph: Graph, preprocessing: Preprocessing) -> Batch:
@@ -101,7 +116,7 @@ def _blocks(rng: np.random.Generator, size: tuple[int, ...], number: int) -> np.
 
 def _random_array(graph: Graph, ref: Ref, count: int, rng: np.random.Generator) -> np.ndarray:
     tensor = graph.tensor(ref)
-    shape = (count, *(dimension or 16 for dimension in tensor.shape[1:]))
+    shape = (count, *(dimension or OPEN for dimension in tensor.shape[1:]))
     if tensor.dtype == "string":
         words = [_random_text(rng) for _ in range(int(np.prod(shape)))]
         return np.array(words, dtype=object).reshape(shape)

@@ -208,6 +208,11 @@ class Preprocessing:
     def _runners(self) -> dict[str, list[Callable[[Any], Any]]]:
         return {name: self._runners_of(steps) for name, steps in self.chains.items()}
 
+    @property
+    def runners(self) -> list[Callable[[Any], Any]]:
+        """What runs the steps, whose stored files are opened once."""
+        return [run for runs in self._runners.values() for run in runs]
+
     def _runners_of(self, steps: Steps) -> list[Callable[[Any], Any]]:
         names = [step["step"] for step in steps] or [""]
         for number in (2, 3):

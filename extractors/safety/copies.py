@@ -94,7 +94,7 @@ def copy_below(folder: Path, target: Path, root: Path, what: str) -> None:
     target.mkdir()
     for path in sorted(folder.rglob("*")):
         if path.is_dir():
-            _refuse_outside(path, path.resolve(), root, what)
+            refuse_outside(path, path.resolve(), root, what)
             if path.is_symlink():
                 raise UnsafeModel(
                     f"{what} {folder} has a link to a folder, {path.name}",
@@ -104,11 +104,22 @@ def copy_below(folder: Path, target: Path, root: Path, what: str) -> None:
         copy = target / path.relative_to(folder)
         copy.parent.mkdir(parents=True, exist_ok=True)
         with open_regular(path) as source:
-            _refuse_outside(path, place_of(source, path), root, what)
+            refuse_outside(path, place_of(source, path), root, what)
             _write(source, copy)
 
 
-def _refuse_outside(path: Path, place: Path, root: Path, what: str) -> None:
+def refuse_outside(path: Path, place: Path, root: Path, what: str) -> None:
+    """Refuse a file that lies elsewhere.
+
+    Args:
+        path: of the file.
+        place: where it lies, with no link on the way.
+        root: the folder outside of which it may not lie.
+        what: that folder is, for messages.
+
+    Raises:
+        UnsafeModel: it lies outside, and is no file that a downloaded folder shares.
+    """
     real = root.resolve()
     in_cache = len(real.parents) > 1 and place.parent == real.parents[1] / HUB_CACHE
     if not (place.is_relative_to(real) or in_cache):

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import zipfile
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from headstart.errors import UnsafeModel
+from headstart.errors import StorageError, UnsafeModel
+from headstart.extractors.safety.copies import refuse_outside
 from headstart.extractors.safety.inspection import check_files, walk
+from headstart.extractors.safety.vocabularies import check_vocabularies
+from headstart.fields import WrongField, read_json
 from headstart.paths import NAME as PLAIN
+from headstart.storage.files import open_regular, place_of
 
 ASSETS = "assets"
 """The folder of vocabularies: words and numbers, which name nothing."""
@@ -19,6 +23,38 @@ LARGEST_UNPACKED = 1 << 30
 MOST_MEMBERS = 10_000
 MOST_FILES = 1_000
 """Of a preset; one whose weights are in many files has some hundred."""
+
+CONFIG = "config.json"
+LARGEST_CONFIG = 4 << 20
+"""Bytes of `config.json`: with the names of 21,000 classes it has one million."""
+
+
+def read_config(folder: Path) -> Any:
+    """What the `config.json` of a preset folder says, which is asked for before the folder is
+    copied and looked at; None if there is none or it is no JSON, as whoever loads it says so.
+
+    Raises:
+        StorageError: it is no regular file.
+        UnsafeModel: it is a link out of the folder, or absurdly large.
+    """
+    path = folder / CONFIG
+    try:
+        with open_regular(path) as file:
+            refuse_outside(path, place_of(file, path), folder, "the preset")
+            content = file.read(LARGEST_CONFIG + 1)
+    except StorageError:
+        raise
+    except OSError:
+        return None
+    if len(content) > LARGEST_CONFIG:
+        raise UnsafeModel(
+            f"{path} is refused: it is absurdly long, over {LARGEST_CONFIG >> 20} MiB",
+            hint="Give a folder written by save_to_preset, or a Hugging Face model's.",
+        )
+    try:
+        return read_json(content, str(path))
+    except WrongField:
+        return None
 
 
 def check_preset(folder: Path, *, max_bytes: int | None = None) -> None:
@@ -33,6 +69,7 @@ def check_preset(folder: Path, *, max_bytes: int | None = None) -> None:
             f"{folder} is refused: it holds {len(files):,} files, more than {MOST_FILES:,}",
             hint="Leave in the folder what belongs to the preset.",
         )
+    check_vocabularies(files, folder, ASSETS)
     stored = sum(path.stat().st_size for path in files)
     looked_at = [
         path

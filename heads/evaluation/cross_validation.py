@@ -24,6 +24,7 @@ from headstart.heads.standardisation import one_thread_a_core
 from headstart.heads.tasks import Classification, Task
 from headstart.heads.trials.by_task import check_kinds, gathering_of, is_plain, outputs_of
 from headstart.heads.trials.crossed import draws_of
+from headstart.heads.trials.out_of_fold import OutOfFold
 
 
 def cross(
@@ -34,9 +35,9 @@ def cross(
     task: Task | None = None,
     seed: int = 0,
     progress: Callable[[int], None] = lambda _: None,
-    watch: Callable[[Any], None] = lambda _: None,
-    jobs: int | Elsewhere | None = None,
-) -> list[Any]:
+    watch: Callable[[OutOfFold], None] = lambda _: None,
+    jobs: int | None = None,
+) -> list[OutOfFold]:
     """Try heads of each kind on each fold; there is no validation part.
 
     Linear heads of classes are fitted first: those of one fold one from the other, and the folds
@@ -53,8 +54,7 @@ def cross(
         progress: called with the number of heads that were just fitted.
         watch: called with what came of a setting when its last fold is done.
         jobs: processes for heads that are not linear; as many as there are cores without it, and
-            none but this one for 1, or where each would have many rows of its own in memory. Or
-            who tries those heads in their place; see `try_fold`.
+            none but this one for 1, or where each would have many rows of its own in memory.
 
     Returns:
         In the order of the kinds, their strengths from the smallest.
@@ -62,10 +62,62 @@ def cross(
     Raises:
         HeadError: a kind cannot do the task.
     """
+    made, near = _ready(kinds, rows, task)
+
+    def here(units: Sequence[Unit]) -> Iterator[Said]:
+        return _others(units, rows, near, folds, made, seed, progress, jobs)
+
+    return _gathered(kinds, near, folds, made, seed, progress, watch, here)
+
+
+def cross_elsewhere(
+    elsewhere: Elsewhere,
+    kinds: Sequence[HeadKind],
+    rows: Part,
+    folds: Sequence[Fold],
+    *,
+    task: Task | None = None,
+    seed: int = 0,
+) -> list[OutOfFold]:
+    """As `cross`, but heads that are not linear are tried by somebody else.
+
+    Args:
+        elsewhere: who tries them; see `try_fold`.
+        kinds: see `cross`.
+        rows: see `cross`.
+        folds: see `cross`.
+        task: see `cross`.
+        seed: see `cross`.
+
+    Raises:
+        HeadError: a kind cannot do the task.
+    """
+    made, near = _ready(kinds, rows, task)
+    return _gathered(kinds, near, folds, made, seed, _unwatched, _unwatched, elsewhere)
+
+
+def _unwatched(_: Any) -> None:
+    """Of callers who wait for the end."""
+
+
+def _ready(kinds: Sequence[HeadKind], rows: Part, task: Task | None) -> tuple[Task, Part]:
+    """The task, and the rows near zero, of kinds that can do it."""
     made: Task = Classification() if task is None else task
     check_kinds(made, kinds)
-    given = rows
-    rows = _near_zero(kinds, rows)
+    return made, _near_zero(kinds, rows)
+
+
+def _gathered(
+    kinds: Sequence[HeadKind],
+    rows: Part,
+    folds: Sequence[Fold],
+    made: Task,
+    seed: int,
+    progress: Callable[[int], None],
+    watch: Callable[[OutOfFold], None],
+    tries: Elsewhere,
+) -> list[OutOfFold]:
+    """See `cross`; what is not linear, or not of classes, is tried by `tries`."""
     classes = outputs_of(made, rows.targets)
     strengths = sorted({s for kind in kinds if isinstance(kind, Linear) for s in kind.strengths})
     each: dict[Any, Any] = {s: Linear((s,)) for s in strengths}
@@ -76,14 +128,10 @@ def cross(
     alone = plain if along else [*each.values(), *plain]
     draws = draws_of(folds, len(rows))
     gathered = {key: gathering_of(made, rows, folds, draws) for key in settings}
-    done: dict[Any, Any] = {}
-    said = chain(
-        _linear(along, rows, folds, classes, seed, progress),
-        _told(jobs([(kind, n) for kind in alone for n in range(len(folds))]), progress)
-        if callable(jobs)
-        else _others(alone, given, rows, folds, made, seed, progress, jobs),
-    )
-    for one, number, outputs in said:
+    done: dict[Any, OutOfFold] = {}
+    units = [(kind, number) for kind in alone for number in range(len(folds))]
+    linear = _linear(along, rows, folds, classes, seed, progress)
+    for one, number, outputs in chain(linear, tries(units)):
         key: Any = one.strengths[0] if isinstance(one, Linear) else one
         if gathered[key].add(number, outputs):
             done[key] = gathered.pop(key).result(settings[key], each.get(key, key))
@@ -91,7 +139,7 @@ def cross(
     return in_order_of(kinds, done)
 
 
-def in_order_of(kinds: Sequence[HeadKind], done: Mapping[Any, Any]) -> list[Any]:
+def in_order_of(kinds: Sequence[HeadKind], done: Mapping[Any, OutOfFold]) -> list[OutOfFold]:
     """What came of settings, by strength of the linear ones and by kind of the others, in the order
     of the kinds, their strengths from the smallest."""
     return [
@@ -103,8 +151,10 @@ def in_order_of(kinds: Sequence[HeadKind], done: Mapping[Any, Any]) -> list[Any]
 
 Said = tuple[Any, int, np.ndarray]
 """A setting, the number of a fold, and what is said of the rows that it tries."""
-Elsewhere = Callable[[Sequence[tuple[HeadKind, int]]], Iterable[Said]]
-"""Tries a head of each kind on the fold of the number beside it, in any order."""
+Unit = tuple[HeadKind, int]
+"""A kind, and the number of the fold on which a head of it is tried."""
+Elsewhere = Callable[[Sequence[Unit]], Iterable[Said]]
+"""Tries a head of each, in any order."""
 
 
 def try_fold(
@@ -135,12 +185,6 @@ def _near_zero(kinds: Sequence[HeadKind], rows: Part) -> Part:
         return near_zero(rows)
     check_rows(rows.features)
     return rows
-
-
-def _told(done: Iterable[Said], progress: Callable[[int], None]) -> Iterator[Said]:
-    for said in done:
-        yield said
-        progress(1)
 
 
 def _linear(
@@ -198,7 +242,7 @@ def _by_weights(tried: Rows, path: Sequence[Weights], classes: int) -> list[np.n
 
 
 def _others(
-    kinds: Sequence[HeadKind],
+    units: Sequence[Unit],
     given: Part,
     rows: Part,
     folds: Sequence[Fold],
@@ -211,14 +255,12 @@ def _others(
     from joblib import Parallel, delayed
 
     def work() -> Iterable[Any]:
-        for kind in kinds:
+        for kind, number in units:
             own = given if takes_tokens(kind) else rows
-            for number, fold in enumerate(folds):
-                yield delayed(_try)(kind, number, fold, own, task, seed)
+            yield delayed(_try)(kind, number, folds[number], own, task, seed)
 
     is_large = not isinstance(rows.features, np.ndarray) or rows.features.nbytes > COPIED
-    units = len(kinds) * len(folds)
-    processes = 1 if is_large else min(cores() if jobs is None else jobs, max(units, 1))
+    processes = 1 if is_large else min(cores() if jobs is None else jobs, max(len(units), 1))
     done: Any = Parallel(processes, return_as="generator_unordered")(work())
     try:
         for said in done:

@@ -155,6 +155,8 @@ def _calibrated_text(record: Head) -> str:
     settings = record.settings
     if not record.classes:
         return "none: it gives numbers"
+    if "logit_scale" in settings:
+        return _scaled_text(settings)
     temperature, judged = settings.get("temperature"), settings.get("judged_on")
     if _is_calibrated_kind(record) and judged == {"train": 0, "validation": 0}:
         return f"not calibrated: no sample could be left out of its training to ask; {UNSURE}"
@@ -168,6 +170,17 @@ def _calibrated_text(record: Head) -> str:
         return "calibrated; on which samples was not recorded then"
     each = ", label by label," if isinstance(temperature, list) else ""
     return f"calibrated{each} on {_judges(judged, record.settings)}"
+
+
+def _scaled_text(settings: Mapping[str, Any]) -> str:
+    """On what the scale of cosines was chosen, which is all that a head of class names has of a
+    calibration."""
+    if settings["logit_scale"] is not None:
+        return f"not calibrated: the logit scale is as given; {UNSURE}"
+    if not any(settings["judged_on"].values()):
+        lacking = "labelled sample" if _is_of_names(settings) else "sample but those carried along"
+        return f"not calibrated: there was no {lacking} to choose a logit scale by; {UNSURE}"
+    return f"calibrated by the logit scale on {_judges(settings['judged_on'], settings)}"
 
 
 def _is_calibrated_kind(record: Head) -> bool:

@@ -21,7 +21,13 @@ from headstart.heads.kinds.neighbours import Neighbours
 from headstart.heads.nearest import nearest_by_cells
 from headstart.heads.origins import near_zero
 from headstart.heads.trials.crossed import Crossed, Gathered, draws_of
-from headstart.heads.trials.objective import ACCURACY, OBJECTIVES, columns_of, objectives_of
+from headstart.heads.trials.objective import (
+    ACCURACY,
+    LOG_LOSS,
+    OBJECTIVES,
+    columns_of,
+    objectives_of,
+)
 from headstart.heads.trials.out_of_fold import OutOfFold
 from headstart.registry.references import exact
 from headstart.values.showable import Results, Showable
@@ -169,7 +175,7 @@ def rank_features(
         width=rows.features.shape[1],
         size=size,
         seconds=seconds,
-        linear=min(lines, key=lambda found: found.log_loss),
+        linear=min(lines, key=lambda found: found.outcomes(LOG_LOSS).mean),
         neighbours=neighbours,
         log_me=log_me(x, y, moments),
         h_score=h_score(x, y, moments=moments),

@@ -20,6 +20,7 @@ from headstart.heads.dense_stack import Layer
 from headstart.heads.kind import Complexity, Fitted, Part
 from headstart.heads.kinds.grid import choose
 from headstart.heads.largest import BLOCK, votes_of
+from headstart.heads.projection import of_length_one
 from headstart.heads.rows import Rows
 from headstart.heads.setting import Setting, combinations
 from headstart.heads.standardisation import one_thread_a_core
@@ -75,7 +76,7 @@ class Neighbours(Options, error=InvalidHeadSetting):
         return float(rows * (width + classes)), 1 / (self.neighbours or 1)
 
     def fit(self, train: Part, validation: Part, classes: int, seed: int) -> Fitted:
-        kernel = np.ascontiguousarray(_of_length_one(train.features[:]).T)
+        kernel = np.ascontiguousarray(of_length_one(train.features[:]).T)
         votes = np.zeros((len(train), classes), np.float32)
         votes[np.arange(len(train)), train.targets] = 1 if train.weights is None else train.weights
         counts = self._counts(len(train), int(np.bincount(train.targets).max()))
@@ -163,11 +164,6 @@ class _Near:
             own = folds[start : start + len(near), None]
             near[(own == folds) & (own >= 0)] = -np.inf
         return votes_of(near, self.counts, self._votes)
-
-
-def _of_length_one(features: np.ndarray) -> np.ndarray:
-    lengths = np.linalg.norm(features, axis=1, keepdims=True)
-    return features / np.maximum(lengths, np.float32(1e-12))
 
 
 def _layers(

@@ -54,6 +54,8 @@ def fitted_words(kind: str, settings: Mapping[str, Any]) -> str:
     temperature = settings.get("temperature")
     if temperature is not None:
         parts.append(f"temperature {_range(temperature)}")
+    if settings.get("logit_scale", "given") is None:
+        parts.append(f"logit scale {number(settings['scale'])}")
     if "history" in settings and "best_epoch" not in settings:  # of a tuned one, with its origin
         parts.append(f"{settings['epochs']} epochs")
     if "steps" in settings:
@@ -82,10 +84,10 @@ def _mixed(settings: Mapping[str, Any]) -> str:
     empty of others."""
     if "carried" not in settings:
         return ""
-    scale, alpha, beta = (number(float(settings[name])) for name in ("scale", "alpha", "beta"))
+    alpha, beta = (number(float(settings[name])) for name in ("alpha", "beta"))
     tried = len(settings.get("path", ()))
     among = f", the best of {tried} that were tried" if tried > 1 else ""
-    mixed = f"scale {scale} of class names, alpha {alpha} of training samples, beta {beta}{among}"
+    mixed = f"alpha {alpha} of training samples, beta {beta}{among}"
     size = size_text(settings["bytes"])
     return f"{mixed}; carries {settings['carried']:,} training rows along, {size} in all"
 

@@ -4,31 +4,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from statistics import NormalDist
-from typing import Generic, Protocol, TypeVar
+from typing import Any
 
 import numpy as np
 
-from headstart.errors import HeadError
 from headstart.heads.calibration.out_of_fold import inner_folds, sides
 from headstart.heads.dense_stack import DenseStack, outputs_of, stack_of
 from headstart.heads.evaluation.clusters import Clusters
 from headstart.heads.evaluation.intervals import CONFIDENCE, share_interval
-from headstart.heads.kind import Fitted, HeadKind, Part, tokens_for
-from headstart.heads.labelled import sample_weights
-from headstart.heads.models.train import part_of, parts_of
-from headstart.heads.origins import fit_near_zero
-from headstart.heads.tasks import Classification, Task
+from headstart.heads.kind import HeadKind, Part
+from headstart.heads.models.curves import (
+    DRAWS,
+    FOLDS,
+    Draw,
+    NoCurve,
+    Recipe,
+    ScorePoint,
+    at_each_size,
+    check_draws,
+    pool_of,
+)
+from headstart.heads.tasks import Classification
+from headstart.heads.trials.objective import ACCURACY
 from headstart.progress import Progress, silent
 from headstart.storage.manifest import Label
 from headstart.storage.views import FeatureView
-from headstart.values.showable import Showable
-
-POINTS = 7
-FOLDS = 5
-DRAWS = 5
-"""Heads a size, each trained on samples drawn anew and scored on a fold that it has not seen."""
 
 Tried = tuple[np.ndarray, np.ndarray]
 """Numbers of samples, and where a head was right on them, bool."""
@@ -41,105 +43,31 @@ ALIKE_IN_GROUPS = 0.54
 """The same of samples in groups: heads of a few groups that all have are more alike."""
 
 
-@dataclass(frozen=True)
-class CurvePoint(Showable):
-    """Heads trained on some of the samples.
+class CurvePoint(ScorePoint):
+    """The same by accuracy: train samples are of the classes' shares, and one at least of each.
 
-    Attributes:
-        samples: how many train samples each had; of the classes their shares, and at least one.
-        train_accuracy: on those, the mean over the draws.
-        accuracy: on samples of the train and validation splits that a head has not seen, the mean
-            over the draws.
-        interval: of the mean accuracy of such heads on such samples; see `curve_interval`.
-        draws: the accuracy of each head.
-        scored: how many samples are behind `accuracy`.
-        groups: in how many groups those stand; None where each is on its own.
+    In JSON its scores are called by their name, and not `score`.
     """
 
-    samples: int
-    train_accuracy: float
-    accuracy: float
-    interval: tuple[float, float]
-    draws: tuple[float, ...] = ()
-    scored: int = 0
-    groups: int | None = None
+    @staticmethod
+    def of(*, accuracy: float, train_accuracy: float, **others: Any) -> CurvePoint:
+        """By the names that it has in JSON."""
+        own = {"objective": ACCURACY, "score": accuracy, "train_score": train_accuracy}
+        return CurvePoint(**own, **others)
 
     @property
-    def objective(self) -> str:
-        return "accuracy"
+    def accuracy(self) -> float:
+        return self.score
 
     @property
-    def score(self) -> float:
-        return self.accuracy
+    def train_accuracy(self) -> float:
+        return self.train_score
 
-    @property
-    def train_score(self) -> float:
-        return self.train_accuracy
-
-
-class Point(Protocol):
-    """What every learning curve has at a number of samples, by whatever score; see `CurvePoint`."""
-
-    @property
-    def samples(self) -> int: ...
-    @property
-    def objective(self) -> str: ...
-    @property
-    def train_score(self) -> float: ...
-    @property
-    def score(self) -> float: ...
-    @property
-    def interval(self) -> tuple[float, float]: ...
-    @property
-    def draws(self) -> tuple[float, ...]: ...
-    @property
-    def scored(self) -> int: ...
-    @property
-    def groups(self) -> int | None: ...
-
-
-class NothingLeftOut(HeadError):
-    """There is no learning curve, as each sample is the only one of its class."""
-
-
-T = TypeVar("T", bound=Task)
-
-
-@dataclass(frozen=True)
-class Recipe(Generic[T]):
-    """How a head is fitted.
-
-    Attributes:
-        kind: its settings.
-        task: what its labels mean.
-        classes: the label of each output.
-        seed: of everything that chance decides.
-    """
-
-    kind: HeadKind
-    task: T
-    classes: tuple[Label, ...]
-    seed: int = 0
-
-    def fit(self, train: Part, validation: Part) -> Fitted:
-        """Fit to some rows, whose features may lie anywhere."""
-        width = len(self.classes) or train.targets.shape[1]
-        return fit_near_zero(
-            lambda train, validation: self.task.fit(self.kind, train, validation, width, self.seed),
-            train,
-            validation,
-            tokens_for(self.kind, train),
-        )
-
-
-@dataclass(frozen=True)
-class _Draw:
-    """One order of the samples to train on, and the ones to score on: row numbers."""
-
-    repeat: int
-    train: np.ndarray
-    validation: np.ndarray
-    asked: np.ndarray
+    def _facts(self) -> dict[str, Any]:
+        own = {"train_score": "train_accuracy", "score": "accuracy"}
+        facts: dict[str, Any] = super()._facts()
+        del facts["objective"]
+        return {own.get(name, name): value for name, value in facts.items()}
 
 
 def learning_curve(
@@ -163,12 +91,7 @@ def learning_curve(
         HeadError: the labels or splits do not allow training, `draws` is below 2, or no sample can
             be left out.
     """
-    parts, classes = parts_of(view, task)
-    both = view.split("train"), view.split("validation")
-    own = sample_weights(*(one.samples for one in both))  # classes are balanced in each draw anew
-    pool = replace(part_of(both, task, classes), weights=own)
-    recipe = Recipe(kind, task, tuple(classes), seed)
-    return curve_of(pool, len(parts["train"]), recipe, draws, progress)
+    return curve_of(*pool_of(view, kind, seed, task), draws, progress)
 
 
 def curve_of(
@@ -180,25 +103,21 @@ def curve_of(
 ) -> list[CurvePoint]:
     """As `learning_curve`, of rows whose `first` ones are of the train split, the others of the
     validation split."""
-    if draws < 2:
-        raise HeadError(f"draws is {draws}", hint="Give 2 or more: a band takes several heads.")
-    classes = len(recipe.classes)
+    check_draws(draws)
+    classes, aside = len(recipe.classes), len(pool) - first
     drawn = _drawn(pool, first, recipe.seed, draws)
-    most = min(len(draw.train) for draw in drawn)
-    aside = len(pool) - first
     least = max(2 * classes, classes * first // aside if aside else 0)
-    sizes = np.unique(np.geomspace(min(least, most), most, POINTS).round().astype(int))
-    points = []
-    for number, size in enumerate(sizes.tolist(), start=1):
+
+    def point(size: int) -> CurvePoint:
         heads = [_fitted(pool, draw, size, recipe) for draw in drawn]
-        points.append(_point(pool, drawn, heads, recipe.task))
-        progress(number, len(sizes))
-    return points
+        return _point(pool, drawn, heads, recipe.task)
+
+    return at_each_size(least, drawn, point, progress)
 
 
-def _drawn(pool: Part, first: int, seed: int, draws: int) -> list[_Draw]:
+def _drawn(pool: Part, first: int, seed: int, draws: int) -> list[Draw]:
     """The draws; of the rows of the pool the `first` ones are of the train split."""
-    found: list[_Draw] = []
+    found: list[Draw] = []
     for repeat in range(-(-draws // FOLDS)):
         rng = np.random.default_rng((seed, repeat))
         for rest, asked in sides(inner_folds(pool, seed + repeat, FOLDS)):
@@ -209,9 +128,9 @@ def _drawn(pool: Part, first: int, seed: int, draws: int) -> list[_Draw]:
                 rows[in_proportion(pool.targets[rows], rng)]
                 for rows in (rest[is_train], rest[~is_train])
             )
-            found.append(_Draw(repeat, train, aside, asked))
+            found.append(Draw(repeat, train, aside, asked))
     if not found:
-        raise NothingLeftOut(
+        raise NoCurve(
             "there is no learning curve: no sample can be left out, as each is the only one of its "
             "class",
             hint="Add samples.",
@@ -231,13 +150,11 @@ def in_proportion(targets: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _fitted(
-    pool: Part, draw: _Draw, size: int, recipe: Recipe[Classification]
+    pool: Part, draw: Draw, size: int, recipe: Recipe[Classification]
 ) -> tuple[DenseStack, Part]:
     """A head of the first rows of a draw, and the part that it was trained on."""
-    chosen = round(len(draw.validation) * size / len(draw.train))
     train, validation = (
-        _weighed(pool.rows(np.sort(rows)), recipe.task, recipe.classes)
-        for rows in (draw.train[:size], draw.validation[:chosen])
+        _weighed(part, recipe.task, recipe.classes) for part in draw.first(pool, size)
     )
     return stack_of(recipe.fit(train, validation).layers, recipe.classes), train
 
@@ -249,7 +166,7 @@ def _weighed(part: Part, task: Classification, classes: Sequence[Label]) -> Part
 
 def _point(
     pool: Part,
-    drawn: Sequence[_Draw],
+    drawn: Sequence[Draw],
     heads: Sequence[tuple[DenseStack, Part]],
     task: Classification,
 ) -> CurvePoint:
@@ -266,8 +183,9 @@ def _point(
     each = [one for repeat in repeats.values() for _, one in repeat]
     return CurvePoint(
         samples=len(heads[0][1]),
-        train_accuracy=float(np.mean([right(*head).mean() for head in heads])),
-        accuracy=float(np.concatenate(each).mean()),
+        objective=ACCURACY,
+        train_score=float(np.mean([right(*head).mean() for head in heads])),
+        score=float(np.concatenate(each).mean()),
         interval=curve_interval(list(repeats.values()), len(heads[0][1]) / len(pool), clusters),
         groups=None if clusters is None else len(clusters),
         draws=tuple(float(one.mean()) for one in each),
@@ -336,16 +254,3 @@ def _between(right: Sequence[np.ndarray]) -> float:
     parts = sizes / sizes.sum()
     count = len(right)
     return float((parts**2 * (means - parts @ means) ** 2).sum() * count / (count - 1))
-
-
-def band_text(points: Sequence[Point]) -> str:
-    """What the points and the band of a curve are, in words."""
-    last = points[-1]
-    in_groups = "" if last.groups is None else f", in {last.groups:,} groups"
-    shares = ", the classes in their own shares" if last.objective == "accuracy" else ""
-    return (
-        f"{len(last.draws)} heads per point, each trained on newly drawn samples{shares}, and "
-        "scored on others of the train and validation splits "
-        f"({last.scored:,} in all{in_groups}); the band is of 95 %, for which samples train and "
-        "which score; the test split was not looked at"
-    )

@@ -5,18 +5,24 @@ that sweeps of its task compare heads by, from what heads say of rows that they 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
 
-from headstart.errors import HeadError
 from headstart.heads.calibration.out_of_fold import groups_of
 from headstart.heads.dense_stack import outputs_of, stack_of
 from headstart.heads.evaluation.folds import Fold
 from headstart.heads.kind import HeadKind, Part
-from headstart.heads.labelled import sample_weights
-from headstart.heads.models.learning_curves import DRAWS, FOLDS, POINTS, NothingLeftOut, Recipe
-from headstart.heads.models.train import part_of, parts_of
+from headstart.heads.models.curves import (
+    DRAWS,
+    FOLDS,
+    Draw,
+    NoCurve,
+    Recipe,
+    ScorePoint,
+    at_each_size,
+    check_draws,
+    pool_of,
+)
 from headstart.heads.regression import Regression
 from headstart.heads.tasks import MultiLabel, Task
 from headstart.heads.trials.by_task import gathering_of, mixed_folds
@@ -25,46 +31,9 @@ from headstart.heads.trials.objective import objectives_of
 from headstart.heads.trials.out_of_fold import OutOfFold
 from headstart.progress import Progress, silent
 from headstart.storage.views import FeatureView
-from headstart.values.showable import Showable
 
 FEWEST = 10
 """Samples of the first point, at least."""
-
-
-@dataclass(frozen=True)
-class ScorePoint(Showable):
-    """Heads trained on some of the samples.
-
-    Attributes:
-        samples: how many train samples each had.
-        objective: the name of the score: R2 of numbers, or the loss that is fitted; the log loss of
-            several labels.
-        train_score: on those, the mean over the heads.
-        score: on samples of the train and validation splits that a head has not seen, the mean over
-            the heads.
-        interval: of that mean, as a sweep has it; see `OutOfFold.metrics`.
-        draws: the score of each head.
-        scored: how many samples are behind `score`.
-        groups: in how many groups those stand; None where each is on its own.
-    """
-
-    samples: int
-    objective: str
-    train_score: float
-    score: float
-    interval: tuple[float, float]
-    draws: tuple[float, ...] = ()
-    scored: int = 0
-    groups: int | None = None
-
-
-@dataclass(frozen=True)
-class _Draw:
-    """One order of the rows to train on, and the rows to score on."""
-
-    train: np.ndarray
-    validation: np.ndarray
-    asked: np.ndarray
 
 
 def score_curve(
@@ -83,12 +52,7 @@ def score_curve(
     Raises:
         HeadError: the labels or splits do not allow training, or `draws` is below 2.
     """
-    parts, classes = parts_of(view, task)
-    both = view.split("train"), view.split("validation")
-    own = sample_weights(*(one.samples for one in both))
-    pool = replace(part_of(both, task, classes), weights=own)
-    recipe = Recipe[Task](kind, task, tuple(classes), seed)
-    return scores_of_pool(pool, len(parts["train"]), recipe, draws, progress)
+    return scores_of_pool(*pool_of(view, kind, seed, task), draws, progress)
 
 
 def scores_of_pool(
@@ -96,30 +60,36 @@ def scores_of_pool(
 ) -> list[ScorePoint]:
     """As `score_curve`, of rows whose `first` ones are of the train split, the others of the
     validation split."""
-    if draws < 2:
-        raise HeadError(f"draws is {draws}", hint="Give 2 or more: a band takes several heads.")
-    drawn = _drawn(pool, first, recipe, -(-draws // FOLDS))
-    most = min(len(draw.train) for draw in drawn)
-    least = min(max(FEWEST, *(_needed(pool, draw, recipe) for draw in drawn)), most)
-    sizes = np.unique(np.geomspace(least, most, POINTS).round().astype(int))
-    points = []
-    for number, size in enumerate(sizes.tolist(), start=1):
-        points.append(_point(pool, drawn, size, recipe))
-        progress(number, len(sizes))
-    return points
+    check_draws(draws)
+    drawn = _drawn(pool, first, recipe, draws)
+    least = max(FEWEST, *(_needed(pool, draw, recipe) for draw in drawn))
+    return at_each_size(least, drawn, lambda size: _point(pool, drawn, size, recipe), progress)
 
 
-def _drawn(pool: Part, first: int, recipe: Recipe[Task], repeats: int) -> list[_Draw]:
+def _drawn(pool: Part, first: int, recipe: Recipe[Task], draws: int) -> list[Draw]:
+    """As many as asked for or a few more, so that each sample is judged equally often.
+
+    Raises:
+        NoCurve: there is one sample or group alone.
+    """
     groups, rng = groups_of(pool), np.random.default_rng(recipe.seed)
     names = [str(one) for one in groups.tolist()]
-    folds = mixed_folds(len(pool), FOLDS, names, repeats=repeats, seed=recipe.seed)
+    count = min(FOLDS, len(set(names)))
+    if count < 2:
+        raise NoCurve(
+            "there is no learning curve: no sample can be left out, as all are of one group",
+            hint="Add samples.",
+        )
+    repeats = -(-draws // count)
+    folds = mixed_folds(len(pool), count, names, repeats=repeats, seed=recipe.seed)
     found = []
-    for fold in folds:
+    for number, fold in enumerate(folds):
         train, aside = (
             rng.permutation(rows)
             for rows in (fold.train[fold.train < first], fold.train[fold.train >= first])
         )
-        found.append(_Draw(_each_label_early(pool, train, recipe), aside, fold.test))
+        train = _each_label_early(pool, train, recipe)
+        found.append(Draw(number // count, train, aside, fold.test))
     return found
 
 
@@ -128,14 +98,14 @@ def _each_label_early(pool: Part, train: np.ndarray, recipe: Recipe[Task]) -> np
     samples cannot learn a label otherwise.
 
     Raises:
-        NothingLeftOut: in all of them a label is on no sample, or on each.
+        NoCurve: in all of them a label is on no sample, or on each.
     """
     if not isinstance(recipe.task, MultiLabel):
         return train
     is_on = pool.targets[train] > 0
     for label, count in zip(recipe.classes, is_on.sum(axis=0).tolist(), strict=True):
         if count in (0, len(train)):
-            raise NothingLeftOut(
+            raise NoCurve(
                 f"there is no learning curve: label {label!r} is on {'all' if count else 'no'} "
                 "samples of a part that heads are trained on",
                 hint="Add samples, or leave the label out.",
@@ -144,12 +114,12 @@ def _each_label_early(pool: Part, train: np.ndarray, recipe: Recipe[Task]) -> np
     return np.concatenate([train[firsts], np.delete(train, firsts)])
 
 
-def _needed(pool: Part, draw: _Draw, recipe: Recipe[Task]) -> int:
+def _needed(pool: Part, draw: Draw, recipe: Recipe[Task]) -> int:
     """The fewest first rows of a draw that a head can be fitted to."""
     targets = pool.targets[draw.train]
     differs = (targets != targets[0]).argmax(axis=0)
     if isinstance(recipe.task, Regression) and not (targets != targets[0]).any(axis=0).all():
-        raise NothingLeftOut(
+        raise NoCurve(
             "there is no learning curve: all numbers of a part that heads are trained on are the "
             "same",
             hint="Add samples.",
@@ -157,21 +127,18 @@ def _needed(pool: Part, draw: _Draw, recipe: Recipe[Task]) -> int:
     return int(differs.max()) + 1
 
 
-def _point(pool: Part, drawn: Sequence[_Draw], size: int, recipe: Recipe[Task]) -> ScorePoint:
+def _point(pool: Part, drawn: Sequence[Draw], size: int, recipe: Recipe[Task]) -> ScorePoint:
     objective = objectives_of(recipe.task)[0]
     folds = [Fold(draw.train[:size], draw.asked) for draw in drawn]
     draws = draws_of(folds, len(pool))
     gathered = gathering_of(recipe.task, pool, folds, draws)
     trained = []
     for number, draw in enumerate(drawn):
-        chosen = round(len(draw.validation) * size / len(draw.train))
-        train, aside = (
-            pool.rows(np.sort(rows)) for rows in (draw.train[:size], draw.validation[:chosen])
-        )
+        train, aside = draw.first(pool, size)
         stack = stack_of(recipe.fit(train, aside).layers, recipe.classes)
         gathered.add(number, outputs_of(stack, pool.rows(draw.asked)))
         trained.append(_said_at_once(train, outputs_of(stack, train), recipe))
-    found: OutOfFold = gathered.result({}, recipe.kind)
+    found = gathered.result({}, recipe.kind)
     outcomes = found.outcomes(objective)
     counts = np.bincount(draws.ravel())
     each = np.bincount(draws.ravel(), outcomes.values.ravel()) / counts
@@ -200,7 +167,7 @@ def _said_at_once(part: Part, said: np.ndarray, recipe: Recipe[Task]) -> OutOfFo
 def _interval_of(found: OutOfFold, objective: str) -> tuple[float, float]:
     ends = found.metrics()["intervals"].get(objective)
     if ends is None:
-        raise NothingLeftOut(
+        raise NoCurve(
             "there is no learning curve: of so few samples, or groups, no interval is known",
             hint="Add samples.",
         )

@@ -18,6 +18,7 @@ from headstart.heads.regression import Regression
 from headstart.heads.tasks import Classification, Task
 from headstart.heads.trials.crossed import Gathered
 from headstart.heads.trials.numbers import GatheredNumbers
+from headstart.heads.trials.out_of_fold import Gathering
 
 
 def is_plain(task: Task | None) -> bool:
@@ -30,9 +31,7 @@ def outputs_of(task: Task, targets: np.ndarray) -> int:
     return int(targets.max()) + 1 if targets.ndim == 1 else targets.shape[1]
 
 
-def gathering_of(
-    task: Task, rows: Part, folds: Sequence[Fold], draws: np.ndarray
-) -> Gathered | GatheredNumbers:
+def gathering_of(task: Task, rows: Part, folds: Sequence[Fold], draws: np.ndarray) -> Gathering:
     """What takes in what the heads of one setting say."""
     if isinstance(task, Regression):
         return GatheredNumbers(task, rows, folds, draws)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,50 +15,35 @@ from headstart.heads.evaluation.outcomes import Outcomes
 from headstart.heads.evaluation.paired import right_of
 from headstart.heads.evaluation.reliability import unseen_of
 from headstart.heads.evaluation.scores import decided
-from headstart.heads.evaluation.simplicity import complexity_of
-from headstart.heads.kind import Complexity, HeadKind, Part
+from headstart.heads.kind import HeadKind, Part
 from headstart.heads.kinds.losses import log_losses_of
 from headstart.heads.tasks import Classification, Task
 from headstart.heads.trials.objective import ACCURACY, EXACT, LOG_LOSS, objectives_of
-from headstart.heads.trials.out_of_fold import OutOfFold
+from headstart.heads.trials.out_of_fold import Gathering, OutOfFold
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Crossed(OutOfFold):
-    """What heads of one setting said of the rows that they were not trained on: one class, or
-    several labels. Of numbers see `CrossedNumbers`, which has the same methods.
+    """One class, or several labels, of each row. Targets are class numbers, (rows,); of several
+    labels 0 and 1, (rows, classes).
 
-    Scores are those of single heads: each repeat is scored by itself, then the scores are averaged.
     The mean of the repeats' probabilities is what an ensemble of them says, which is surer and more
     often right than any of its heads; it is for judging labels, not heads.
 
     Attributes:
-        settings: of the heads, as `HeadKind.describe` gives them, with `kind`.
         probabilities: the mean over the repeats, (rows, classes): an ensemble's.
-        targets: class numbers, (rows,); of several labels 0 and 1, (rows, classes).
         hits: whether the class that is said was the right one, or all labels were, bool, (repeats,
             rows).
         losses: the log loss, float32, (repeats, rows).
-        draws: by which fold's heads, numbered through all repeats, (repeats, rows).
-        taken: which share of the rows a fold trains on.
-        groups: of each row, (rows,), rows of which are no evidence of their own; None without.
-        complexity: of the heads, see `complexity_of`.
         unseen: what a head may lose on a row that is of no kind among these, see `unseen_of`: the
             mean over the heads, each of which is surer than their ensemble.
-        task: what the labels mean.
     """
 
-    settings: dict[str, Any]
+    task: Task = field(default_factory=Classification)
     probabilities: np.ndarray
-    targets: np.ndarray
     hits: np.ndarray
     losses: np.ndarray
-    draws: np.ndarray
-    taken: float = 0.0
-    groups: np.ndarray | None = None
-    complexity: Complexity = (math.inf, math.inf)
     unseen: Unseen | None = None
-    task: Task = field(default_factory=Classification)
 
     @cached_property
     def accuracies(self) -> Outcomes:
@@ -123,13 +107,13 @@ class Crossed(OutOfFold):
         return ACCURACY if self.targets.ndim == 1 else EXACT
 
 
-class Gathered:
-    """What the folds' heads of one setting say, until the last has said it.
+class Gathered(Gathering):
+    """See there; of classes and labels.
 
     Args:
-        rows: what is tried.
-        folds: which rows each trains on and tries.
-        draws: of the folds, see `draws_of`.
+        rows: see `Gathering`.
+        folds: likewise.
+        draws: likewise.
         classes: how many.
         task: what the labels mean.
     """
@@ -142,9 +126,8 @@ class Gathered:
         classes: int,
         task: Task | None = None,
     ) -> None:
-        self._rows, self._folds, self._draws = rows, folds, draws
+        super().__init__(rows, folds, draws)
         self._task = task or Classification()
-        self._left = len(folds)
         # a sum of one is as exact in float32, which it is of
         kept = np.float32 if len(draws) == 1 else np.float64
         self._probabilities = np.zeros((len(rows), classes), kept)
@@ -152,10 +135,7 @@ class Gathered:
         self._losses = np.zeros(draws.shape, np.float32)
         self._unseen = np.zeros(len(folds))
 
-    def add(self, number: int, said: np.ndarray) -> bool:
-        """Probabilities (rows, classes) from a fold's head; whether all folds are done."""
-        tried = self._folds[number].test
-        repeat = int((self._draws[:, tried[0]] == number).argmax())
+    def _take(self, number: int, repeat: int, tried: np.ndarray, said: np.ndarray) -> None:
         targets = self._rows.targets[tried]
         if targets.ndim == 1:
             said = said / said.sum(axis=1, keepdims=True)
@@ -163,25 +143,16 @@ class Gathered:
         self._losses[repeat, tried] = log_losses_of(said, targets)
         self._probabilities[tried] += said
         self._unseen[number] = unseen_of(log_losses_of, said, targets).high * len(tried)
-        self._left -= 1
-        return not self._left
 
     def result(self, settings: dict[str, Any], kind: HeadKind) -> Crossed:
-        """Once, when all folds are done."""
-        rows, trained = self._rows, max(len(fold.train) for fold in self._folds)
         self._probabilities /= len(self._draws)
         return Crossed(
-            settings,
-            self._probabilities,
-            rows.targets,
-            self._hits,
-            self._losses,
-            self._draws,
-            trained / len(rows),
-            rows.groups,
-            complexity_of(kind, rows, trained, self._probabilities.shape[1]),
-            Unseen(0.0, float(self._unseen.sum()) / self._draws.size),
-            self._task,
+            **self._shared(settings, kind, self._probabilities.shape[1]),
+            task=self._task,
+            probabilities=self._probabilities,
+            hits=self._hits,
+            losses=self._losses,
+            unseen=Unseen(0.0, float(self._unseen.sum()) / self._draws.size),
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,38 +14,22 @@ from headstart.heads.evaluation.clusters import Clusters
 from headstart.heads.evaluation.folds import Fold
 from headstart.heads.evaluation.outcomes import Outcomes
 from headstart.heads.evaluation.scores import widened
-from headstart.heads.evaluation.simplicity import complexity_of
-from headstart.heads.kind import Complexity, HeadKind, Part
+from headstart.heads.kind import HeadKind, Part
 from headstart.heads.regression import Regression
-from headstart.heads.tasks import Task
 from headstart.heads.trials.objective import ABSOLUTE, OBJECTIVES, R2, ROOT, objectives_of
-from headstart.heads.trials.out_of_fold import OutOfFold
+from headstart.heads.trials.out_of_fold import Gathering, OutOfFold
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CrossedNumbers(OutOfFold):
-    """See `OutOfFold`. Scores are those of single heads: each repeat is scored by itself, then the
-    scores are averaged.
+    """Numbers of each row. The task is a regression, with its loss; targets are (rows, outputs),
+    float64.
 
     Attributes:
-        task: the regression, with its loss.
-        settings: of the heads, as `HeadKind.describe` gives them, with `kind`.
         said: in each repeat, (repeats, rows, outputs), float64.
-        targets: the numbers, (rows, outputs), float64.
-        draws: by which fold's heads, numbered through all repeats, (repeats, rows).
-        taken: which share of the rows a fold trains on.
-        groups: of each row, (rows,), rows of which are no evidence of their own; None without.
-        complexity: of the heads, see `complexity_of`.
     """
 
-    task: Task
-    settings: dict[str, Any]
     said: np.ndarray
-    targets: np.ndarray
-    draws: np.ndarray
-    taken: float = 0.0
-    groups: np.ndarray | None = None
-    complexity: Complexity = (math.inf, math.inf)
 
     @property
     def outputs(self) -> np.ndarray:
@@ -132,41 +115,26 @@ def _roots(said: np.ndarray, targets: np.ndarray, clusters: Clusters | None) -> 
     return roots_interval((said - targets) ** 2, clusters)
 
 
-class GatheredNumbers:
-    """As `Gathered`, of numbers.
+class GatheredNumbers(Gathering):
+    """See there; of numbers.
 
     Args:
         task: the regression.
-        rows: what is tried.
-        folds: which rows each trains on and tries.
-        draws: of the folds, see `draws_of`.
+        rows: see `Gathering`.
+        folds: likewise.
+        draws: likewise.
     """
 
     def __init__(
         self, task: Regression, rows: Part, folds: Sequence[Fold], draws: np.ndarray
     ) -> None:
-        self._task, self._rows, self._folds, self._draws = task, rows, folds, draws
-        self._left = len(folds)
+        super().__init__(rows, folds, draws)
+        self._task = task
         self._said = np.zeros((*draws.shape, rows.targets.shape[1]))
 
-    def add(self, number: int, said: np.ndarray) -> bool:
-        """Numbers (rows, outputs) from a fold's head; whether all folds are done."""
-        tried = self._folds[number].test
-        repeat = int((self._draws[:, tried[0]] == number).argmax())
+    def _take(self, number: int, repeat: int, tried: np.ndarray, said: np.ndarray) -> None:
         self._said[repeat, tried] = said
-        self._left -= 1
-        return not self._left
 
     def result(self, settings: dict[str, Any], kind: HeadKind) -> CrossedNumbers:
-        """Once, when all folds are done."""
-        rows, trained = self._rows, max(len(fold.train) for fold in self._folds)
-        return CrossedNumbers(
-            self._task,
-            settings,
-            self._said,
-            rows.targets,
-            self._draws,
-            trained / len(rows),
-            rows.groups,
-            complexity_of(kind, rows, trained, rows.targets.shape[1]),
-        )
+        facts = self._shared(settings, kind, self._rows.targets.shape[1])
+        return CrossedNumbers(**facts, task=self._task, said=self._said)

@@ -6,8 +6,10 @@ is of classes and labels, `CrossedNumbers` of numbers.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -15,15 +17,20 @@ import numpy as np
 
 from headstart.heads.evaluation.bootstrap import Interval
 from headstart.heads.evaluation.clusters import Clusters, assumption_of
+from headstart.heads.evaluation.folds import Fold
 from headstart.heads.evaluation.outcomes import Outcomes
-from headstart.heads.kind import Complexity
+from headstart.heads.evaluation.simplicity import complexity_of
+from headstart.heads.kind import Complexity, HeadKind, Part
 from headstart.heads.tasks import Task
 from headstart.heads.trials.objective import OBJECTIVES, objectives_of
 from headstart.values.showable import Showable
 
 
+@dataclass(frozen=True, kw_only=True)
 class OutOfFold(Showable, ABC):
     """What came of a setting. Names of objectives are those of `objectives_of(task)`.
+
+    Scores are those of single heads: each repeat is scored by itself, then the scores are averaged.
 
     Attributes:
         task: what the labels mean.
@@ -31,6 +38,7 @@ class OutOfFold(Showable, ABC):
         targets: as the task reads them, a row each.
         draws: by which fold's heads each row was tried, numbered through all repeats, (repeats,
             rows).
+        taken: which share of the rows a fold trains on.
         groups: of each row, (rows,), rows of which are no evidence of their own; None without.
         complexity: of the heads, see `complexity_of`.
     """
@@ -39,8 +47,9 @@ class OutOfFold(Showable, ABC):
     settings: dict[str, Any]
     targets: np.ndarray
     draws: np.ndarray
-    groups: np.ndarray | None
-    complexity: Complexity
+    taken: float = 0.0
+    groups: np.ndarray | None = None
+    complexity: Complexity = (math.inf, math.inf)
 
     @cached_property
     def clusters(self) -> Clusters | None:
@@ -92,4 +101,46 @@ class OutOfFold(Showable, ABC):
             **({} if clusters is None else {"groups": len(clusters)}),
             "n_test": len(self.targets),
             "spread": self.spread,
+        }
+
+
+class Gathering(ABC):
+    """What the folds' heads of one setting say, until the last has said it.
+
+    Args:
+        rows: what is tried.
+        folds: which rows each trains on and tries.
+        draws: of the folds, see `draws_of`.
+    """
+
+    def __init__(self, rows: Part, folds: Sequence[Fold], draws: np.ndarray) -> None:
+        self._rows, self._folds, self._draws = rows, folds, draws
+        self._left = len(folds)
+
+    def add(self, number: int, said: np.ndarray) -> bool:
+        """What a fold's head says, (rows, outputs); whether all folds are done."""
+        tried = self._folds[number].test
+        repeat = int((self._draws[:, tried[0]] == number).argmax())
+        self._take(number, repeat, tried, said)
+        self._left -= 1
+        return not self._left
+
+    @abstractmethod
+    def _take(self, number: int, repeat: int, tried: np.ndarray, said: np.ndarray) -> None:
+        """Keep what a fold's head says of the rows that it tries, in a repeat."""
+
+    @abstractmethod
+    def result(self, settings: dict[str, Any], kind: HeadKind) -> OutOfFold:
+        """Once, when all folds are done."""
+
+    def _shared(self, settings: dict[str, Any], kind: HeadKind, outputs: int) -> dict[str, Any]:
+        """What every result has, whatever the task."""
+        rows, trained = self._rows, max(len(fold.train) for fold in self._folds)
+        return {
+            "settings": settings,
+            "targets": rows.targets,
+            "draws": self._draws,
+            "taken": trained / len(rows),
+            "groups": rows.groups,
+            "complexity": complexity_of(kind, rows, trained, outputs),
         }

@@ -14,7 +14,10 @@ from headstart.heads.generalised import QUANTILE
 from headstart.heads.kind import Part
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.neighbours import Neighbours
+from headstart.heads.largest import largest
+from headstart.heads.nearest import AT_ONCE
 from headstart.heads.origins import near_zero
+from headstart.heads.projection import of_length_one
 from headstart.heads.regression import Regression
 from headstart.heads.rows import Rows
 from headstart.heads.tasks import Classification, Task
@@ -22,9 +25,6 @@ from headstart.heads.trials.by_task import gathering_of
 from headstart.heads.trials.crossed import draws_of
 from headstart.heads.trials.objective import objectives_of
 from headstart.heads.trials.out_of_fold import OutOfFold
-
-AT_ONCE = 1 << 24
-"""Similarities that are in memory at a time."""
 
 
 @dataclass(frozen=True)
@@ -105,15 +105,10 @@ def _said(own: np.ndarray, task: Task) -> np.ndarray:
 
 def _nearest(features: Rows, fold: Fold, count: int) -> np.ndarray:
     """The rows to train on that are nearest to each that is tried, (tried, count)."""
-    known = _of_length_one(features[fold.train])
+    known = of_length_one(features[fold.train])
     count, step = min(count, len(known)), max(1, AT_ONCE // len(known))
     found = []
     for start in range(0, len(fold.test), step):
-        alike = _of_length_one(features[fold.test[start : start + step]]) @ known.T
-        found.append(np.argpartition(-alike, count - 1, axis=1)[:, :count])
+        alike = of_length_one(features[fold.test[start : start + step]]) @ known.T
+        found.append(largest(alike, count))
     return fold.train[np.concatenate(found)]
-
-
-def _of_length_one(features: np.ndarray) -> np.ndarray:
-    lengths = np.linalg.norm(features, axis=1, keepdims=True)
-    return features / np.maximum(lengths, np.float32(1e-12))

@@ -268,8 +268,12 @@ class Backbones(Collection[Backbone, Backbone]):
         Raises:
             InvalidValue: a key or value cannot be one.
             NotFound: a tag that is to be taken away is not there.
+            BackboneError, NotFound: the tag `text-backbone` names no backbone that takes texts.
         """
+        from headstart.jobs.backbones.text_tower import check_link
+
         given = checked_tags(tags)
+        check_link(self._context, given)
         return self._context.backbones.set_tags(self._named(reference, adds=False), given)
 
     def remove(self, reference: str | Backbone, *, force: bool = False) -> Backbone:

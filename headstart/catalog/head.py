@@ -14,9 +14,9 @@ from headstart.values.arguments import checks_arguments
 from headstart.values.showable import Results
 
 if TYPE_CHECKING:  # a verb is imported by its method
+    from headstart.heads.models.curves import ScorePoint
     from headstart.heads.models.finetune import FineTuning
     from headstart.heads.models.learning_curves import CurvePoint
-    from headstart.heads.models.score_curves import ScorePoint
     from headstart.jobs.heads.attach import Attached
     from headstart.jobs.heads.care.conformal import Conformal
     from headstart.jobs.heads.care.evaluate import Evaluated

@@ -26,6 +26,7 @@ from headstart.cli.output import (
     with_options,
 )
 from headstart.cli.parameters import NUMBER, SEED
+from headstart.registry.entities import TEXT_BACKBONE
 from headstart.registry.selection.words import ALL, tags_in_words
 
 if TYPE_CHECKING:
@@ -162,25 +163,37 @@ def _list(call: Call, filters: tuple[str, ...], sort: str | None, limit: int | N
 
     selection = selection_of(filters, sort, limit)
     rows = listing.backbones(call.config, selection)
-    columns = ("name", "=input", "default cut", "=feature", ">params", ">?size", "=?licence")
-    columns += ("?tags",) if any(row["tags"] for row in rows) else ()
-
-    def cells(called: str, row: dict[str, Any]) -> tuple[Any, ...]:
-        return (
-            called,
-            tuple(shape_text(tensor["shape"]) for tensor in row["inputs"]),
-            row["cut"],
-            shape_text(row["cut_shape"]),
-            row["parameters"],
-            size_text(row["artifact_size"]),
-            row["licence"],
-            tags_text(row["tags"]),
-        )[: len(columns)]
-
     none = "No backbones yet. See `headstart zoo list`, then `headstart backbone add`."
     empty = text(empty_text(selection, none))
-    listed = list(map(cells, names_in(rows, are_all=selection == ALL), rows))
+    cells = list(map(_list_row, names_in(rows, are_all=selection == ALL), rows))
+    shown = [
+        place
+        for place, column in enumerate(LIST_COLUMNS)
+        if column not in RARE or any(row[place] for row in cells)
+    ]
+    columns = [LIST_COLUMNS[place] for place in shown]
+    listed = [[row[place] for place in shown] for row in cells]
     return Result(rows, lambda out: out.print(table(None, columns, listed) if rows else empty))
+
+
+LIST_COLUMNS = ("name", "=input", "default cut", "=feature", ">params")
+LIST_COLUMNS += ("=?text backbone", ">?size", "=?licence", "?tags")
+RARE = {"=?text backbone", "?tags"}
+"""Columns that are there where a backbone has something in them."""
+
+
+def _list_row(called: str, row: dict[str, Any]) -> tuple[Any, ...]:
+    return (
+        called,
+        tuple(shape_text(tensor["shape"]) for tensor in row["inputs"]),
+        row["cut"],
+        shape_text(row["cut_shape"]),
+        row["parameters"],
+        row["tags"].get(TEXT_BACKBONE),
+        size_text(row["artifact_size"]),
+        row["licence"],
+        tags_text({key: value for key, value in row["tags"].items() if key != TEXT_BACKBONE}),
+    )
 
 
 def _show(call: Call, name: str) -> Result:

@@ -11,7 +11,7 @@ from headstart.cli import models, plots, sweep
 from headstart.cli.heads import care, compare, predict, travel
 from headstart.cli.heads.kept import number_of_sweep, row_of_sweep
 from headstart.cli.heads.shown import VOID_LEGEND, by_class, shown
-from headstart.cli.heads.task_options import task_of
+from headstart.cli.heads.task_options import task_of, task_options
 from headstart.cli.names import tags as tag_commands
 from headstart.cli.names.called import names_in
 from headstart.cli.names.chosen import empty_text, list_options, selection_of
@@ -41,10 +41,10 @@ from headstart.registry.selection.words import ALL, tags_in_words
 if TYPE_CHECKING:
     from headstart.catalog.head import Head
     from headstart.cli.names.tags import Tags
+    from headstart.workspace import Workspace
 
 LONG = 2.0
 """Seconds of a fit from which it is told how far it is."""
-TASKS = ("classification", "multi-label", "ordinal", "regression")
 TRAIN_OPTIONS = (
     click.argument("name"),
     click.argument("backbone", required=False, metavar="[BACKBONE[@CUT]"),
@@ -67,29 +67,12 @@ TRAIN_OPTIONS = (
         metavar="K",
         help="Train K heads on samples drawn with replacement; the head says their mean.",
     ),
-    click.option(
-        "--task",
-        type=click.Choice(TASKS),
-        help="What a label is: one class (the default), several, a class in an order, or a number.",
-    ),
-    click.option("--separator", help="multi-label: what separates labels. Default: |."),
-    click.option(
-        "--order", help="ordinal: the classes from lowest to highest, separated by commas."
-    ),
+    task_options,
     click.option(
         "--decision",
         type=click.Choice(("median", "mode")),
         help="ordinal: predict the median class, which is the fewest steps off (the default), "
         "or the most probable one, which is right most often.",
-    ),
-    click.option(
-        "--loss",
-        type=click.Choice(("squared", "poisson", "quantile")),
-        help="regression: predict the mean (squared, the default), the mean of counts (poisson), "
-        "or a quantile.",
-    ),
-    click.option(
-        "--quantile", type=float, help="regression: the quantile of --loss quantile. Default: 0.5."
     ),
     click.option("--balanced", is_flag=True, help="Give all classes the same weight."),
     click.option(
@@ -165,11 +148,7 @@ def _train(
 
     'BACKBONE@CUT,CUT + BACKBONE' in quotes joins features: the head takes them side by side.
     """
-    from headstart.cached import check_one_cut
-    from headstart.cli.extract import extract_missing
     from headstart.heads.combined.bagged import Bagged
-    from headstart.jobs.named import both_named
-    from headstart.registry.references import parts_of
 
     tagged = tags_in_words(tags)
     if detach:
@@ -206,19 +185,39 @@ def _train(
         settings = _kind(kind or made.default_kind.kind, given)
         settings = settings if bags is None else Bagged(settings, bags)
         workspace, precision = call.open(backbone, dataset), precision or "float32"
-    backbone, dataset = both_named(
-        workspace.context, backbone, dataset, looks=False, on_error=on_error
-    )
+    how: dict[str, Any] = {"seed": seed or 0, "task": made, "views": views, "windows": windows}
+    how |= {"ignore_weights": ignore_weights, "tags": tagged}
+    of = backbone, dataset, precision, on_error
+    return _trained(workspace, name, settings, of, how, detach=detach)
+
+
+def _trained(
+    workspace: Workspace,
+    name: str,
+    kind: Any,
+    of: tuple[str, str, str, str],
+    how: dict[str, Any],
+    *,
+    detach: bool,
+) -> Result:
+    """A head of a kind, of a backbone and a dataset, in a precision, with what is done about a
+    sample that cannot be read; or the job of it."""
+    from headstart.cached import check_one_cut
+    from headstart.cli.extract import extract_missing
+    from headstart.jobs.named import both_named
+    from headstart.registry.references import parts_of
+
+    *both, precision, on_error = of
+    backbone, dataset = both_named(workspace.context, *both, looks=False, on_error=on_error)
     if len(parts_of(backbone)) == 1:
         check_one_cut(*workspace.context.resolve(backbone, precision))
-    how: dict[str, Any] = {"seed": seed or 0, "task": made, "views": views, "windows": windows}
-    how["ignore_weights"] = ignore_weights
     if detach:
-        how |= {"precision": precision, "tags": tagged}
-        return begun(workspace.jobs.train(name, backbone, dataset, settings, **how))
+        made = workspace.jobs.train(name, backbone, dataset, kind, precision=precision, **how)
+        return begun(made)
+    views = how["views"]
     features = extract_missing(workspace, backbone, dataset, precision, views, on_error=on_error)
     with progress_bar("fitting", "steps", after=LONG) as progress, watched(progress):
-        head = workspace.heads.train(name, features, settings, **how, tags=tagged)
+        head = workspace.heads.train(name, features, kind, **how)
     warn_of_untested(head)
     return shown(head)
 

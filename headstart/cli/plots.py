@@ -260,7 +260,7 @@ def _plot_head(call: Call, name: str, file: Path, show: str, draws: int | None) 
     """Draw what a head confuses, or predicts, its learning curve, or its surest mistakes on the
     test split."""
     from headstart.heads.evaluation.provenance import scored_text
-    from headstart.heads.models.learning_curves import DRAWS, band_text
+    from headstart.heads.models.curves import DRAWS, band_text
     from headstart.jobs.outcomes import Written
     from headstart.plots.by_task import view_of
     from headstart.plots.curves import draw_learning_curve
@@ -283,7 +283,8 @@ def _plot_head(call: Call, name: str, file: Path, show: str, draws: int | None) 
         from headstart.plots.reports import mistakes
 
         seen, captions, total = mistakes(head)
-        made = draw_grid(seen, captions, f"{what}; the first of {total:,} {view_of(head.task).by}")
+        shown = f"all {total:,}" if total == len(seen) else f"the first {len(seen)} of {total:,}"
+        made = draw_grid(seen, captions, f"{what}\n{shown} {view_of(head.task).by}")
         facts["mistakes"] = total
     else:
         _, draw = view_of(head.task).pictures[0]

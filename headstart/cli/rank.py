@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -34,6 +34,11 @@ from headstart.cli.output import (
 from headstart.cli.parameters import SEED, OutputFile
 from headstart.cli.workspace.detached import begun, detach_option, refuse_with_detach
 from headstart.cli.workspace.executors import LOCAL, Asked, options_of_trials
+
+if TYPE_CHECKING:
+    from headstart.heads.evaluation.ranking import Rank
+    from headstart.jobs.heads.cross_validation import CrossValidation
+    from headstart.values.showable import Results
 
 
 def register(cli: click.Group) -> None:
@@ -122,8 +127,6 @@ def _rank(
     'BACKBONE@CUT + BACKBONE' in quotes joins features; it is ranked with each of them alone.
     """
     from headstart.cli.extract import check_extracts, extract_missing
-    from headstart.heads.evaluation.provenance import words_of
-    from headstart.heads.trials.by_task import is_plain
     from headstart.jobs.heads.cross_validation import CrossValidation
     from headstart.plots.figures import check_target
 
@@ -156,6 +159,14 @@ def _rank(
         from headstart.plots.rankings import draw_ranking
 
         note(f"Drew {save(draw_ranking(ranks, dataset), plot)}.")
+    return _ranked(ranks, trying)
+
+
+def _ranked(ranks: Results[Rank], trying: CrossValidation) -> Result:
+    """A ranking as a table, and what its columns are."""
+    from headstart.heads.evaluation.provenance import words_of
+    from headstart.heads.trials.by_task import is_plain
+
     columns = (
         "=",
         "features",
@@ -180,14 +191,14 @@ def _rank(
     ]
     count = len(ranks[0].linear.targets)
     legend = (
-        f"{folds}-fold cross-validation on {count:,} samples of the train and validation splits. "
-        f"Below each {words_of(trying.objective)} its 95 % interval; LogME and H have no interval. "
-        f"{STAR}. ms: extraction time per sample.{majority_text(ranks[0].linear.targets)}"
+        f"{trying.folds}-fold cross-validation on {count:,} samples of the train and validation "
+        f"splits. Below each {words_of(trying.objective)} its 95 % interval; LogME and H have no "
+        f"interval. {STAR}. ms: extraction time per sample.{majority_text(ranks[0].linear.targets)}"
     )
-    if not is_plain(task):
-        legend += f" {_OF_OTHERS if task.name == 'regression' else _NO_H}"
-    if shots is not None:
-        legend += draws_text(trying.times, trying.times * folds)
+    if not is_plain(trying.task):
+        legend += f" {_OF_OTHERS if trying.task.name == 'regression' else _NO_H}"
+    if trying.shots is not None:
+        legend += draws_text(trying.times, trying.times * trying.folds)
     gains = [gain_text(rank) for rank in ranks if rank.gain is not None]
 
     def show(out: object) -> None:

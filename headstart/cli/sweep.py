@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -43,6 +43,9 @@ from headstart.cli.output import (
 from headstart.cli.parameters import SEED
 from headstart.cli.workspace.executors import Asked, options_of_trials
 from headstart.registry.selection.words import tags_in_words
+
+if TYPE_CHECKING:
+    from headstart.jobs.heads.sweep import Sweep
 
 SHOWN = 20
 WATCHED = 5
@@ -195,16 +198,7 @@ def _sweep(
         )
         for trial in sweep.trials[:SHOWN]
     ]
-    level = sum(not trial.is_worse for trial in sweep.trials)
-    legend = (
-        f"{sweep.heads:,} heads in {sweep.seconds:.1f} s; {len(sweep.trials):,} settings, the "
-        f"first {len(rows)} of them shown. {STAR}: {level:,} of all. Kept as sweep {sweep.id}. "
-        f"{BELOW}, of {sweep.samples:,} samples.{majority_text(sweep.trials[0].crossed.targets)}"
-    )
-    if trying.times > 1 or shots is not None:
-        legend += draws_text(trying.times, trying.times * folds)
-    else:
-        legend += ONCE
+    legend = legend_text(sweep, len(rows))
     chosen = sweep.simplest if one_se else sweep.trials[0]
     lines = [scores_text(sweep.best_scores, columns_of(task)), winner_text(sweep.winner)]
     if one_se:
@@ -226,6 +220,19 @@ def _sweep(
         explain_words(out, rows)
 
     return Result(sweep, show)
+
+
+def legend_text(sweep: Sweep, shown: int) -> str:
+    """What was tried, how many settings of it are shown, and how sure their scores are."""
+    trying, level = sweep.trying, sum(not trial.is_worse for trial in sweep.trials)
+    legend = (
+        f"{sweep.heads:,} heads in {sweep.seconds:.1f} s; {len(sweep.trials):,} settings, the "
+        f"first {shown} of them shown. {STAR}: {level:,} of all. Kept as sweep {sweep.id}. "
+        f"{BELOW}, of {sweep.samples:,} samples.{majority_text(sweep.trials[0].crossed.targets)}"
+    )
+    if trying.times > 1 or trying.shots is not None:
+        return legend + draws_text(trying.times, trying.times * trying.folds)
+    return legend + ONCE
 
 
 def scores_text(metrics: dict[str, Any] | None, shown: Sequence[str]) -> str:

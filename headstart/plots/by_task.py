@@ -57,8 +57,8 @@ class TaskView:
         chance: what is scored without a head.
         table: of each class, label or number; None where scores have all.
         misses: where it is wrong.
-        missed: the heading of those.
-        by: in which order, in words.
+        by: in which order those are, in words.
+        missed: their heading.
         wrong: where what is said, (n, outputs), is not what is true; None where that is of no use.
         judged: the task by which labels are found to be worth a look; None where none is.
         found: how, and what is meant by it.
@@ -69,12 +69,12 @@ class TaskView:
     chance: Callable[[Judged], Row]
     table: Callable[[Judged, Mapping[str, Any], Sequence[Label]], Table | None]
     misses: Callable[[Judged, Task, Sequence[Label]], Misses]
-    missed: str
     by: str
-    wrong: Callable[[Task, np.ndarray, np.ndarray], np.ndarray] | None
-    judged: Callable[[Task], Task | None]
-    found: str
-    suspect: str
+    missed: str = "The surest mistakes"
+    wrong: Callable[[Task, np.ndarray, np.ndarray], np.ndarray] | None = None
+    judged: Callable[[Task], Task | None] = lambda _task: None
+    found: str = ""
+    suspect: str = ""
 
 
 def view_of(task: Task) -> TaskView:
@@ -191,7 +191,6 @@ CLASSES = TaskView(
     chance=_largest_class,
     table=_of_classes,
     misses=of_classes,
-    missed="The surest mistakes",
     by="mistakes on the test split, those first of which the head is surest",
     wrong=_not_said,
     judged=lambda task: Classification(),
@@ -204,12 +203,8 @@ LABELS = TaskView(
     chance=_by_chance,
     table=_of_labels,
     misses=of_labels,
-    missed="The surest mistakes",
     by="samples of the test split with a wrong label, those first of which the head is surest",
     wrong=_any_wrong,
-    judged=lambda task: None,
-    found="",
-    suspect="",
 )
 NUMBERS = TaskView(
     pictures=(
@@ -219,10 +214,9 @@ NUMBERS = TaskView(
     chance=_median,
     table=_of_numbers,
     misses=of_numbers,
-    missed="The largest misses",
     by="predictions on the test split that are not the number given, the farthest off first, by "
     "the loss that is fitted",
-    wrong=None,
+    missed="The largest misses",
     judged=lambda task: Regression() if getattr(task, "loss", None) == SQUARED else None,
     found="far from what a ridge head predicts that was not trained on the sample (3.5 robust "
     "standard deviations), and the nearest neighbours agree",

@@ -7,7 +7,7 @@ from statistics import median
 from typing import Any
 
 from headstart.heads.evaluation.provenance import words_of
-from headstart.heads.models.learning_curves import Point
+from headstart.heads.models.curves import ScorePoint
 from headstart.heads.trials.objective import OBJECTIVES, Objective
 from headstart.plots.figures import figure, plain_axes
 
@@ -17,7 +17,9 @@ LARGEST_LOSS = 3.0
 """The same of losses: times the median point's."""
 
 
-def limits_of(points: Sequence[Point], objective: Objective) -> tuple[float | None, float | None]:
+def limits_of(
+    points: Sequence[ScorePoint], objective: Objective
+) -> tuple[float | None, float | None]:
     """Where the axis of the score ends; None for where all that is drawn does."""
     ends = [end for point in points for end in (*point.interval, *point.draws)]
     if objective.is_loss:
@@ -26,7 +28,7 @@ def limits_of(points: Sequence[Point], objective: Objective) -> tuple[float | No
     return (LEAST_R2 if min(ends) < LEAST_R2 else None), objective.high
 
 
-def draw_learning_curve(points: Sequence[Point], title: str) -> Any:
+def draw_learning_curve(points: Sequence[ScorePoint], title: str) -> Any:
     """The score over the number of samples that heads were trained on, with each draw."""
     made = figure()
     axes = plain_axes(made)

@@ -14,6 +14,8 @@ from headstart.plots.figures import figure
 
 COLUMNS = 6
 SHOWN = 24
+LETTERS_AN_INCH = 13
+"""Of a title, which is broken where the picture ends."""
 
 
 def draw_grid(seen: Sequence[np.ndarray | str], captions: Sequence[str], title: str) -> Any:
@@ -22,7 +24,7 @@ def draw_grid(seen: Sequence[np.ndarray | str], captions: Sequence[str], title: 
     Args:
         seen: as `extractors.preprocessing.preview.cell` gives them: all pictures of one size.
         captions: of each, one or two lines.
-        title: of the picture.
+        title: of the picture, one or several lines; long ones are broken.
 
     Raises:
         HeadError: there is none.
@@ -31,7 +33,13 @@ def draw_grid(seen: Sequence[np.ndarray | str], captions: Sequence[str], title: 
         raise HeadError("there is nothing to draw: the head makes no mistake on its test split")
     columns = min(COLUMNS, len(seen))
     rows = math.ceil(len(seen) / columns)
-    made = figure(max(1.5 * columns, 6.0), 1.8 * rows + 0.6)
+    width = max(1.5 * columns, 6.0)
+    lines = [
+        part
+        for line in title.split("\n")
+        for part in textwrap.wrap(line, int(LETTERS_AN_INCH * width))
+    ]
+    made = figure(width, 1.8 * rows + 0.4 + 0.2 * len(lines))
     places = made.subplots(rows, columns, squeeze=False).reshape(-1)
     for axes in places:
         axes.axis("off")
@@ -42,5 +50,5 @@ def draw_grid(seen: Sequence[np.ndarray | str], captions: Sequence[str], title: 
         else:
             axes.imshow(one)
         axes.set_title("\n".join(textwrap.wrap(caption, 26)[:3]), fontsize=6)
-    made.suptitle(title, x=0.01, ha="left", fontsize=10)
+    made.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=10)
     return made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from headstart.trained_head import Judged
 BINS = 10
 PANELS_ACROSS = 3
 NAMED_CLASSES = 30
+IDEAL = {"color": "0.7", "linewidth": 1, "linestyle": "--", "label": "as it should be"}
+DOTS = {"s": 10, "alpha": 0.6, "linewidths": 0, "label": "a held-out sample"}
 
 
 def draw_head(
@@ -48,19 +50,13 @@ def draw_numbers(outputs: np.ndarray, targets: np.ndarray, title: str) -> Any:
         targets: (n, targets).
         title: of the picture.
     """
-    count = targets.shape[1]
-    made, panels = _panels(count)
-    for number, axes in enumerate(panels):
-        said, true = outputs[:, number], targets[:, number]
+
+    def draw(axes: Any, said: np.ndarray, true: np.ndarray) -> None:
         ends = [float(min(said.min(), true.min())), float(max(said.max(), true.max()))]
-        axes.plot(ends, ends, color="0.7", linewidth=1, linestyle="--", label="as it should be")
-        axes.scatter(true, said, s=10, alpha=0.6, linewidths=0, label="a held-out sample")
-        axes.set_xlabel("truth" if count == 1 else f"truth, number {number + 1}")
-        axes.set_ylabel("what the head says")
-        if number == 0:
-            axes.set_title(title, loc="left", fontsize=10)
-            axes.legend(frameon=False, fontsize=8)
-    return made
+        axes.plot(ends, ends, **IDEAL)
+        axes.scatter(true, said, **DOTS)
+
+    return _of_each(outputs, targets, title, ("truth", "what the head says"), draw)
 
 
 def draw_residuals(outputs: np.ndarray, targets: np.ndarray, title: str) -> Any:
@@ -71,29 +67,37 @@ def draw_residuals(outputs: np.ndarray, targets: np.ndarray, title: str) -> Any:
         targets: (n, targets).
         title: of the picture.
     """
+
+    def draw(axes: Any, said: np.ndarray, true: np.ndarray) -> None:
+        axes.axhline(0, **IDEAL)
+        axes.scatter(said, true - said, **DOTS)
+
+    words = "what the head says", "residual: truth less what the head says"
+    return _of_each(outputs, targets, title, words, draw)
+
+
+def _of_each(
+    outputs: np.ndarray,
+    targets: np.ndarray,
+    title: str,
+    words: tuple[str, str],
+    draw: Callable[[Any, np.ndarray, np.ndarray], None],
+) -> Any:
+    """A figure with axes for each number side by side; `words` of the one across and the one up."""
     count = targets.shape[1]
-    made, panels = _panels(count)
-    for number, axes in enumerate(panels):
-        said = outputs[:, number]
-        axes.axhline(0, color="0.7", linewidth=1, linestyle="--", label="as it should be")
-        off = targets[:, number] - said
-        axes.scatter(said, off, s=10, alpha=0.6, linewidths=0, label="a held-out sample")
-        what = "what the head says"
-        axes.set_xlabel(what if count == 1 else f"{what}, number {number + 1}")
-        axes.set_ylabel("residual: truth less what the head says")
-        if number == 0:
-            axes.set_title(title, loc="left", fontsize=10)
-            axes.legend(frameon=False, fontsize=8)
-    return made
-
-
-def _panels(count: int) -> tuple[Any, list[Any]]:
-    """A figure with so many axes side by side."""
     across = min(count, PANELS_ACROSS)
     down = -(-count // across)
     made = figure(6.5, 6.0) if count == 1 else figure(4.5 * across, 4.5 * down)
     grid = made.add_gridspec(down, across)
-    return made, [plain_axes(made, grid[divmod(number, across)]) for number in range(count)]
+    for number in range(count):
+        axes = plain_axes(made, grid[divmod(number, across)])
+        draw(axes, outputs[:, number], targets[:, number])
+        axes.set_xlabel(words[0] if count == 1 else f"{words[0]}, number {number + 1}")
+        axes.set_ylabel(words[1])
+        if number == 0:
+            axes.set_title(title, loc="left", fontsize=10)
+            axes.legend(frameon=False, fontsize=8)
+    return made
 
 
 def draw_labels(
@@ -186,7 +190,7 @@ def _draw_reliability(
 ) -> None:
     found = calibration(sure, right)
     axes = plain_axes(made, place)
-    axes.plot([0, 1], [0, 1], color="0.7", linewidth=1, linestyle="--", label="as it should be")
+    axes.plot([0, 1], [0, 1], **IDEAL)
     axes.plot(
         [mean for mean, _, _ in found],
         [share for _, share, _ in found],

@@ -37,7 +37,7 @@ from headstart.heads.evaluation.provenance import (
 )
 from headstart.heads.evaluation.scores import scores_of
 from headstart.heads.labelled import some_rows
-from headstart.heads.models.learning_curves import NothingLeftOut, band_text
+from headstart.heads.models.curves import NoCurve, band_text
 from headstart.heads.regression import Regression
 from headstart.heads.tasks import Classification
 from headstart.jobs.datasets.audit import Audit, audit
@@ -150,16 +150,10 @@ def write_report(
 
 def _curve(head: Head) -> tuple[str, str]:
     """The learning curve, and what it is in words; why there is none, where there is none."""
-    if head.is_tuned:
-        parent = head.record.settings["parent"]
-        return "", (
-            "A fine-tuned head has no learning curve of its own; see the report of the head that "
-            f"it came from, {parent}."
-        )
     try:
         points = head.learning_curve()
-    except NothingLeftOut as error:
-        return "", f"{error}."
+    except NoCurve as error:
+        return "", f"{str(error).rstrip('.')}."
     return to_svg(draw_learning_curve(points, "")), f"{band_text(points)}."
 
 
@@ -167,13 +161,19 @@ def mistakes(head: Head, count: int = SHOWN) -> tuple[list[np.ndarray | str], li
     """The mistakes on the test split of which the head is surest.
 
     Returns:
-        What the samples look like, a caption of each, and how many mistakes there are in all.
+        What the samples look like, a caption of each (with its id where it is no picture), and how
+        many mistakes there are in all.
     """
     judged = head.held_out()
     missed = view_of(head.task).misses(judged, head.task, head.record.classes)
     read = head.reader()
-    seen = [_see(read, judged.samples[row], 160) for row in missed.rows[:count]]
-    return seen, missed.captions[:count], len(missed)
+    samples = [judged.samples[row] for row in missed.rows[:count]]
+    seen = [_see(read, one, 160) for one in samples]
+    captions = [
+        f"{one.id}: {caption}" if isinstance(look, str) else caption
+        for one, look, caption in zip(samples, seen, missed.captions, strict=False)
+    ]
+    return seen, captions, len(missed)
 
 
 def template_of(name: str) -> Any:

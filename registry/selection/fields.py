@@ -18,6 +18,9 @@ SCORES = (
     *("r2", "mean_absolute_error", "root_mean_squared_error", "n_train", "n_validation", "n_test"),
 )
 """Of heads, among their metrics: no columns."""
+NO_SCORE = -1.0
+"""In a column of a score that a trial has none of, as one of numbers has no accuracy: no score is
+below 0, and none may be missing there."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,10 @@ def _score(name: str) -> Field:
     return Field(None, NUMBER, read=lambda row: _number(row["metrics"].get(name)))
 
 
+def _score_of_trial(column: str) -> str:
+    return f"NULLIF(t.{column}, {NO_SCORE:g})"
+
+
 def _number(value: Any) -> float | None:
     is_one = isinstance(value, int | float) and not isinstance(value, bool) and value == value
     return value if is_one else None
@@ -131,14 +138,14 @@ FROM heads h
 SWEEPS = Listed(
     "sweep",
     "s",
-    """
+    f"""
 SELECT s.id, s.dataset, s.heads, s.seconds, s.created_at, t.features, t.kind,
-       NULLIF(t.accuracy, -1) AS accuracy, NULLIF(t.log_loss, -1) AS log_loss
+       {_score_of_trial("accuracy")} AS accuracy, {_score_of_trial("log_loss")} AS log_loss
 FROM sweeps s LEFT JOIN trials t ON t.sweep_id = s.id AND t.place = 1
 """,
     "s.id DESC",
     _columns("s", "dataset", "id heads seconds")
     | {"features": Field("t.features"), "kind": Field("t.kind")}
-    | {name: Field(f"NULLIF(t.{name}, -1)", NUMBER) for name in ("accuracy", "log_loss")},
+    | {name: Field(_score_of_trial(name), NUMBER) for name in ("accuracy", "log_loss")},
 )
-"""A sweep is found by the best of its trials; -1 is `registry.sweeps.NO_SCORE`."""
+"""A sweep is found by the best of its trials."""

@@ -124,6 +124,19 @@ def many_files(folder):
     return target
 
 
+def preset_with_words(name, content):
+    """A preset with a file of words that is small, and of which very much would be built."""
+
+    def make(folder):
+        target = folder / "preset"
+        shutil.copytree(SEEDS / "preset", target)
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        (target / name).write_text(content())
+        return target
+
+    return make
+
+
 def many_shards(folder):
     """Each is there and listed, but for the last, of another size."""
     key = "0" * 64
@@ -235,6 +248,15 @@ BOMBS = [
     ),
     WayIn("very many groups", BACKBONE, "more than 50,000 groups and weights", many_groups),
     WayIn("very many files of a preset", PRESET, "more than 1,000", many_files),
+    *(
+        WayIn(f"very many words, {name}", PRESET, said, preset_with_words(name, content))
+        for name, said, content in (
+            ("assets/tokenizer/merges.txt", "more than 1,000,000 lines", lambda: "a b\n" * MANY),
+            ("assets/tokenizer/vocabulary.txt", "more than 1,000,000 lines", lambda: "a\r" * MANY),
+            ("vocab.json", "more than 1,000,000 entries", lambda: f"[{'0,' * MANY}0]"),
+            ("tokenizer.model", "more than 16 MiB", lambda: "a" * (17 << 20)),
+        )
+    ),
     WayIn(
         "numbers of 4,200 digits",
         BACKBONE,

@@ -151,6 +151,38 @@ def broken_preset(folder):
     return target
 
 
+def preset_with(write):
+    """A preset of which `write` makes the `config.json` anew."""
+
+    def make(folder):
+        target = folder / "preset"
+        shutil.copytree(SEEDS / "preset", target)
+        (target / "config.json").unlink()
+        write(target / "config.json")
+        return target
+
+    return make
+
+
+def endless(path):
+    path.symlink_to("/dev/zero")
+
+
+def sparse(path):
+    with path.open("wb") as file:
+        file.truncate(4 * LARGE)
+
+
+def deep(path):
+    path.write_text("[" * DEEP + "]" * DEEP)
+
+
+def elsewhere(path):
+    aside = path.parent.parent / "elsewhere.json"
+    shutil.copy(SEEDS / "preset" / "config.json", aside)
+    path.symlink_to(aside)
+
+
 def pictures(folder, odd=None, name="odd.png"):
     """Two classes of a good picture each, and an odd one."""
     target = folder / "pictures"
@@ -266,6 +298,11 @@ WAYS = [
     WayIn("a deep model", BACKBONE, "it cannot be read (RecursionError", deep_keras),
     WayIn("deep rows", DATASET, "line 2: nested too deeply", deep_jsonl),
     WayIn("a broken preset", PRESET, "cannot be read", broken_preset),
+    WayIn("a FIFO in a preset", PRESET, "not a file", preset_with(os.mkfifo)),
+    WayIn("a device in a preset", PRESET, "not a file", preset_with(endless)),
+    WayIn("holes in a preset", PRESET, "over 4 MiB", preset_with(sparse)),
+    WayIn("a deep preset", PRESET, "it cannot be read (RecursionError", preset_with(deep)),
+    WayIn("a preset that leads out", PRESET, "outside of the preset", preset_with(elsewhere)),
     WayIn("a name that is no text", DATASET, r"caf\udce9", name_that_is_no_text),
     WayIn("a table that leads out", ROOTED, "secret.txt", table_that_leads_out),
     WayIn("escapes in labels", SHOW_DATASET, r"\x1b]0;owned\x07", labels_with_escapes, False),

@@ -22,7 +22,7 @@ from sklearn.preprocessing import StandardScaler
 import headstart as hs
 from headstart.errors import HeadError
 from headstart.heads.evaluation.provenance import trust_text
-from headstart.heads.models.score_curves import ScorePoint
+from headstart.heads.models.curves import ScorePoint
 from headstart.heads.trials.objective import OBJECTIVES, columns_of, objectives_of
 from headstart.jobs.datasets.suspects import write_suspects
 from headstart.jobs.heads.care.described import lines_of

@@ -212,9 +212,10 @@ def test_several_labels_are_shipped_and_predicted(flat, run, tmp_path):
     x, y = digits()
     view = add(x, several(y))
     head = ws.heads.train("h", view, task=hs.MultiLabel())
-    for name in ("m.keras", "m.onnx"):
+    for name in ("m.keras", "n.onnx"):
         assert head.attach_checked(tmp_path / name)[1] < 1e-4
-    assert "multi-label" in (tmp_path / "m.json").read_text(encoding="utf-8")
+        facts = (tmp_path / name).with_suffix(".json").read_text(encoding="utf-8")
+        assert "multi-label" in facts
     run("head", "predict", "h", tmp_path / "rows.npz", "-o", tmp_path / "p.jsonl")
     lines = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()]
     right = [
@@ -225,11 +226,8 @@ def test_several_labels_are_shipped_and_predicted(flat, run, tmp_path):
     shown = run("head", "show", "h").out
     assert "mean average precision" in shown and "all labels right" in shown
     assert run("head", "list").code == 0
-    for refused in (
-        run("head", "plot", "h", tmp_path / "p.png"),
-        run("head", "report", "h", tmp_path / "p.html"),
-    ):
-        assert refused.code == 1 and "for multi-label" in refused.err
+    assert run("head", "plot", "h", tmp_path / "p.png").code == 0
+    assert (tmp_path / "p.png").stat().st_size > 1000
 
 
 # Numbers

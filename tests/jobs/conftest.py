@@ -29,3 +29,11 @@ def two(tmp_path, temporary, with_two):
     """A copy of that workspace."""
     shutil.copytree(with_two, tmp_path / "zoo")
     return hs.open(tmp_path / "zoo")
+
+
+@pytest.fixture
+def cached(ready):
+    """A workspace with features of three cuts."""
+    how = hs.Settings(batch_size=4)  # several tasks: one alone tells no cost of a sample
+    ready.extract("net@features,pool,relu|gmp", "pics", settings=how)
+    return ready

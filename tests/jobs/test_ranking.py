@@ -17,13 +17,6 @@ from headstart.registry.entities import Failure, SweepRecord, TrialRecord
 TRYING = hs.CrossValidation(folds=3)
 
 
-@pytest.fixture
-def cached(ready):
-    how = hs.Settings(batch_size=4)  # several tasks: one alone tells no cost of a sample
-    ready.extract("net@features,pool,relu|gmp", "pics", settings=how)
-    return ready
-
-
 def test_the_cuts_of_a_dataset_are_ranked_with_what_they_cost(cached):
     ranks = cached.rank("pics", trying=TRYING)
     assert {rank.cut for rank in ranks} == {"features", "pool", "relu|gmp"}

@@ -176,10 +176,21 @@ def test_a_curve_looks_at_train_and_validation_alone_and_says_so(trained, run, t
     assert ran.code and "--draws is for --show curve" in ran.err
 
 
+@pytest.mark.parametrize("count", [2, 24])
+def test_no_title_of_a_picture_is_cut_off(count):
+    title = f"a: linear on net@features, pics\nthe first {count} of 95 {'predictions far off ' * 9}"
+    made = draw_grid(["1, 2"] * count, ["row 7: 3.1, not 4"] * count, title)
+    made.canvas.draw()
+    (told,) = made.findobj(lambda one: one is made._suptitle)
+    assert told.get_window_extent().x1 <= made.bbox.x1
+    assert " ".join(told.get_text().split()) == " ".join(title.split())
+    assert told.get_text().split("\n")[0] == "a: linear on net@features, pics"
+
+
 def test_an_axis_of_shares_ends_at_one():
     """They ran to 1.02, which no accuracy is."""
     curve = draw_learning_curve(
-        [CurvePoint(n, 1.0, 0.9, (0.8, 1.0), (0.9, 1.0)) for n in (5, 9)], ""
+        [CurvePoint(n, "accuracy", 1.0, 0.9, (0.8, 1.0), (0.9, 1.0)) for n in (5, 9)], ""
     )
     assert curve.axes[0].get_ylim()[1] == 1
     shares = np.eye(2, dtype=np.float32)

@@ -11,7 +11,7 @@ import pytest
 import headstart as hs
 import page_workspace as made
 from conftest import clean_environment
-from headstart.errors import HeadError, NotFound, RegistryError
+from headstart.errors import ArtifactDamaged, HeadError, NotFound, RegistryError
 from headstart.heads.models import train as models
 from headstart.heads.models.train import measure
 from headstart.jobs.features.jobs import cancel, find_jobs, get_job, remove, retry
@@ -32,6 +32,7 @@ from headstart.jobs.tasks.worker import GIVEN_UP, TaskWorker
 from headstart.registry import tables as t
 from headstart.registry.jobs import key_of_task
 from headstart.registry.leases import Lease
+from headstart.storage.artifacts import PART
 from headstart.storage.locks import LifeSigns
 
 FEATURES = "net@top"
@@ -284,6 +285,13 @@ def test_the_file_of_a_result_is_needed_as_long_as_its_job(ws):
     assert document_of(ws.context, job)
     remove(ws.context, job.id)
     assert job.result["document"] not in ws.context.needed_artifacts()
+
+
+def test_a_result_that_is_damaged_is_said_with_what_makes_it_again(ws):
+    job = done(ws, RankTask("pics"))
+    ws.context.artifacts.here(job.result["document"], PART).write_bytes(b"{}")
+    with pytest.raises(ArtifactDamaged, match=rf"is damaged.*`headstart job retry {job.id}`"):
+        ws.jobs.result(job.id)
 
 
 def test_an_audit_that_is_kept_leaves_out_what_changed_since(ws):

@@ -7,7 +7,15 @@ import pytest
 
 import headstart as hs
 from conftest import keras
-from headstart.errors import BackboneError, FeatureError, HeadError, NotFound
+from headstart.errors import (
+    BackboneError,
+    FeatureError,
+    HeadError,
+    HeadstartError,
+    LayerNotFound,
+    NotFound,
+    StillInUse,
+)
 from headstart.heads.evaluation.provenance import calibration_text
 from headstart.heads.projection import of_length_one
 from headstart.notices import HeadstartWarning
@@ -88,6 +96,19 @@ def test_towers_that_share_no_space_are_refused(towers):
         towers.similar(CUT, "rows", texts="kind a", text_backbone="flat")
 
 
+def test_a_text_with_a_token_that_the_model_has_no_row_for_is_refused(rows, tmp_path):
+    words = keras.Input((4,), dtype="int32", name="words")
+    each = keras.layers.Embedding(6, 6, name="each")(words)
+    mean = keras.layers.GlobalAveragePooling1D(name="mean")(each)
+    keras.Model(words, keras.layers.Dense(2, name="out")(mean)).save(tmp_path / "short.keras")
+    (tmp_path / "words.txt").write_text("\n".join(WORDS))
+    step = {"step": "vectorize", "file": "words.txt", "length": 4}
+    (tmp_path / "steps.json").write_text(json.dumps({"steps": [step]}))
+    rows.backbones.add("short", tmp_path / "short.keras", preprocess=str(tmp_path / "steps.json"))
+    with pytest.raises(BackboneError, match=r"short:1@mean cannot run on .* 6, its table has 6"):
+        rows.similar(CUT, "rows", texts="kind both", text_backbone="short@mean")
+
+
 def test_texts_and_ids_are_not_asked_about_together(linked):
     with pytest.raises(FeatureError, match="ids and texts are given together"):
         linked.similar(CUT, "rows", ids="0", texts="a")
@@ -110,16 +131,20 @@ def test_a_head_of_class_names_says_what_their_directions_say(linked):
     assert head.reproduce().agrees
 
 
-def test_its_scale_is_calibrated_on_labelled_samples_of_which_it_learned_none(linked):
+def test_its_scale_is_calibrated_on_labelled_samples_of_which_it_learned_none(linked, run):
     view = linked.extract(CUT, "noisy")  # some labels are wrong: nothing is as sure as 100 says
     found = linked.heads.train("names", view, hs.ZeroShot(prompt="kind {}"))
     plain = linked.heads.train("plain", view, hs.ZeroShot(prompt="kind {}", logit_scale=100.0))
     assert found.metrics["accuracy"] == plain.metrics["accuracy"]
     assert found.metrics["log_loss"] < plain.metrics["log_loss"]
     assert found.record.settings["scale"] != 100
-    assert sum(found.record.settings["judged_on"].values()) > 0
-    assert calibration_text(found.record).startswith("calibrated on")
-    assert calibration_text(plain.record).startswith("not calibrated")
+    judged = found.record.settings["judged_on"]
+    told = calibration_text(found.record)
+    assert told.startswith("calibrated by the logit scale on ") and str(judged["train"]) in told
+    assert calibration_text(plain.record).startswith("not calibrated: the logit scale is as given")
+    shown = " ".join(run("head", "show", "names").out.split())
+    assert f"fitted logit scale {found.record.settings['scale']:.3g}; " in shown and told in shown
+    assert "fitted logit scale" not in run("head", "show", "plain").out
 
 
 def test_it_needs_no_training_sample(linked, tmp_path):
@@ -131,6 +156,7 @@ def test_it_needs_no_training_sample(linked, tmp_path):
     head = linked.heads.train("names", tested, hs.ZeroShot(prompt="kind {}"))
     assert head.metrics["n_train"] == 0 and head.metrics["accuracy"] > 0.9
     assert head.record.settings["scale"] == 100 and head.metrics["few"] == []
+    assert calibration_text(head.record).startswith("not calibrated: there was no labelled sample")
     with pytest.raises(HeadError, match="the train split is empty"):
         linked.heads.train("learned", tested, "prototype")
 
@@ -164,12 +190,70 @@ def test_names_with_the_same_text_features_are_said(linked, tmp_path, run):
 
 
 def test_a_tag_that_names_no_backbone_is_said_to_be_the_tag(towers):
-    towers.backbones.tag("flat", {"text-backbone": "nope"})
+    towers.context.backbones.set_tags("flat", {"text-backbone": "nope"})
     view = towers.features(CUT, "rows")
     with pytest.raises(NotFound, match=r"the tag text-backbone of flat.* is 'nope': no backbone"):
         towers.heads.train("names", view, hs.ZeroShot())
     with pytest.raises(HeadError, match=r"has no \{\} where the class name stands"):
         towers.heads.train("names", view, hs.ZeroShot(prompt="a photo"))
+
+
+def test_a_backbone_that_others_take_texts_by_is_in_use(linked):
+    with pytest.raises(StillInUse, match="'texts' is in use: the texts of backbone 'flat'"):
+        linked.backbones.remove("texts")
+    linked.heads.train("names", linked.features(CUT, "rows"), hs.ZeroShot(prompt="kind {}"))
+    linked.jobs.train("names", CUT, "rows", hs.ZeroShot(prompt="kind {}"))
+    linked.backbones.tag("flat", {"text-backbone": None})
+    with pytest.raises(StillInUse, match="head 'names', job 1 is queued"):
+        linked.backbones.remove("texts")
+    linked.backbones.remove("texts", force=True)
+
+
+def test_a_bundle_links_no_text_backbone_of_another_workspace(linked, tmp_path):
+    linked.backbones.export("flat", tmp_path / "flat.zip")
+    other = hs.init(tmp_path / "other")
+    with pytest.warns(HeadstartWarning, match="'texts@mean' where it was written") as told:
+        other.backbones.import_(tmp_path / "flat.zip")
+    assert "headstart backbone tag flat text-backbone=NAME" in str(told[0].message)
+    assert other.backbones.get("flat").tags == {}
+    linked.backbones.import_(tmp_path / "flat.zip")  # it is there, and stays as it is
+    assert linked.backbones.get("flat").tags == {"text-backbone": "texts@mean"}
+
+
+def test_a_tag_that_names_no_layer_is_said_to_be_the_tag(towers):
+    towers.context.backbones.set_tags("flat", {"text-backbone": "texts@nope"})
+    with pytest.raises(LayerNotFound, match=r"the tag text-backbone of flat is 'texts@nope': no"):
+        towers.similar(CUT, "rows", texts="kind a")
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("../x", "no backbone '../x' is registered"),
+        ("texts@nope", "no layer 'nope'"),
+        ("flat", "flat is to give texts features, and takes none"),
+        ("", "is empty"),
+    ],
+)
+def test_a_link_to_what_gives_texts_no_features_is_refused(towers, value, says):
+    with pytest.raises(HeadstartError, match=says):
+        towers.backbones.tag("flat", {"text-backbone": value})
+    assert towers.backbones.get("flat").tags == {}
+    with pytest.raises(HeadstartError, match=says):
+        towers.backbones.add("other", "nowhere.keras", tags={"text-backbone": value})
+
+
+def test_a_text_without_a_text_backbone_is_told_how_one_is_named(towers, fails):
+    said = fails("similar", "kind b", "rows", "--backbone", CUT)
+    assert "no file, folder or dataset kind b" in said and "--text-backbone NAME" in said
+
+
+def test_a_link_is_seen_in_eighty_columns(linked, run, tower_file):
+    how = {"preprocess": str(tower_file.parent / "steps.json"), "licence": "Apache-2.0"}
+    linked.backbones.add("another-of-texts", tower_file, **how)
+    listed = run("backbone", "list").out
+    assert "text backbone" in listed and "texts@mean" in listed
+    assert "text backbone" in run("glossary", "text-backbone").out
 
 
 def test_it_attaches_like_any_other_head(linked, tmp_path):
@@ -231,7 +315,7 @@ def test_it_says_how_it_weighs_them_and_what_memory_that_takes(linked, run):
     assert f"{told}, the best of 7 that were tried" in shown
     assert f"{carries}, {size_text(settings['bytes'])} in all" in shown
     assert settings["bytes"] <= size
-    assert "probabilities calibrated on" in shown and "train samples" in shown
+    assert "probabilities calibrated by the logit scale on" in shown and "train samples" in shown
 
 
 def test_a_head_of_names_and_samples_attaches_and_travels(linked, tmp_path, run):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,39 @@ TOWERS = {"CLIPBackbone": "CLIPPreprocessor", "SigLIPBackbone": "SigLIPPreproces
 """Models of KerasHub that take pictures and texts, each by a tower, with their preprocessors."""
 
 
+LARGEST_SIDE = 4_096
+"""Pixels of a side that an image converter may ask for; KerasHub's own ask for 1,024 at most."""
+
+
+@dataclass(frozen=True)
+class HubPreprocessor:
+    """A stored preset's preprocessor, to be called with a text or with decoded pixels.
+
+    Attributes:
+        prepared: gives what the backbone takes, of a batch of one and whether it is a picture.
+        image_size: (height, width) of what pictures become; None where they stay as they are.
+        tokens: the least and the largest number of a token; None where it takes no texts.
+    """
+
+    prepared: Callable[[Any, bool], Any]
+    image_size: tuple[int, int] | None
+    tokens: tuple[int, int] | None
+
+    def __call__(self, raw: Any) -> Any:
+        is_image = isinstance(raw, np.ndarray) and raw.ndim == 3
+        # As float, like `img_to_array`: KerasHub rounds what it resizes to the input's dtype.
+        given = raw[None].astype(np.float32) if is_image else [to_text(raw)]
+        try:
+            return self.prepared(given, is_image)
+        except Exception as error:
+            raise PreprocessingError(
+                f"the backbone's KerasHub preprocessor fails ({first_line(error)})"
+            ) from error
+
+
 def _open_preprocessor(
     content: bytes, *, inputs: list[str], sequence_length: int
-) -> Callable[[Any], Any]:
+) -> HubPreprocessor:
     """Texts, or decoded images, to the backbone's inputs by a stored preset's preprocessor.
 
     Args:
@@ -32,7 +63,8 @@ def _open_preprocessor(
         sequence_length: of texts; 0 for the preset's own.
 
     Raises:
-        PreprocessingError: KerasHub cannot load it; what is returned raises it where it fails.
+        PreprocessingError: KerasHub cannot load it, or it asks for pictures of a size beyond
+            `LARGEST_SIDE`; what is returned raises it where it fails.
         UnsafeModel: it could run code.
     """
     hub = keras_hub()
@@ -42,28 +74,37 @@ def _open_preprocessor(
         towers = family_of(folder)
         try:
             preprocessor = _class_of(folder, hub).from_preset(str(folder), **settings)
+            size, tokens = _image_size(preprocessor), _tokens(preprocessor)
         except Exception as error:  # KerasHub raises whatever its layers raise
             raise PreprocessingError(
                 f"KerasHub cannot read the backbone's preprocessor ({first_line(error)})"
             ) from error
-
+    if max(size or (0,)) > LARGEST_SIDE:
+        raise PreprocessingError(
+            f"the backbone's preprocessor asks for pictures of {size} pixels; at most "
+            f"{LARGEST_SIDE:,} a side are made"
+        )
     if towers is not None:
-        prepared = _of_towers(preprocessor)
-    else:
-        prepared = partial(_of_one_model, preprocessor, inputs)
+        return HubPreprocessor(_of_towers(preprocessor), size, tokens)
+    return HubPreprocessor(partial(_of_one_model, preprocessor, inputs), size, tokens)
 
-    def preprocess(raw: Any) -> Any:
-        is_image = isinstance(raw, np.ndarray) and raw.ndim == 3
-        # As float, like `img_to_array`: KerasHub rounds what it resizes to the input's dtype.
-        given = raw[None].astype(np.float32) if is_image else [to_text(raw)]
-        try:
-            return prepared(given, is_image)
-        except Exception as error:
-            raise PreprocessingError(
-                f"the backbone's KerasHub preprocessor fails ({first_line(error)})"
-            ) from error
 
-    return preprocess
+def _image_size(preprocessor: Any) -> tuple[int, int] | None:
+    """(height, width) of what its image converter gives."""
+    size = getattr(getattr(preprocessor, "image_converter", None), "image_size", None)
+    return None if size is None else (int(size[0]), int(size[1]))
+
+
+def _tokens(preprocessor: Any) -> tuple[int, int] | None:
+    """The least and the largest number that its tokenizer gives a token."""
+    tokenizer = getattr(preprocessor, "tokenizer", None)
+    if tokenizer is None:
+        return None
+    vocabulary = getattr(tokenizer, "vocabulary", None)
+    if isinstance(vocabulary, dict):  # of pairs of bytes; others are numbered in their order
+        numbers = [int(number) for number in vocabulary.values()]
+        return min(numbers), max(numbers)
+    return 0, int(tokenizer.vocabulary_size()) - 1
 
 
 def _of_one_model(preprocessor: Any, inputs: list[str], given: Any, _is_image: bool) -> Any:
@@ -116,11 +157,15 @@ def _class_of(preset: Path, hub: Any) -> Any:
 
 
 def family_of(preset: Path) -> str | None:
-    """The class of the model of a preset folder if it is one of `TOWERS`; None of any other."""
-    try:
-        named = json.loads((preset / "config.json").read_bytes())["registered_name"]
-    except (OSError, ValueError, LookupError, TypeError):
-        return None  # whoever loads the preset says what is wrong with it
+    """The class of the model of a preset folder if it is one of `TOWERS`; None of any other.
+
+    Raises:
+        StorageError, UnsafeModel: see `read_config`.
+    """
+    from headstart.extractors.safety.presets import read_config
+
+    said = read_config(preset)
+    named = said.get("registered_name") if isinstance(said, dict) else None
     name = str(named).rpartition(">")[2]
     return name if name in TOWERS else None
 

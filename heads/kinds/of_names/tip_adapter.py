@@ -150,8 +150,6 @@ class TipAdapter(Options, error=InvalidHeadSetting):
         chosen = choose(betas, search.tried)
         mix, log_loss = chosen.found
         details = {"log_loss": log_loss, "path": chosen.path, "judged_on": asked}
-        if self.logit_scale is None:
-            details["temperature"] = SCALE / mix.scale
         return mix, details | (chosen.at_end() if mix.alpha else {})
 
 

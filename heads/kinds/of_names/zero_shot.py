@@ -106,7 +106,6 @@ class ZeroShot(Options, error=InvalidHeadSetting):
         found = calibrate(judge.hear(scores, lambda: scores(train.features)), trust=1.0)
         return SCALE / found.temperature, {
             "scale": SCALE / found.temperature,
-            "temperature": found.temperature,
             "log_loss": found.log_loss,
             "judged_on": asked,
         }

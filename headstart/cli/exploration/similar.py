@@ -21,6 +21,7 @@ from headstart.cli.output import (
     with_options,
 )
 from headstart.cli.parameters import NUMBER
+from headstart.errors import InputMissing
 
 if TYPE_CHECKING:
     from headstart.jobs.exploration.similar import Similar
@@ -107,7 +108,11 @@ def _similar(
     how: dict[str, Any] = {"precision": precision, "index": index, "limit": limit, "seed": seed}
     with progress_bar("indexing", "samples") as progress:
         how |= {"on_error": on_error, "progress": progress, "text_backbone": text_backbone}
-        found = workspace.similar(by, among, count=count, **how, **given)
+        try:
+            found = workspace.similar(by, among, count=count, **how, **given)
+        except InputMissing as error:  # a text is none while no backbone takes it
+            error.hint = f"{error.hint} For a text, name what takes it: --text-backbone NAME."
+            raise
 
     def show(out: Any) -> None:
         told = found[0]

@@ -26,58 +26,58 @@ if TYPE_CHECKING:
     from headstart.catalog.head import Head
     from headstart.jobs.heads.predict import Predictions
 
+PREDICT_OPTIONS = (
+    click.argument("name"),
+    click.argument("paths", nargs=-1, required=True, type=click.Path()),
+    click.option(
+        "--output",
+        "-o",
+        type=OutputFile(),
+        metavar="FILE",
+        help="Write the probabilities of all classes to a .csv, .jsonl or .parquet file.",
+    ),
+    click.option(
+        "--top",
+        type=NUMBER,
+        metavar="K",
+        help="Show the K most probable classes of each sample.",
+    ),
+    click.option(
+        "--unsure",
+        type=click.Choice(("reject", "set")),
+        help="set: for each sample the classes of which one is right, or of numbers the "
+        "interval that holds the right one; reject: name no class if there are several.",
+    ),
+    click.option(
+        "--level",
+        type=click.FloatRange(0, 1, min_open=True, max_open=True),
+        help="With --unsure: share of the sets that hold the right class, or of the intervals "
+        "that hold the right number. Default: 0.9.",
+    ),
+    click.option(
+        "--novelty",
+        is_flag=True,
+        help="Also tell how new each sample is, 0 to 1: near 1 if it is unlike all that the "
+        "head knows.",
+    ),
+    click.option(
+        "--tta",
+        type=NUMBER,
+        metavar="K",
+        help="Mean of the probabilities of each picture and of K augmented views of it.",
+    ),
+    on_error_option,
+    click.option(
+        "--root",
+        type=click.Path(),
+        metavar="DIR",
+        help="Read no file outside of DIR, even if a table or a link names one.",
+    ),
+)
+
 
 def register(group: click.Group) -> None:
-    predict = with_options(
-        _predict,
-        click.argument("name"),
-        click.argument("paths", nargs=-1, required=True, type=click.Path()),
-        click.option(
-            "--output",
-            "-o",
-            type=OutputFile(),
-            metavar="FILE",
-            help="Write the probabilities of all classes to a .csv, .jsonl or .parquet file.",
-        ),
-        click.option(
-            "--top",
-            type=NUMBER,
-            metavar="K",
-            help="Show the K most probable classes of each sample.",
-        ),
-        click.option(
-            "--unsure",
-            type=click.Choice(("reject", "set")),
-            help="set: for each sample the classes of which one is right, or of numbers the "
-            "interval that holds the right one; reject: name no class if there are several.",
-        ),
-        click.option(
-            "--level",
-            type=click.FloatRange(0, 1, min_open=True, max_open=True),
-            help="With --unsure: share of the sets that hold the right class, or of the intervals "
-            "that hold the right number. Default: 0.9.",
-        ),
-        click.option(
-            "--novelty",
-            is_flag=True,
-            help="Also tell how new each sample is, 0 to 1: near 1 if it is unlike all that the "
-            "head knows.",
-        ),
-        click.option(
-            "--tta",
-            type=NUMBER,
-            metavar="K",
-            help="Mean of the probabilities of each picture and of K augmented views of it.",
-        ),
-        on_error_option,
-        click.option(
-            "--root",
-            type=click.Path(),
-            metavar="DIR",
-            help="Read no file outside of DIR, even if a table or a link names one.",
-        ),
-    )
-    command(group, "predict")(predict)
+    command(group, "predict")(with_options(_predict, *PREDICT_OPTIONS))
 
 
 def _predict(
@@ -112,11 +112,7 @@ def _predict(
     head = call.open().heads.get(name)
     check_top(head, top, output)
     trust = trust_text(head.record)
-    if head.is_void:
-        note(
-            f"warning: {head.record.dataset} was dealt to other splits since {name} was trained: "
-            "its scores no longer count; train it again"
-        )
+    warn_of_void(head, name)
     asked: dict[str, Any] = {"unsure": unsure, "level": level, "novelty": novelty, "tta": tta or 0}
     predictions = head.predict_each(paths, on_error, root, **asked)
     if unsure is not None:
@@ -128,6 +124,15 @@ def _predict(
     if output is not None:
         return _written(predictions, output, trust)
     return _predicted(head, predictions, trust, top)
+
+
+def warn_of_void(head: Head, name: str) -> None:
+    """Say on standard error that the head's scores say nothing of it any more, if that is so."""
+    if head.is_void:
+        note(
+            f"warning: {head.record.dataset} was dealt to other splits since {name} was trained: "
+            "its scores no longer count; train it again"
+        )
 
 
 def _written(predictions: Predictions, output: Path, trust: str) -> Result:

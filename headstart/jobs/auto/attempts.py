@@ -16,10 +16,11 @@ from headstart.heads.evaluation.cross_validation import cross
 from headstart.heads.kind import HeadKind
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.words import setting_words
-from headstart.heads.trials.crossed import Crossed
+from headstart.heads.trials.objective import ACCURACY, LOG_LOSS
+from headstart.heads.trials.out_of_fold import OutOfFold
 from headstart.jobs.auto.budget import FIT, Budget
 from headstart.jobs.auto.found import Attempt, Dropped
-from headstart.jobs.auto.on_a_part import Partial
+from headstart.jobs.auto.on_a_part import LATE, Partial, is_ahead
 from headstart.jobs.auto.pace import Clock, Pace
 from headstart.jobs.auto.pool import Pool, Told
 from headstart.jobs.heads.cross_validation import Candidate
@@ -58,7 +59,7 @@ class Attempts:
         self._pool, self._budget, self._tell = pool, budget, tell
         self.tried = list[Attempt]()
         self.dropped = list[Dropped]()
-        self.found = list[tuple[Blocks, Crossed]]()
+        self.found = list[tuple[Blocks, OutOfFold]]()
         self.fitted = 0
         self.seconds = 0.0
         self.partials = list[Partial]()
@@ -151,7 +152,7 @@ class Attempts:
         self._tell(f"fitting {name}, {len(one.rows):,} samples")
         jobs = self._jobs(kinds[0].kind, blocks, one)
         results = cross(kinds, one.rows, one.folds, seed=trying.seed, progress=advance, jobs=jobs)
-        if not all(math.isfinite(result.log_loss) for result in results):
+        if not all(math.isfinite(result.outcomes(LOG_LOSS).mean) for result in results):
             raise HeadError(
                 f"{name} give probabilities that are not numbers: numbers of the features are too "
                 "large for float32",
@@ -187,14 +188,16 @@ class Attempts:
         return took / heads * pace.grown(self._pool.learnt)
 
     def keep_back_leader(self) -> None:
-        """Keep time back for the fit of what is best on the part that was tried last, if there is
-        so much: it may be chosen by that part alone."""
+        """Keep time back for the fit of what is best on the part that was tried last: it may be
+        chosen by that part alone. Where the fit would end late, all that is left, if it is better
+        than all others beyond chance, as only so much as `LATE` of it can still be taken."""
         size = self.partials[-1].rows if self.partials else 0
         own = [one for one in self.partials if one.rows == size]
         if own:
-            leader = max(own, key=lambda one: one.crossed.accuracy)
-            if leader.seconds < self._budget.left_for(FIT):
-                self._budget.keep_back(FIT, leader.seconds)
+            leader = max(own, key=lambda one: one.right.mean)
+            left, late = self._budget.left_for(FIT), LATE * self._budget.seconds
+            if leader.seconds < left or (leader.seconds < left + late and is_ahead(leader, own)):
+                self._budget.keep_back(FIT, min(leader.seconds, left))
 
     def _candidate(self, blocks: Blocks, rows: np.ndarray | None) -> Candidate:
         """Features with labels and folds; those that were looked at last are kept."""
@@ -217,14 +220,15 @@ class Attempts:
         return 1 if alone < SPAWNED else None
 
 
-def _told(blocks: Blocks, best: Crossed, heads: int, seconds: float) -> Attempt:
+def _told(blocks: Blocks, best: OutOfFold, heads: int, seconds: float) -> Attempt:
+    right = best.outcomes(ACCURACY)
     return Attempt(
         blocks.name,
         setting_words(best.settings),
         len(best.targets),
-        best.accuracy,
-        best.interval,
-        best.log_loss,
+        right.mean,
+        right.share_interval,
+        best.outcomes(LOG_LOSS).mean,
         heads,
         round(seconds, 3),
     )

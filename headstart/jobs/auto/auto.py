@@ -8,22 +8,19 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from headstart.cached import features_of
 from headstart.context import Context
 from headstart.errors import (
-    HeadError,
     HeadstartError,
     NotFound,
     SourceGone,
     StillInUse,
 )
 from headstart.extractors.datasets import reader_of
-from headstart.heads.labelled import check_labels
 from headstart.heads.models.export import check_free, format_of
 from headstart.jobs.auto.attempts import Attempts, default_kind
 from headstart.jobs.auto.budget import FIT, MODEL, Budget
+from headstart.jobs.auto.classes import check_samples
 from headstart.jobs.auto.decision import Decision, Room, decide
 from headstart.jobs.auto.entrants import (
     NUMBERS,
@@ -49,9 +46,11 @@ from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
 from headstart.registry.names import check_name
 from headstart.storage.columns.samples import SampleColumns
-from headstart.storage.manifest import SPLITS
 from headstart.trained_head import TrainedHead
 
+TRIALS = 0.2
+"""Of the time that was given, what trials have at least: what the default needed is cached then,
+and heads on it take a moment each."""
 ATTACHING = 20.0
 """Seconds that a model is taken to take that is built, saved, loaded again and compared, where no
 backbone was opened by which that could be told."""
@@ -134,13 +133,14 @@ def _searched(
     now: Watch,
 ) -> Ended:
     pool = Pool(context, dataset, wanted, budget, now)
-    _check_samples(dataset, pool.samples)
+    check_samples(dataset, pool.samples, wanted.folds)
     attempts = Attempts(pool, budget, now)
     search = Search(dataset, pool, attempts, budget, wanted.kinds)
     left = search.begin(_entrants(context, dataset, pool.samples, backbones, wanted))
     budget.keep_back(FIT, attempts.default_fit)
     if wanted.output is not None:  # a model takes about as long as a backbone to open
         budget.keep_back(MODEL, pool.longest_start or ATTACHING)
+    _leave_some(budget)
     is_interrupted = False
     try:
         search.features(left)
@@ -161,26 +161,13 @@ def _searched(
     return Ended(dataset, pool, attempts, sweep, decision, is_interrupted)
 
 
-def _check_samples(dataset: Dataset, samples: SampleColumns) -> None:
-    """See that there are classes to learn, and a test split to score on.
-
-    Raises:
-        HeadError: there are not.
-    """
-    labels = np.array([label is not None for label in samples.labels], bool)
-    tested = samples.split_codes == SPLITS.index("test")
-    if not labels.any():
-        raise HeadError(
-            f"dataset {dataset.name!r} has no labels",
-            hint=f"`headstart dataset add {dataset.name} SOURCE --labels FILE`, after `headstart "
-            f"dataset remove {dataset.name}` if it is registered; or give a folder of class "
-            "folders, or a table.",
-        )
-    check_labels(samples.where(labels))
-    if not (tested & labels).any():
-        raise HeadError(
-            f"the test split of {dataset.name!r} is empty",
-            hint="Add samples, or say which is which in a `split` column or array.",
+def _leave_some(budget: Budget) -> None:
+    """Give trials their share where the default took so long that less is left."""
+    budget.grant(TRIALS * budget.seconds)
+    if budget.granted:
+        tell(
+            f"the default took {budget.spent:,.0f} s of {budget.seconds:,.0f} s; so that others "
+            f"are tried beside it, {TRIALS * budget.seconds:,.1f} s are left for trials"
         )
 
 

@@ -20,7 +20,8 @@ from headstart.heads.evaluation.best import worse_than_best
 from headstart.heads.evaluation.outcomes import Outcomes
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.words import setting_words
-from headstart.heads.trials.crossed import Crossed
+from headstart.heads.trials.objective import ACCURACY, LOG_LOSS
+from headstart.heads.trials.out_of_fold import OutOfFold
 from headstart.jobs.auto.found import DEFAULT, ENSEMBLE, SINGLE, Side
 from headstart.jobs.heads.sweep import Trial
 
@@ -79,16 +80,16 @@ def decide(trials: Sequence[Trial], default: Trial, room: Room) -> Decision:
         ends = several.share_interval
         head = f"selected from {len(candidates)} settings"
         sides.append(Side(ENSEMBLE, "", head, several.mean, ends))
-    worse = worse_than_best([one.accuracies for one in crossed])
+    worse = worse_than_best([right_of(one) for one in trials])
     is_worse = any(worse[place] for place, one in enumerate(trials) if one is default)
     kept, own = (best, SINGLE) if is_worse else (default, DEFAULT)
-    if several is not None and is_better(several, kept.crossed.accuracies):
-        points = 100 * (several.mean - kept.crossed.accuracy)
+    if several is not None and is_better(several, right_of(kept)):
+        points = 100 * (several.mean - right_of(kept).mean)
         than = "the best head alone" if is_worse else "the default"
         own = ENSEMBLE
         why = f"the ensemble is better than {than} beyond chance, by {points:.1f} points on folds"
     elif is_worse:
-        points = 100 * (best.crossed.accuracy - default.crossed.accuracy)
+        points = 100 * (right_of(best).mean - right_of(default).mean)
         why = f"it is better than the default beyond chance, by {points:.1f} points on folds"
     else:
         why = _why_kept(every, trials, default)
@@ -123,7 +124,7 @@ def _why_kept(every: Sequence[Trial], trials: Sequence[Trial], default: Trial) -
         return "nothing else was tried on all samples"
     if all(_is_like(one, default) for one in trials):
         return "nothing else that was tried can be trained in the time that is left"
-    points = 100 * (trials[0].crossed.accuracy - default.crossed.accuracy)
+    points = 100 * (right_of(trials[0]).mean - right_of(default).mean)
     if points <= 0:
         return "nothing that was tried is more accurate than the default on folds"
     return (
@@ -133,8 +134,13 @@ def _why_kept(every: Sequence[Trial], trials: Sequence[Trial], default: Trial) -
 
 
 def side(what: str, trial: Trial) -> Side:
-    words = setting_words(trial.crossed.settings)
-    return Side(what, trial.features, words, trial.crossed.accuracy, trial.crossed.interval)
+    words, right = setting_words(trial.crossed.settings), right_of(trial)
+    return Side(what, trial.features, words, right.mean, right.share_interval)
+
+
+def right_of(trial: Trial) -> Outcomes:
+    """Where its heads were right."""
+    return trial.crossed.outcomes(ACCURACY)
 
 
 def is_better(one: Outcomes, other: Outcomes) -> bool:
@@ -152,7 +158,7 @@ class Candidates:
         left: for all of them.
     """
 
-    crossed: Sequence[Crossed]
+    crossed: Sequence[OutOfFold]
     seconds: Sequence[float]
     left: float
 
@@ -161,8 +167,8 @@ class Candidates:
         `SELECTED_FROM`, and such that all can be trained in time."""
 
         def order(number: int) -> tuple[float, float]:
-            own = self.crossed[number]
-            return -own.hits[0, rows].mean(), own.losses[0, rows].mean(dtype=np.float64)
+            right, losses = (self.crossed[number].outcomes(name) for name in (ACCURACY, LOG_LOSS))
+            return -right.values[0, rows].mean(), losses.values[0, rows].mean(dtype=np.float64)
 
         taken, spent = list[int](), 0.0
         for number in sorted(range(len(self.crossed)), key=order):
@@ -182,7 +188,7 @@ def selected_across(among: Candidates) -> Outcomes | None:
     folds, hits = first.draws[0], np.zeros(len(first.targets), bool)
     for fold in np.unique(folds):
         inside = folds == fold
-        chosen = [among.crossed[number].probabilities for number in among.best(~inside)]
+        chosen = [among.crossed[number].outputs for number in among.best(~inside)]
         if not chosen:
             return None
         said = [one[~inside] for one in chosen]

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 
 from headstart.heads.evaluation.best import worse_than_best
 from headstart.heads.evaluation.outcomes import Outcomes
-from headstart.heads.trials.crossed import Crossed
+from headstart.heads.trials.objective import ACCURACY
+from headstart.heads.trials.out_of_fold import OutOfFold
 from headstart.jobs.auto.decision import INSTANT, Decision, side
 from headstart.jobs.auto.found import DEFAULT, ENSEMBLE, SINGLE
 from headstart.jobs.heads.sweep import Trial
@@ -34,7 +35,7 @@ class Partial:
     """
 
     blocks: Blocks
-    crossed: Crossed
+    crossed: OutOfFold
     seconds: float
 
     @property
@@ -42,9 +43,21 @@ class Partial:
         return len(self.crossed.targets)
 
     @property
+    def right(self) -> Outcomes:
+        """Where it was right."""
+        return self.crossed.outcomes(ACCURACY)
+
+    @property
     def what(self) -> tuple[str, str]:
         """Features, and the kind of head."""
         return self.blocks.name, self.crossed.settings["kind"]
+
+
+def is_ahead(leader: Partial, every: Sequence[Partial]) -> bool:
+    """Whether the best on a part is better than all others there, beyond chance."""
+    others = [one for one in every if one is not leader]
+    worse = worse_than_best([leader.right, *(one.right for one in others)])
+    return bool(others) and bool(worse[1:].all())
 
 
 def decide_on_parts(
@@ -74,8 +87,8 @@ def decide_on_parts(
             and one.what not in tried
             and one.seconds <= max(left, INSTANT)
         ]
-        if base and others and worse_than_best(_accuracies([base[0], *others]))[0]:
-            best = max(others, key=lambda one: one.crossed.accuracy)
+        if base and others and worse_than_best([one.right for one in (base[0], *others)])[0]:
+            best = max(others, key=lambda one: one.right.mean)
             return _taken(decision, best, base[0])
     return decision
 
@@ -91,13 +104,9 @@ def _last_words(partials: Sequence[Partial], trials: Sequence[Trial]) -> list[Pa
     return list(largest.values())
 
 
-def _accuracies(partials: Sequence[Partial]) -> list[Outcomes]:
-    return [one.crossed.accuracies for one in partials]
-
-
 def _taken(decision: Decision, best: Partial, base: Partial) -> Decision:
     trial = Trial(best.blocks, best.crossed, is_worse=False)
-    points = 100 * (best.crossed.accuracy - base.crossed.accuracy)
+    points = 100 * (best.right.mean - base.right.mean)
     than = "the default" if decision.what == DEFAULT else base.what[1]
     why = (
         f"it is better than {than} beyond chance, by {points:.1f} points on folds of "

@@ -48,19 +48,24 @@ def convert_ahead(
             f"{LATER}"
         )
     except Exception as error:  # a library of others may fail in any way, and nothing depends on it
-        say(f"{backbone.label} is not converted ({first_line(error)[:200]}). {LATER}")
+        say(f"{backbone.label} is not converted ({first_line(error)}). {LATER}")
 
 
 def _convert(
     context: Context, backbone: Backbone, say: Callable[[str], None], graph: Any, guard: Guard
 ) -> None:
     graph = load_graph(context, backbone) if graph is None else graph
-    wanted = COPIES * FLOAT * (backbone.parameters + KEPT_SAMPLES * _largest(graph))
-    if wanted > free_memory():
+    if wanted := bytes_missing(backbone, graph, KEPT_SAMPLES):
         say(f"{backbone.label} is not converted now, that may take {wanted:,} bytes. {LATER}")
         return
     cuts = [resolve(backbone.cuts, None)]
     chooser_of(context, backbone, graph).convert_ahead(cuts, say, guard)
+
+
+def bytes_missing(backbone: Backbone, graph: Any, samples: int) -> int:
+    """What running its trunk on some samples may take, if there is no memory for it; else 0."""
+    wanted = COPIES * FLOAT * (backbone.parameters + samples * _largest(graph))
+    return wanted if wanted > free_memory() else 0
 
 
 def _largest(graph: Any) -> int:

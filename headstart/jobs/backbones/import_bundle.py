@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,9 +22,11 @@ from headstart.extractors.cache.taken_back import take_back
 from headstart.extractors.safety.first_load import FOLDER, FirstLoad, unheard
 from headstart.jobs.backbones.convert import convert_ahead
 from headstart.jobs.backbones.register import find_lost, register
+from headstart.jobs.backbones.trial import tried
+from headstart.notices import warn
 from headstart.paths import inside
 from headstart.progress import Progress
-from headstart.registry.entities import Backbone, FeatureSet, Shard
+from headstart.registry.entities import TEXT_BACKBONE, Backbone, FeatureSet, Shard
 from headstart.registry.names import check_name
 from headstart.storage.artifacts import HELD_AS, ArtifactStore
 from headstart.storage.scratch import scratch_folder
@@ -89,7 +91,9 @@ def import_bundle(
     with Bundle(path) as bundle, scratch_folder() as scratch:
         staged = ArtifactStore(inside(scratch, "artifacts"))
         name = check_name(name or bundle.head.backbone["name"], "backbone")
-        backbone = bundle.read_backbone(name, staged, scratch, trust=trust, first=first)
+        read = bundle.read_backbone(name, staged, scratch, trust=trust, first=first)
+        backbone, link = _unlinked(tried(read, staged, say).backbone)
+        del read  # its model: it is loaded again to be converted, and twice may be too much
         arrivals = _look(context, bundle, backbone, progress)
         keys = {arrival.feature_set.key for arrival in arrivals}
         with (
@@ -100,8 +104,26 @@ def import_bundle(
             _place(context, bundle, staged, arrivals, placed, progress)
             registered = _register(context, backbone, arrivals, placed, hold)
     first.keep()
+    _tell_of_link(registered[0], link)
     convert_ahead(context, registered[0], say)
     return ImportedBundle(*registered)
+
+
+def _unlinked(backbone: Backbone) -> tuple[Backbone, str | None]:
+    """The backbone without its link to one of texts, and that: it names a backbone of another
+    workspace, and whatever has that name here may be anything."""
+    tags = dict(backbone.tags)
+    link = tags.pop(TEXT_BACKBONE, None)
+    return replace(backbone, tags=tags), link
+
+
+def _tell_of_link(backbone: Backbone, link: str | None) -> None:
+    if link is not None and TEXT_BACKBONE not in backbone.tags:
+        warn(
+            f"the texts of {backbone.label!r} were those of the backbone {link!r} where it was "
+            "written, and a bundle carries one backbone: it is not linked here. Bring that one, "
+            f"and link it: headstart backbone tag {backbone.name} {TEXT_BACKBONE}=NAME"
+        )
 
 
 def _look(

@@ -23,7 +23,6 @@ from headstart.notices import tell, warn
 from headstart.paths import inside
 from headstart.registry.entities import Backbone
 from headstart.registry.references import JOINED, parts_of, reference_of
-from headstart.storage.artifacts import HELD_AS
 from headstart.storage.files import make_folder, open_regular, written_aside
 
 REMEMBERED = "sources"
@@ -148,13 +147,15 @@ def _added(context: Context, source: Source) -> Backbone:
     from headstart.extractors.backbones.registration import Wanted, read_backbone
     from headstart.extractors.safety.first_load import FOLDER, FirstLoad
     from headstart.jobs.backbones.convert import convert_ahead
-    from headstart.jobs.backbones.register import discard_unneeded, mend, register
+    from headstart.jobs.backbones.register import discard_unneeded, kept_if_needed, mend, register
+    from headstart.jobs.backbones.trial import tried
 
     verdicts = context.artifacts.beside(FOLDER)
     wanted = Wanted(first=FirstLoad(verdicts, say=tell))
     stamp = _stamp(source)
-    with context.holds.hold(HELD_AS):  # as in `backbones.add`
+    with kept_if_needed(context):
         read = read_backbone("new", source.text, context.artifacts, wanted)
+        read = tried(read, context.artifacts, tell)
         same = context.backbones.find_same(read.backbone)
         if same:
             backbone = mend(context, read.backbone, same[0])

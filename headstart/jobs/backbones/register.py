@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from headstart.context import Context
+from headstart.errors import DatabaseGone
 from headstart.extractors.backbones.loader import SUFFIXES
 from headstart.notices import tell
 from headstart.origins.of_head import find_block, known_of
@@ -83,21 +84,40 @@ def relink_heads(context: Context, backbone: Backbone) -> list[str]:
     return linked
 
 
+@contextmanager
+def kept_if_needed(context: Context) -> Iterator[None]:
+    """Files that the block puts into the store are held; if it fails, they go again, unless
+    somebody else came to need them."""
+    with context.artifacts.noted() as new:
+        try:
+            with context.holds.hold(HELD_AS):
+                yield
+        except DatabaseGone:
+            raise  # nobody knows whether the rows were committed; `features gc` finds what was not
+        except BaseException:
+            _discard(context, new)
+            raise
+
+
 def discard_unneeded(context: Context, backbone: Backbone) -> None:
     """Delete the file that was stored for a backbone if no row came to name it.
 
     The same model may come as another file; `features gc` finds what is not deleted here, as
     somebody else puts files there now.
     """
-    file = _file(context, backbone)
+    stored = context.artifacts.path_of(backbone.artifact_digest, SUFFIXES[backbone.format])
+    _discard(context, [stored])
+
+
+def _discard(context: Context, files: Sequence[Path]) -> None:
+    if not files:
+        return
     with context.holds.alone(HELD_AS) as lock:
-        if lock.is_held and file.stem not in context.needed_artifacts():
-            with suppress(OSError):
-                context.artifacts.remove([file])
-
-
-def _file(context: Context, backbone: Backbone) -> Path:
-    return context.artifacts.path_of(backbone.artifact_digest, SUFFIXES[backbone.format])
+        needed = context.needed_artifacts() if lock.is_held else set()
+        for file in files:
+            if lock.is_held and file.stem not in needed:
+                with suppress(OSError):  # the disk that refused it may refuse this: gc finds it
+                    context.artifacts.remove([file])
 
 
 def _is_stored(context: Context, backbone: Backbone) -> bool:

@@ -6,7 +6,8 @@ the other; or the other is named where it is used.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,19 +16,17 @@ import numpy as np
 
 from headstart.backbone_model import open_engine, pipeline_of
 from headstart.context import Context
-from headstart.errors import BackboneError, NotFound
+from headstart.errors import BackboneError, FeatureError, InvalidValue, NotFound, first_line
 from headstart.extractors.backbones.cuts import Cut
-from headstart.extractors.preprocessing.batches import stack
+from headstart.extractors.preprocessing.batches import shapes, stack
 from headstart.heads.dense_stack import flat
 from headstart.heads.projection import of_length_one
 from headstart.heads.rows import check_rows
 from headstart.jobs.raw_samples import Taker
-from headstart.registry.entities import Backbone
+from headstart.registry.entities import TEXT_BACKBONE, Backbone
 
 AT_ONCE = 64
 """Texts that are run together."""
-TAG = "text-backbone"
-"""Of a backbone: which other gives texts features in its space, `NAME[:VERSION][@CUT]`."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,15 @@ class TextTower:
     def _run(self, texts: Sequence[str]) -> np.ndarray:
         pipeline = pipeline_of(self.context, self.backbone)
         batch = stack([pipeline.prepare(text.encode()) for text in texts])
-        return flat(np.asarray(self._engine.run(batch)[0])).astype(np.float32, copy=False)
+        try:
+            found = self._engine.run(batch)[0]
+        except ValueError as error:
+            raise BackboneError(
+                f"{self.reference} cannot run on {len(texts):,} texts, a batch of shape "
+                f"{shapes(batch)} ({first_line(error)})",
+                hint="Its preprocessing does not fit it: add the backbone with one that does.",
+            ) from error
+        return flat(np.asarray(found)).astype(np.float32, copy=False)
 
     @cached_property
     def _engine(self) -> Any:
@@ -106,10 +113,39 @@ def find_text_tower(
         BackboneError: it takes no texts, or several cuts of it are named.
         NotFound: there is no such backbone.
     """
-    named = given or backbone.tags.get(TAG)
+    named = given or backbone.tags.get(TEXT_BACKBONE)
     if not named:
         return None
-    tower, cuts = _resolved(context, backbone, given, named)
+    hint = (
+        f"Set it again, headstart backbone tag {backbone.name} {TEXT_BACKBONE}=NAME[@CUT], or name "
+        "another: --text-backbone NAME[@CUT]."
+    )
+    with nullcontext() if given else _of_tag(f" of {backbone.label}", named, hint):
+        tower, cut = _resolved(context, named)
+    return TextTower(context, tower, cut, backbone.label)
+
+
+def check_link(context: Context, tags: Mapping[str, str | None]) -> None:
+    """See that the tag of a text backbone, where it is among those that are to be set, names one.
+
+    Raises:
+        InvalidValue: it is empty.
+        BackboneError, NotFound, FeatureError: see `find_text_tower`.
+    """
+    named = tags.get(TEXT_BACKBONE)
+    if named == "":
+        raise InvalidValue(
+            f"the tag {TEXT_BACKBONE} is empty",
+            hint=f"Name a backbone of texts, or take the tag away: --remove {TEXT_BACKBONE}.",
+        )
+    if named is not None:
+        with _of_tag("", named, None):
+            _resolved(context, named)
+
+
+def _resolved(context: Context, named: str | Backbone) -> tuple[Backbone, Cut]:
+    """The backbone that takes texts, and the cut of it, that a name means."""
+    tower, cuts = context.resolve(named)
     if len(cuts) > 1:
         raise BackboneError(f"{named} names {len(cuts)} cuts", hint="Name one cut.")
     if not Taker.of(context, tower).takes_texts:
@@ -117,22 +153,18 @@ def find_text_tower(
             f"{tower.label} is to give texts features, and takes none",
             hint="Name a backbone of texts: --text-backbone NAME[@CUT].",
         )
-    return TextTower(context, tower, cuts[0], backbone.label)
+    return tower, cuts[0]
 
 
-def _resolved(
-    context: Context, backbone: Backbone, given: str | Backbone | None, named: str | Backbone
-) -> tuple[Backbone, list[Cut]]:
+@contextmanager
+def _of_tag(of: str, value: Any, hint: str | None) -> Iterator[None]:
+    """Errors of the block say that it is the tag, ` of` a backbone, that means nothing; with what
+    to do about it, if not what they say themselves."""
     try:
-        return context.resolve(named)
-    except NotFound as error:
-        if given:
-            raise
-        raise NotFound(
-            f"the tag {TAG} of {backbone.label} is {named!r}: {error.message}",
-            hint=f"Fix it, headstart backbone tag {backbone.name} {TAG}=NAME, or name another, "
-            "--text-backbone NAME[@CUT].",
-        ) from error
+        yield
+    except (NotFound, BackboneError, FeatureError) as error:
+        message = f"the tag {TEXT_BACKBONE}{of} is {value!r}: {error.message}"
+        raise type(error)(message, hint=hint or error.hint) from error
 
 
 def get_text_tower(
@@ -148,6 +180,6 @@ def get_text_tower(
         raise BackboneError(
             f"no backbone gives texts features in the space of {backbone.label}",
             hint=f"Name one, --text-backbone NAME[@CUT], or link it: headstart backbone tag "
-            f"{backbone.name} {TAG}=NAME.",
+            f"{backbone.name} {TEXT_BACKBONE}=NAME.",
         )
     return found

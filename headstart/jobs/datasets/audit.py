@@ -24,6 +24,7 @@ from headstart.heads.labelled import labelled_rows, some_rows
 from headstart.heads.regression import Regression
 from headstart.heads.rows import Rows, rows_of, some_of
 from headstart.heads.tasks import Classification
+from headstart.heads.trials.objective import LOG_LOSS
 from headstart.heads.trials.ranked import cross_neighbours
 from headstart.heads.trials.wrong_numbers import NEAREST, find_wrong_numbers
 from headstart.jobs.datasets.twins import (
@@ -224,8 +225,8 @@ def _suspects(
     advance = _advanced(progress, len(STRENGTHS) * len(folds))
     part = Part(features, labelled.targets, labelled.weights)
     tried = cross([Linear(STRENGTHS)], part, folds, seed=trying.seed, progress=advance)
-    best = min(tried, key=lambda one: one.log_loss)
-    wrong = find_wrong_labels(best.probabilities, labelled.targets)
+    best = min(tried, key=lambda one: one.outcomes(LOG_LOSS).mean)
+    wrong = find_wrong_labels(best.outputs, labelled.targets)
     known = samples_by_number(samples, (found.row for found in wrong))
     return [
         Suspect(known[found.row], labelled.classes[found.guess], found.margin) for found in wrong

@@ -171,23 +171,6 @@ def _compared(
     labels = [np.array([*one.labels, None], object)[:-1] for one in (before, after)]
     weights = before.weights, after.weights
     ids, was = after.ids, before.ids
-
-    def named(
-        pairs: tuple[np.ndarray, np.ndarray],
-        is_meant: np.ndarray,
-        values: tuple[list[Any], list[Any]] | None = None,
-    ) -> Changed:
-        first, rows = [], np.flatnonzero(is_meant)
-        for row, to in zip(*(one[rows[:FIRST]].tolist() for one in pairs), strict=True):
-            one: dict[str, Any] = {"id": ids[to]}
-            if values is not None:
-                one |= {"before": values[0][row], "after": values[1][to]}
-            first.append(one)
-        return Changed(len(rows), tuple(first))
-
-    def told(rows: np.ndarray, ids: list[str]) -> Changed:
-        return Changed(len(rows), tuple({"id": ids[row]} for row in rows[:FIRST].tolist()))
-
     gone = np.ones(len(before), bool)
     gone[old] = False
     lost, come = np.flatnonzero(gone), np.flatnonzero(places == ABSENT)
@@ -197,24 +180,56 @@ def _compared(
         {"id": was[row], "now": ids[to], "before": labels[0][row], "after": labels[1][to]}
         for row, to in pairs
     ]
-    same = old, new
-    every = np.concatenate([old, lost[left]]), np.concatenate([new, come[arrived]])
+    same = _Pairs(old, new, ids)
+    every = _Pairs(np.concatenate([old, lost[left]]), np.concatenate([new, come[arrived]]), ids)
     is_other = (before.digests[old] != after.digests[new]).any(axis=-1)
     is_relabelled = _differ(labels[0][old], labels[1][new])
-    is_elsewhere = before.split_codes[every[0]] != after.split_codes[every[1]]
-    is_reweighed = weights[0][every[0]] != weights[1][every[1]]
+    is_elsewhere = before.split_codes[every.old] != after.split_codes[every.new]
+    is_reweighed = weights[0][every.old] != weights[1][every.new]
     return Changes(
         name,
         *digests,
         samples=(len(before), len(after)),
-        added=told(np.delete(come, arrived), ids),
-        removed=told(np.delete(lost, left), was),
+        added=_named(np.delete(come, arrived), ids),
+        removed=_named(np.delete(lost, left), was),
         moved=Changed(len(left), tuple(moved)),
-        contents=named(same, is_other),
-        labels=named(same, is_relabelled, _lists(*labels)),
-        splits=named(every, is_elsewhere, (before.splits, after.splits)),
-        weights=named(every, is_reweighed, (weights[0].tolist(), weights[1].tolist())),
+        contents=same.changed(is_other),
+        labels=same.changed(is_relabelled, _lists(*labels)),
+        splits=every.changed(is_elsewhere, (before.splits, after.splits)),
+        weights=every.changed(is_reweighed, (weights[0].tolist(), weights[1].tolist())),
     )
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """Samples that both versions have.
+
+    Attributes:
+        old: their rows in the older one, (n,).
+        new: their rows in the newer one, (n,).
+        ids: of all of the newer one.
+    """
+
+    old: np.ndarray
+    new: np.ndarray
+    ids: list[str]
+
+    def changed(
+        self, is_meant: np.ndarray, values: tuple[list[Any], list[Any]] | None = None
+    ) -> Changed:
+        """Some of them, with what each was and is, if there are values of all rows of both."""
+        first, rows = [], np.flatnonzero(is_meant)
+        shown = (of[rows[:FIRST]].tolist() for of in (self.old, self.new))
+        for row, to in zip(*shown, strict=True):
+            one: dict[str, Any] = {"id": self.ids[to]}
+            if values is not None:
+                one |= {"before": values[0][row], "after": values[1][to]}
+            first.append(one)
+        return Changed(len(rows), tuple(first))
+
+
+def _named(rows: np.ndarray, ids: list[str]) -> Changed:
+    return Changed(len(rows), tuple({"id": ids[row]} for row in rows[:FIRST].tolist()))
 
 
 def _moved(gone: np.ndarray, new: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -71,14 +71,7 @@ def rank(
     for one in found:
         _foretell(one)
     _tell_with_start(runs, found)
-    if not is_plain(trying.task):
-        if needs_cells(len(found[0].rows), found[0].folds):
-            tell(f"neighbours of {len(found[0].rows):,} samples are left out; --limit has them")
-    elif needs_cells(len(found[0].rows), found[0].folds):
-        tell(
-            f"neighbours of {len(found[0].rows):,} samples are looked for around each, not "
-            "among all: a few of them may be others"
-        )
+    _tell_of_neighbours(found[0], trying.task)
     attempts = [
         (place, partial(_rank_one, task=trying.task, seconds=_seconds_of(runs, one.blocks)))
         for place, one in enumerate(found)
@@ -123,6 +116,17 @@ def _foretell(one: Found) -> None:
         f"{told}: ranking them takes minutes, and is done when all its heads are; "
         f"{pooled}--limit looks at fewer samples"
     )
+
+
+def _tell_of_neighbours(one: Found, task: Task) -> None:
+    """Say where samples are too many to compare all."""
+    if not needs_cells(len(one.rows), one.folds):
+        return
+    told = f"neighbours of {len(one.rows):,} samples are"
+    if is_plain(task):
+        tell(f"{told} looked for around each, not among all: a few of them may be others")
+    else:
+        tell(f"{told} left out; --limit has them")
 
 
 def _rank_one(one: Candidate, task: Task, seconds: float | None) -> Rank:

@@ -9,7 +9,13 @@ from typing import Any
 
 from headstart.context import Context
 from headstart.errors import HeadError
-from headstart.heads.evaluation.cross_validation import Said, cross, try_fold
+from headstart.heads.evaluation.cross_validation import (
+    Said,
+    Unit,
+    cross,
+    cross_elsewhere,
+    try_fold,
+)
 from headstart.heads.kind import HeadKind
 from headstart.heads.kinds.every_kind import KINDS
 from headstart.heads.trials.by_task import check_kinds, usual_kinds
@@ -65,14 +71,12 @@ def search(
         name = trial.suggest_categorical("features", list(by_name))
         kind = KINDS[trial.suggest_categorical("kind", list(kinds))].suggest(trial)
         one = by_name[name]
-        how: dict[str, Any] = {
-            "task": trying.task,
-            "seed": trying.seed,
-            "jobs": processes_of(by),
-        }
+        how: dict[str, Any] = {"task": trying.task, "seed": trying.seed}
         if isinstance(by, TrialExecutor):
-            how["jobs"] = partial(_elsewhere, by, field, places.index(name))
-        (crossed,) = cross([kind], one.rows, one.folds, **how)
+            tries = partial(_elsewhere, by, field, places.index(name))
+            (crossed,) = cross_elsewhere(tries, [kind], one.rows, one.folds, **how)
+        else:
+            (crossed,) = cross([kind], one.rows, one.folds, jobs=processes_of(by), **how)
         found.append((one.blocks, crossed))
         watch(name, crossed)
         progress(len(found), trials)
@@ -87,7 +91,7 @@ def search(
 
 
 def _elsewhere(
-    executor: TrialExecutor, field: Field, place: int, units: Sequence[tuple[HeadKind, int]]
+    executor: TrialExecutor, field: Field, place: int, units: Sequence[Unit]
 ) -> Iterator[Said]:
     """The folds of a setting, side by side: the settings follow one from the other."""
     attempts = [

@@ -16,6 +16,7 @@ from headstart.extractors.runtime import versions
 from headstart.heads.evaluation.best import worse_than_best
 from headstart.heads.evaluation.clusters import Clusters
 from headstart.heads.evaluation.cross_validation import cross, in_order_of
+from headstart.heads.evaluation.outcomes import Outcomes
 from headstart.heads.evaluation.scores import scores_of, widened
 from headstart.heads.evaluation.simplicity import simplest_of
 from headstart.heads.evaluation.winner import Winner, winner_of
@@ -72,14 +73,13 @@ class Trial(Showable):
 
     Attributes:
         blocks: the features.
-        crossed: what its heads said of the rows that they were not trained on, an `OutOfFold`:
-            `Crossed` of classes and labels, `CrossedNumbers` of numbers.
+        crossed: what its heads said of the rows that they were not trained on.
         is_worse: whether it is significantly worse than the best, by the sweep's objective; see
             `worse_than_best`.
     """
 
     blocks: Blocks
-    crossed: Any
+    crossed: OutOfFold
     is_worse: bool
 
     @property
@@ -357,15 +357,7 @@ def keep(
         Trial(blocks, crossed, is_worse)
         for (blocks, crossed), is_worse in zip(found, worse, strict=True)
     ]
-    ends = trials[0].metrics["intervals"].get(trying.objective)
-    winner = winner_of(
-        tried,
-        trying.objective,
-        is_loss=trying.is_loss,
-        bounds=trying.bounds,
-        interval=None if ends is None else (ends[0], ends[1]),
-        seed=trying.seed,
-    )
+    winner = _winner(tried, trials[0], trying)
     done = Sweep(dataset, trials, fitted, round(time.monotonic() - started, 3), trying, winner)
     record = SweepRecord(
         dataset,
@@ -378,3 +370,16 @@ def keep(
     best, *others = trials
     records = [best.to_record(winner), *(trial.to_record() for trial in others)]
     return replace(done, id=context.sweeps.add(record, records).id)
+
+
+def _winner(tried: Sequence[Outcomes], best: Trial, trying: CrossValidation) -> Winner | None:
+    """What the best of all that was tried is worth, for it was also lucky."""
+    ends = best.metrics["intervals"].get(trying.objective)
+    return winner_of(
+        tried,
+        trying.objective,
+        is_loss=trying.is_loss,
+        bounds=trying.bounds,
+        interval=None if ends is None else (ends[0], ends[1]),
+        seed=trying.seed,
+    )

@@ -7,6 +7,7 @@ from dataclasses import MISSING, Field, asdict, dataclass, fields
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from headstart.context import Context
+from headstart.errors import ArtifactDamaged
 from headstart.progress import Progress
 from headstart.registry.jobs import Job
 from headstart.values.showable import spelled
@@ -81,4 +82,9 @@ def document_of(context: Context, job: Job) -> Any:
     Raises:
         ArtifactDamaged: its file is gone, or is not what was kept.
     """
-    return json.loads(context.artifacts.read((job.result or {})["document"]))
+    try:
+        return json.loads(context.artifacts.read((job.result or {})["document"]))
+    except ArtifactDamaged as error:
+        raise ArtifactDamaged(
+            error.message, hint=f"`headstart job retry {job.id}` has it made again."
+        ) from error

@@ -17,7 +17,8 @@ from headstart.errors import HeadstartError
 from headstart.heads.evaluation.intervals import interval_text, score_text
 from headstart.heads.evaluation.per_class import class_scores
 from headstart.heads.evaluation.provenance import MAIN_SCORES, words_of
-from headstart.heads.models.learning_curves import CurvePoint, band_text
+from headstart.heads.models.curves import band_text
+from headstart.heads.models.learning_curves import CurvePoint
 from headstart.jobs.heads.care.described import VOID, lines_of
 from headstart.jobs.heads.care.judgement import Verdict, find_confused, judgement_of
 from headstart.jobs.heads.learning_curve import can_be_drawn
@@ -171,7 +172,7 @@ def _curve(site: Site, head: Head) -> dict[str, Any]:
     if points is None:
         return {**facts, "curve_problem": UNREADABLE}
     try:
-        words = band_text([CurvePoint(**one) for one in points])
+        words = band_text([CurvePoint.of(**one) for one in points])
     except TypeError:
         return {**facts, "curve_problem": "It was drawn by another version of headstart."}
     now = site.workspace.context.datasets.get(job.dataset).digest

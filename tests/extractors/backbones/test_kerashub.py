@@ -84,7 +84,8 @@ def test_a_backbone_alone_gives_its_outputs(ws, tmp_path, texts):
     model = bert()
     model.save_to_preset(str(tmp_path / "preset"))
     tokenizer().save_to_preset(str(tmp_path / "preset"))
-    ws.backbones.add("bert", f"kerashub:{tmp_path / 'preset'}")
+    added = ws.backbones.add("bert", f"kerashub:{tmp_path / 'preset'}")
+    assert added.warnings == ()  # its table of segments has 2 rows, and tells nothing of words
     points = ws.backbones.cuts("bert")
     defaults = {name: point.name for point in points for name in point.default_of}
     assert len(defaults) == 2

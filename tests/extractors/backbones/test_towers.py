@@ -1,46 +1,16 @@
 """The towers of CLIP and SigLIP, each a backbone, give what the whole model gives."""
 
-import io
-
-import keras_hub
 import numpy as np
 import pytest
-import sentencepiece
+from presets import TEXTS, clip_preset, siglip_preset
 
 import headstart as hs
 from conftest import draw, keras
-from headstart.errors import BackboneError
+from headstart.errors import AlreadyExists, BackboneError
 from headstart.jobs.backbones.text_tower import get_text_tower
 from headstart.notices import HeadstartNote
 
 TOLERANCE = 1e-5
-TEXTS = ["a cat", "a photo", "to a cat"]
-
-
-def clip_preset(folder):
-    keras.utils.set_random_seed(0)
-    small = {"num_layers": 1, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 16}
-    pictures = keras_hub.models.CLIPVisionEncoder(patch_size=8, image_shape=(16, 16, 3), **small)
-    words = ["c", "a", "t", "o", "p", "h", "ca", "to", "ph"]
-    vocabulary = [f"{word}{end}" for end in ("", "</w>") for word in words]
-    vocabulary += ["cat</w>", "<|startoftext|>", "<|endoftext|>"]
-    texts = keras_hub.models.CLIPTextEncoder(
-        vocabulary_size=len(vocabulary), embedding_dim=8, max_sequence_length=12, **small
-    )
-    model = keras_hub.models.CLIPBackbone(pictures, texts, projection_dim=6)
-    tokenizer = keras_hub.models.CLIPTokenizer(
-        vocabulary={word: number for number, word in enumerate(vocabulary)},
-        merges=["c a", "ca t</w>", "t o</w>", "p h"],
-    )
-    converter = keras_hub.layers.CLIPImageConverter(
-        image_size=(16, 16), scale=[1 / 60, 1 / 70, 1 / 80], offset=[-1.7, -1.6, -1.5]
-    )
-    preprocessor = keras_hub.models.CLIPPreprocessor(
-        tokenizer, image_converter=converter, sequence_length=12
-    )
-    model.save_to_preset(str(folder))
-    preprocessor.save_to_preset(str(folder))
-    return model, preprocessor
 
 
 @pytest.fixture(scope="module")
@@ -119,37 +89,37 @@ def test_a_tower_is_named_of_models_that_have_two(ws, clip, tmp_path):
         ws.backbones.add("bert", f"kerashub:{tmp_path}?tower=text")
 
 
-def siglip_preset(folder):
-    """With a tokenizer of the few words in `TEXTS`."""
-    keras.utils.set_random_seed(0)
-    pieces = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(TEXTS * 20),
-        model_writer=pieces,
-        vocab_size=24,
-        model_type="unigram",
-        pad_id=0,
-        eos_id=1,
-        bos_id=2,
-        unk_id=3,
-        pad_piece="<pad>",
-        eos_piece="</s>",
-        hard_vocab_limit=False,
-    )
-    small = {"num_layers": 1, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 16}
-    pictures = keras_hub.models.SigLIPVisionEncoder(patch_size=8, image_shape=(16, 16, 3), **small)
-    texts = keras_hub.models.SigLIPTextEncoder(
-        vocabulary_size=24, embedding_dim=8, max_sequence_length=8, projection_dim=8, **small
-    )
-    model = keras_hub.models.SigLIPBackbone(pictures, texts)
-    preprocessor = keras_hub.models.SigLIPPreprocessor(
-        keras_hub.models.SigLIPTokenizer(pieces.getvalue()),
-        image_converter=keras_hub.layers.SigLIPImageConverter(image_size=(16, 16), scale=1 / 255),
-        sequence_length=8,
-    )
-    model.save_to_preset(str(folder))
-    preprocessor.save_to_preset(str(folder))
-    return model, preprocessor
+def test_both_towers_are_registered_or_none(ws, clip, model_file, files_of):
+    ws.backbones.add("net", model_file)
+    before = stored(ws, files_of)
+    with pytest.raises(BackboneError, match="nonsense"):
+        ws.backbones.add("clip", f"kerashub:{clip[0]}", cut="nonsense")
+    ws.backbones.alias("clip", "net")
+    with pytest.raises(AlreadyExists, match="'clip' is an alias"):
+        ws.backbones.add("clip", f"kerashub:{clip[0]}")
+    assert [one.name for one in ws.backbones.list()] == ["net"]
+    assert stored(ws, files_of) == before
+
+
+def stored(ws, files_of):
+    return {name for name in files_of(ws.config.root) if name.startswith("artifacts")}
+
+
+def test_another_models_name_is_not_taken_for_the_tower_of_texts(ws, clip, model_file):
+    ws.backbones.add("mm-text", model_file)
+    with pytest.raises(AlreadyExists, match="'mm-text' is another model's name") as raised:
+        ws.backbones.add("mm", f"kerashub:{clip[0]}")
+    assert "?tower=text" in str(raised.value.hint)
+    assert [one.name for one in ws.backbones.list()] == ["mm-text"]
+
+
+def test_towers_that_are_added_again_are_those_that_are_there(ws, clip):
+    source = f"kerashub:{clip[0]}"
+    first = ws.backbones.add("mm", source)
+    ws.backbones.tag("mm", {"text-backbone": None})
+    again = ws.backbones.add("mm", source)
+    assert again.reference == first.reference and again.tags == {"text-backbone": "mm-text:1"}
+    assert {one.reference for one in ws.backbones.list()} == {"mm:1", "mm-text:1"}
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 import headstart as hs
 from headstart.errors import HeadError
 from headstart.heads.dense_stack import DenseStack
-from headstart.heads.evaluation.cross_validation import cross
+from headstart.heads.evaluation.cross_validation import cross, cross_elsewhere, try_fold
 from headstart.heads.evaluation.folds import Fold, held_out, split_into_folds, with_few
 from headstart.heads.evaluation.intervals import wilson_interval
 from headstart.heads.kind import Part
@@ -91,6 +91,22 @@ def test_processes_give_the_same_numbers():
     alone, shared = (cross(kinds, Part(x, y), parts, jobs=jobs) for jobs in (1, 2))
     for one, other in zip(alone, shared, strict=True):
         np.testing.assert_array_equal(one.probabilities, other.probabilities)
+
+
+def test_what_somebody_else_tries_is_the_same_in_any_order():
+    x, y = data()
+    part, parts = Part(x, y), split_into_folds(y, 4, classes=CLASSES)
+    kinds, asked = [hs.Linear((0.1,)), hs.Ridge((5.0,)), hs.Prototype()], []
+
+    def elsewhere(units):
+        asked.extend(units)
+        return (try_fold(kind, number, part, parts) for kind, number in reversed(units))
+
+    found = cross_elsewhere(elsewhere, kinds, part, parts)
+    assert [kind.kind for kind, _ in asked] == 4 * ["ridge"] + 4 * ["prototype"]
+    for one, other in zip(found, cross(kinds, part, parts, jobs=1), strict=True):
+        assert one.settings == other.settings
+        np.testing.assert_array_equal(one.outputs, other.outputs)
 
 
 def test_the_numbers_are_the_same_however_many_threads_there_are_for_products():

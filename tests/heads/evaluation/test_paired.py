@@ -216,7 +216,15 @@ def test_one_of_many_joins_has_to_be_better_by_more_to_be_called_so():
     hits = np.arange(400) % 5 > 0
     said = np.full((400, 2), 0.5, np.float32)
     none = np.zeros(400, np.int64)
-    tried = Crossed({}, said, none, hits[None], np.ones((1, 400), np.float32), none[None], 0.8)
+    tried = Crossed(
+        settings={},
+        probabilities=said,
+        targets=none,
+        hits=hits[None],
+        losses=np.ones((1, 400), np.float32),
+        draws=none[None],
+        taken=0.8,
+    )
     close, clear = (tried, (0.001, 0.05)), (tried, (0.03, 0.05))
     assert shown_to_help([close]) == [True]
     assert shown_to_help([close, close]) == [False, False]
@@ -230,9 +238,14 @@ def test_one_of_many_joins_has_to_be_better_by_more_to_be_called_so():
 
 
 def test_the_share_of_right_answers_of_several_labels_is_called_exact():
-    said, hits, losses = np.eye(2), np.ones((1, 2), bool), np.zeros((1, 2), np.float32)
-    draws, linear = np.zeros((1, 2), int), {"kind": "linear"}
-    one = Crossed(linear, said, np.array([0, 1]), hits, losses, draws, 0.5)
-    several = Crossed(linear, said, np.eye(2), hits, losses, draws, 0.5)
+    told = {
+        "settings": {"kind": "linear"},
+        "probabilities": np.eye(2),
+        "hits": np.ones((1, 2), bool),
+        "losses": np.zeros((1, 2), np.float32),
+        "draws": np.zeros((1, 2), int),
+        "taken": 0.5,
+    }
+    one, several = (Crossed(targets=targets, **told) for targets in (np.arange(2), np.eye(2)))
     assert "linear, accuracy 1.00" in one._line() and "accuracy" in one._facts()
     assert "linear, exact 1.00" in several._line() and "accuracy" not in several._facts()

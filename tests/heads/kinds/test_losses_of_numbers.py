@@ -17,8 +17,10 @@ from headstart.extractors.runtime import keras
 from headstart.heads import generalised
 from headstart.heads.dense_stack import DenseStack, Layer
 from headstart.heads.evaluation.scores import scores_of
-from headstart.heads.generalised import NumberLoss
+from headstart.heads.generalised import LOSSES_OF_NUMBERS, NumberLoss
 from headstart.heads.regression import Regression
+from headstart.heads.tasks import TASKS
+from headstart.heads.trials.objective import OBJECTIVES
 from headstart.progress import watched
 from headstart.sklearn import HeadRegressor
 
@@ -184,3 +186,10 @@ def test_a_quantile_that_is_given_is_for_its_loss_even_if_it_is_the_default(loss
     with pytest.raises(click.UsageError, match="--quantile is for --loss quantile, and the loss"):
         task_options.task_of("regression", **given)
     assert task_options.task_of("regression", **given | {"loss": "quantile"}).quantile == 0.5
+
+
+def test_options_name_the_tasks_objectives_and_losses_that_there_are():
+    """They stand there once more, as help is printed without importing what fits heads."""
+    assert set(task_options.TASKS) == set(TASKS)
+    assert set(task_options.OBJECTIVES) == set(OBJECTIVES)
+    assert task_options.LOSSES == LOSSES_OF_NUMBERS

@@ -10,14 +10,14 @@ import headstart as hs
 from headstart.errors import HeadError
 from headstart.heads.evaluation.clusters import Clusters, cluster_share_interval
 from headstart.heads.kind import Fitted, Part
+from headstart.heads.models.curves import NoCurve, Recipe, band_text
 from headstart.heads.models.learning_curves import (
-    NothingLeftOut,
-    Recipe,
-    band_text,
+    CurvePoint,
     curve_interval,
     curve_of,
     in_proportion,
 )
+from headstart.heads.models.score_curves import scores_of_pool
 from headstart.heads.tasks import Classification
 
 APART = 1.5
@@ -53,6 +53,14 @@ def test_a_curve_of_unequal_classes_rises_to_the_truth():
     for one in points:
         assert one.interval[0] <= one.accuracy <= one.interval[1]
         assert len(one.draws) == 5 and one.scored == 1000
+
+
+def test_a_point_is_read_from_what_it_is_in_json():
+    point = CurvePoint(9, "accuracy", 1.0, 0.75, (0.5, 0.9), (0.7, 0.8), 12)
+    told = point.to_json()
+    assert (told["accuracy"], told["train_accuracy"]) == (point.accuracy, point.train_accuracy)
+    assert not {"objective", "score", "train_score"} & set(told)
+    assert CurvePoint.of(**told).to_json() == told
 
 
 def test_balanced_heads_are_balanced_once():
@@ -115,7 +123,7 @@ def test_groups_are_left_out_whole():
 def test_one_draw_and_one_sample_of_each_class_have_no_curve():
     with pytest.raises(HeadError, match="draws is 1"):
         curve(rows(50), draws=1)
-    with pytest.raises(NothingLeftOut, match="no sample can be left out"):
+    with pytest.raises(NoCurve, match="no sample can be left out"):
         curve(rows(2))
 
 
@@ -151,3 +159,21 @@ def test_the_groups_of_a_curve_are_said():
     points = curve(Part(pool.features, pool.targets, groups=np.arange(60) // 4))
     assert points[-1].groups == 15 and "(60 in all, in 15 groups)" in band_text(points)
     assert curve(pool)[-1].groups is None
+
+
+@pytest.mark.parametrize("groups", [2, 4])
+def test_a_curve_of_numbers_of_few_groups_leaves_out_one_at_a_time(groups):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(80, 3)).astype(np.float32)
+    pool = Part(x, x[:, :1] + 0.1 * rng.normal(size=(80, 1)), None, np.arange(80) % groups)
+    recipe = Recipe(hs.Ridge((1.0,)), hs.Regression(), ())
+    points = scores_of_pool(pool, len(pool), recipe)
+    assert points[-1].samples == 80 - 80 // groups and points[-1].groups == groups
+    assert points[-1].score > 0.9 and points[-1].scored == 80
+
+
+def test_a_curve_of_numbers_of_one_group_is_none():
+    x = np.arange(20.0, dtype=np.float32)[:, None]
+    pool = Part(x, x.astype(np.float64), None, np.zeros(20, np.int64))
+    with pytest.raises(NoCurve, match="all are of one group"):
+        scores_of_pool(pool, 20, Recipe(hs.Ridge((1.0,)), hs.Regression(), ()))

@@ -14,6 +14,7 @@ from test_docs import blocks
 import headstart as hs
 from conftest import keras, network
 from headstart.errors import AlreadyExists, HeadError, HeadstartError, LayerNotFound
+from headstart.jobs.auto.pool import Pool
 from headstart.jobs.heads.sweep import kind_tried
 
 
@@ -224,6 +225,38 @@ def test_without_classes_or_a_test_split_nothing_is_begun(rows, tmp_path):
         rows.auto("rows", kinds="forest")
     with pytest.raises(HeadError, match="cannot save as"):
         rows.auto("rows", output="model.pickle")
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [f"{one}.0" for one in range(60)] * 2,
+        [f"{one}.5" for one in range(60)] * 2,
+        [f"{one}|{one + 1}.5" for one in range(60)] * 2,
+        [str(one) for one in range(60)],
+    ],
+)
+def test_numbers_are_refused_before_anything_is_computed(rows, tmp_path, monkeypatch, labels):
+    """As those of scikit-learn's diabetes, 25.0 to 346.0, two samples each."""
+    monkeypatch.setattr(Pool, "opened", lambda *_: pytest.fail("opened"))
+    table = ["a,b,label", *(f"{row},{row % 7},{label}" for row, label in enumerate(labels))]
+    (tmp_path / "sick.csv").write_text("\n".join(table))
+    with pytest.raises(HeadError, match=r"look like numbers.*--task regression") as refused:
+        rows.auto(tmp_path / "sick.csv")
+    assert "folds" not in str(refused.value)
+
+
+def test_a_class_of_few_samples_is_named_at_once_and_no_fold_that_nobody_can_choose(
+    rows, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(Pool, "opened", lambda *_: pytest.fail("opened"))
+    x, y = np.eye(6, dtype=np.float32).repeat(5, 0), np.array(["a", "b"] * 14 + ["rare"] * 2)
+    np.savez(tmp_path / "rare.npz", x=x, y=y)
+    few = r"class 'rare' of 'rare' has \d samples? to try heads on, and takes 5"
+    with pytest.raises(HeadError, match=few) as said:
+        rows.auto(tmp_path / "rare.npz", "flat@as_it_is")
+    assert "Add samples of it, or leave it out" in str(said.value)
+    assert "fewer folds" not in str(said.value)
 
 
 def test_what_was_registered_for_nothing_is_so_no_longer(rows, tmp_path):

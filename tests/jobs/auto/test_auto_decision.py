@@ -10,6 +10,8 @@ from headstart.heads.combined.greedy import select
 from headstart.heads.evaluation.outcomes import Outcomes
 from headstart.heads.trials.crossed import Crossed
 from headstart.jobs.auto import decision
+from headstart.jobs.auto.attempts import Attempts
+from headstart.jobs.auto.budget import Budget
 from headstart.jobs.auto.decision import Candidates, Room, decide, is_better, selected_across
 from headstart.jobs.auto.on_a_part import Partial, decide_on_parts
 from headstart.jobs.heads.sweep import Trial
@@ -23,8 +25,8 @@ def said_by(logits, targets, **settings):
     said = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     rows = np.arange(len(targets))
     hits, losses = said.argmax(axis=1) == targets, -np.log(said[rows, targets])
-    draws = (rows % 5)[None]
-    return Crossed(settings, said, targets, hits[None], losses[None], draws, 0.8)
+    told = {"hits": hits[None], "losses": losses[None], "draws": (rows % 5)[None], "taken": 0.8}
+    return Crossed(settings=settings, probabilities=said, targets=targets, **told)
 
 
 @pytest.fixture
@@ -176,6 +178,20 @@ def test_what_is_better_beyond_chance_on_a_part_is_taken(kept):
     assert found.what == "single" and found.trial.crossed.settings["kind"] == "mlp"
     assert "by 30.0 points on folds of 600 samples" in found.why
     assert [one.what for one in found.sides] == ["default", "single"]
+
+
+@pytest.mark.parametrize(
+    ("shares", "seconds", "left"),
+    [((0.6, 0.9), 50, 10), ((0.6, 0.9), 80, 0), ((0.6, 0.9), 95, 60), ((0.6, 0.61), 80, 60)],
+)
+def test_what_is_ahead_on_a_part_has_time_for_its_fit_kept_back_though_it_ends_late(
+    kept, shares, seconds, left
+):
+    budget = Budget(60, clock=lambda: 0.0)
+    attempts = Attempts(SimpleNamespace(), budget, lambda _now: None)
+    attempts.partials = partials(kept[0], *shares, seconds=float(seconds))
+    attempts.keep_back_leader()
+    assert budget.left == left
 
 
 def test_what_may_be_chance_or_takes_too_long_is_not(kept):

@@ -244,6 +244,14 @@ class Table:
         text = find_column(self.source, columns, None, TEXT_COLUMNS)
         if text is not None:
             return [Value("text", (text,))]
+        return [Value("number", self._choose_numbers(columns, options))]
+
+    def _choose_numbers(self, columns: list[str], options: Options) -> tuple[str, ...]:
+        """All columns that say nothing else of a sample, of a table without paths and texts.
+
+        Raises:
+            DatasetError: not all of them hold numbers.
+        """
         others = [
             column
             for place, column in enumerate(columns, start=1)
@@ -253,7 +261,7 @@ class Table:
         some = [row for _, row in self._file.first(LOOKED_AT)]
         numbers = [c for c in others if some and all(is_number(row.get(c)) for row in some)]
         if numbers and numbers == others:
-            return [Value("number", tuple(numbers))]
+            return tuple(numbers)
         self._check_numbers(others)
         texts = [column for column in others if column not in numbers]
         if numbers and 2 * len(texts) <= len(numbers):

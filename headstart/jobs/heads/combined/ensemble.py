@@ -25,6 +25,7 @@ from headstart.heads.models.train import train as fit
 from headstart.heads.tasks import Classification
 from headstart.heads.trials.by_task import is_plain
 from headstart.jobs.heads.combined.kept_trials import Tried, tried_again
+from headstart.jobs.heads.cross_validation import CrossValidation
 from headstart.jobs.heads.sweep import Sweep
 from headstart.jobs.heads.train import register, weights_told
 from headstart.origins.blocks import Block, Blocks
@@ -72,22 +73,7 @@ def train_ensemble(
     """See `Heads.train_ensemble`."""
     check_name(name, "head")
     tried = Tried.of(sweep) if isinstance(sweep, Sweep) else tried_again(context, sweep, progress)
-    if tried.trying.shots is not None:
-        raise HeadError(
-            f"the sweep tried heads on {tried.trying.shots} samples per class",
-            hint="An ensemble is trained on all: sweep again without --shots.",
-        )
-    if tried.trying.ignore_weights:
-        raise HeadError(
-            "the sweep counted all samples alike, and an ensemble counts them by their weights",
-            hint="Sweep again without --ignore-weights.",
-        )
-    if not is_plain(tried.trying.task):
-        raise HeadError(
-            f"the sweep is of the task {tried.trying.task.name}",
-            hint="An ensemble is of heads that say one class; train the sweep's best head: "
-            "`headstart head train NAME --from-sweep ID`.",
-        )
+    _check_tried(tried.trying)
     crossed = [one.crossed for one in tried.trials]
     objective = tried.trying.objective
     taken = select([one.outputs for one in crossed], crossed[0].targets, objective, rounds)
@@ -109,6 +95,30 @@ def train_ensemble(
     return fit_members(
         context, name, tried.dataset, chosen, told | _scores(taken), tried.seed, tried.windows
     )
+
+
+def _check_tried(trying: CrossValidation) -> None:
+    """See that heads were tried as those of an ensemble are trained.
+
+    Raises:
+        HeadError: they were not.
+    """
+    if trying.shots is not None:
+        raise HeadError(
+            f"the sweep tried heads on {trying.shots} samples per class",
+            hint="An ensemble is trained on all: sweep again without --shots.",
+        )
+    if trying.ignore_weights:
+        raise HeadError(
+            "the sweep counted all samples alike, and an ensemble counts them by their weights",
+            hint="Sweep again without --ignore-weights.",
+        )
+    if not is_plain(trying.task):
+        raise HeadError(
+            f"the sweep is of the task {trying.task.name}",
+            hint="An ensemble is of heads that say one class; train the sweep's best head: "
+            "`headstart head train NAME --from-sweep ID`.",
+        )
 
 
 def _scores(taken: Taken) -> dict[str, Any]:

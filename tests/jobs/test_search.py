@@ -8,12 +8,6 @@ from headstart.errors import HeadError
 TRYING = hs.CrossValidation(folds=3)
 
 
-@pytest.fixture
-def cached(ready):
-    ready.extract("net@features,pool,relu|gmp", "pics")
-    return ready
-
-
 def test_one_objective_chooses_orders_and_compares(cached):
     """--search made the log loss small and the table was in the order of accuracy."""
     for objective, key in (("accuracy", -1.0), ("log_loss", 1.0)):
