@@ -125,6 +125,7 @@ def test_the_public_surface_is_what_all_says():
             "Regression",
             "Ridge",
             "Settings",
+            "TipAdapter",
             "Workspace",
             "ZeroShot",
             "__version__",

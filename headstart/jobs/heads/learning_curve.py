@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headstart.heads.kind import takes_class_names
+from headstart.heads.kind import learns_of_samples, takes_class_names
 from headstart.heads.kinds.every_kind import kind_of
 from headstart.heads.models.curves import DRAWS, NoCurve, ScorePoint
 from headstart.heads.models.learning_curves import CurvePoint
@@ -55,9 +55,10 @@ def check_curve(head: TrainedHead) -> None:
             f"head {record.name!r} was trained on each window, whose rows are no samples",
             hint="Train it on the mean of a sample's windows to draw its learning curve.",
         )
-    if takes_class_names(kind_of(record.kind, record.settings)):
+    kind = kind_of(record.kind, record.settings)
+    if takes_class_names(kind):
+        why = "takes names of classes" if learns_of_samples(kind) else "learns nothing of samples"
         raise NoCurve(
-            f"head {record.name!r} is of kind {record.kind}, which learns nothing of samples: it "
-            "has no learning curve",
+            f"head {record.name!r} is of kind {record.kind}, which {why}: it has no learning curve",
             hint="Draw that of a head of another kind.",
         )
