@@ -15,8 +15,15 @@ import pytest
 import headstart as hs
 from headstart.errors import HeadError, HeadstartError
 from headstart.fields import WrongField
+from headstart.heads.combined.words import compared_text, members_text
 from headstart.heads.evaluation.per_class import class_scores
-from headstart.heads.evaluation.provenance import trust_text
+from headstart.heads.evaluation.provenance import (
+    chosen_text,
+    fitted_text,
+    lineage_text,
+    trust_text,
+)
+from headstart.heads.kinds.words import fitted_words
 from headstart.jobs.heads.care.described import lines_of
 from headstart.jobs.heads.care.head_bundle import WEIGHTS, HeadBundle
 from headstart.jobs.heads.care.head_record import OF_ROWS, facts_of
@@ -47,6 +54,17 @@ MEMBERS = {
         "samples": 9,
     },
 }
+NAMED = {
+    **{"prompt": "a {}", "text_backbone": "texts:1@mean", "logit_scale": None, "scale": 50.0},
+    "judged_on": {"train": 3, "validation": 0},
+}
+OF_A_PACKAGE = {
+    **{"scale": "standard", "epochs": None, "strength": "l2", "path": "shrunk", "steps": ["a"]},
+    **{"chosen": {"a": 1}, "temperature": ["auto", 1.0], "history": [1, 2], "held": "x"},
+    **{"members": 3, "beside": "x", "out_of_bag": 1, "from": 1, "parent": "x", "logit_scale": None},
+    **{"judged_on": {"rows": "all"}, "not_chosen": 7, "at_end": {"a": 1}, "prompt": [1]},
+}
+MORE = {"finetuned": TUNED, "ensemble": MEMBERS, "zeroshot": NAMED, "of_a_package": OF_A_PACKAGE}
 
 
 @pytest.fixture(scope="module")
@@ -199,14 +217,14 @@ ODD = (
 )
 
 
-@pytest.mark.parametrize("name", [*KINDS, "finetuned", "ensemble"])
+@pytest.mark.parametrize("name", [*KINDS, "finetuned", "ensemble", "zeroshot", "of_a_package"])
 def test_whatever_a_record_says_it_is_refused_or_can_be_shown(ws, name):
     """Every value of it is another one in turn."""
     head = ws.heads.get(name if name in KINDS else "linear").record
     facts = json.loads(json.dumps(facts_of(head)))
     if name not in KINDS:
         facts["kind"] = name
-        facts["settings"] |= TUNED if name == "finetuned" else MEMBERS
+        facts["settings"] |= MORE[name]
     facts["settings"] |= {"sample_weights": {"least": 1.0, "largest": 2.0}}
     facts["settings"] |= {"windows": {"window": "1s", "pooled": "mean"}}
     check_fields(facts)
@@ -254,6 +272,42 @@ def facts_in(file):
 @pytest.mark.parametrize("file", DATABASES, ids=str)
 def test_records_of_older_versions_are_what_they_are_to_be(file):
     check_fields(facts_in(file))
+
+
+@pytest.mark.parametrize("name", OF_A_PACKAGE)
+def test_a_setting_of_a_package_may_be_called_as_one_of_ours_and_be_anything(name):
+    facts = facts_in(DATABASES[-1]) | {"kind": "lda"}
+    own = {"task": "classification", "seconds": 1.0, "views": 0, name: OF_A_PACKAGE[name]}
+    check_fields(facts | {"settings": own})
+    rows = dict.fromkeys(OF_ROWS) | {"version": 1}
+    record = Head(**(facts | {"settings": own}), **rows)
+    assert trust_text(record) and fitted_text(record) and chosen_text(record)
+    assert fitted_words("lda", own).endswith("1 s")
+    assert not lineage_text(record) and not members_text(record) and not compared_text(record)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"seconds": "x"}, "settings.seconds"),
+        ({"windows": []}, "settings.windows"),
+        ({"words": "x" * (1 << 24)}, "at most 16,777,216"),
+    ],
+)
+def test_what_is_added_to_settings_of_a_package_has_a_type_and_all_of_it_a_size(more, said):
+    facts = facts_in(DATABASES[-1]) | {"kind": "lda"}
+    with pytest.raises(WrongField, match=said):
+        check_fields(facts | {"settings": {"task": "classification", **more}})
+
+
+@pytest.mark.parametrize("gone", ["scale", "judged_on", "logit_scale"])
+def test_a_head_of_class_names_says_how_its_cosines_are_scaled(gone):
+    facts = facts_in(DATABASES[-1]) | {"kind": "zeroshot"}
+    told = {"task": "classification", **NAMED}
+    check_fields(facts | {"settings": told})
+    del told[gone]
+    with pytest.raises(WrongField, match=f"no field '{gone}'"):
+        check_fields(facts | {"settings": told})
 
 
 def test_a_seed_is_no_larger_than_a_database_holds():
