@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from headstart.errors import HeadError
+from headstart.heads import dense_stack
 from headstart.heads.combined.ensemble import Ensemble
 from headstart.heads.dense_stack import DenseStack, Layer, stack_of
+from headstart.heads.models import tuned_top
 
 ASSETS = Path(__file__).parents[2] / "assets" / "workspaces"
 NAN, INF = np.float32(np.nan), np.float32(np.inf)
@@ -200,6 +202,19 @@ def test_what_a_fit_gives_in_float64_is_a_head_that_is_read_again(tmp_path):
     assert head.layers[0].origin.dtype == np.float32
     with pytest.raises(HeadError, match="no finite numbers"):
         stack_of([replace(layer, kernel=np.full((6, 2), 1e39))], ["a", "b"])
+
+
+def test_a_fine_tuned_head_of_rows_of_length_one_is_written_and_read(tmp_path):
+    unit = Layer(np.eye(4, dtype=np.float32), np.zeros(4, np.float32), "unit")
+    stack = stack_of([unit, Layer(numbers(4, 2), numbers(2), "softmax")], ["a", "b"])
+    assert len(tuned_top.FORMATS) == len(dense_stack.FORMATS)
+    (tmp_path / "top.npz").write_bytes(tuned_top.TunedTop("from", "cut", (), stack).to_bytes())
+    head, arrays = stack.parts()
+    said = head | {"from": "from", "cut": "cut", "layers": []}
+    before = written(tmp_path / "before.npz", "headstart.tuned-top/1", arrays, **said)
+    for file in (tmp_path / "top.npz", before):
+        back = tuned_top.TunedTop.read(file).stack
+        assert (back.predict_proba(numbers(2, 4)) == stack.predict_proba(numbers(2, 4))).all()
 
 
 def ensemble(**changes):
