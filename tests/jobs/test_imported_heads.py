@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 import zipfile
 from contextlib import closing
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ import headstart as hs
 from headstart.errors import HeadError, HeadstartError
 from headstart.fields import WrongField
 from headstart.heads.combined.words import compared_text, members_text
+from headstart.heads.dense_stack import Layer
 from headstart.heads.evaluation.per_class import class_scores
 from headstart.heads.evaluation.provenance import (
     chosen_text,
@@ -23,12 +24,14 @@ from headstart.heads.evaluation.provenance import (
     lineage_text,
     trust_text,
 )
+from headstart.heads.kind import Fitted
 from headstart.heads.kinds.words import fitted_words
+from headstart.heads.models.outputs import are_differences, are_opposite
 from headstart.jobs.heads.care.described import lines_of
 from headstart.jobs.heads.care.head_bundle import WEIGHTS, HeadBundle
 from headstart.jobs.heads.care.head_record import OF_ROWS, facts_of
-from headstart.jobs.heads.care.head_weights import are_differences
 from headstart.jobs.heads.care.record_fields import check_fields
+from headstart.jobs.heads.care.reindex_heads import heads_back
 from headstart.notices import HeadstartWarning
 from headstart.registry.entities import Head
 from headstart.trained_head import TrainedHead
@@ -160,6 +163,56 @@ def test_only_differences_of_thresholds_in_order_are_probabilities_of_an_order(w
         assert not are_differences(other)
 
 
+def test_only_sigmoids_of_opposite_columns_are_probabilities_of_two_classes():
+    kernel, bias = np.float32([[-1, 1], [0, 0]]), np.float32([2, -2])
+    assert are_opposite(Layer(kernel, bias, "sigmoid"))
+    assert not are_opposite(Layer(kernel, np.float32([2, -1]), "sigmoid"))
+    assert not are_opposite(Layer(np.float32([[1, 1], [0, 0]]), bias, "sigmoid"))
+    assert not are_opposite(Layer(np.eye(3, dtype=np.float32), np.zeros(3, np.float32), "sigmoid"))
+
+
+@dataclass(frozen=True)
+class OfAPackage(hs.Prototype):
+    """A kind that fits in float64, with settings and an activation of its own."""
+
+    kind = "of_a_package"
+    scale: str = "standard"
+    activation: str = "softmax"
+
+    def fit(self, train, validation, classes, seed):
+        kernel = np.ones((train.features.shape[1], classes))
+        return Fitted((Layer(kernel, np.zeros(classes), self.activation),), {"history": [1]})
+
+    def describe(self):
+        return {"scale": self.scale, "activation": self.activation}
+
+
+@pytest.mark.filterwarnings("ignore:.*which no package here has")
+def test_a_head_of_a_package_that_is_trained_comes_back(ws):
+    view = ws.features(FLAT, "rows")
+    made = ws.heads.train("theirs", view, OfAPackage())
+    made.export(ws.config.root / "theirs.zip")
+    back = ws.heads.import_(ws.config.root / "theirs.zip", "theirs-back")
+    assert (back.judge.predict_proba(view[:3]) == made.judge.predict_proba(view[:3])).all()
+    assert lines_of(back) and back.record.settings["scale"] == "standard"
+    ws.heads.remove("theirs-back")
+
+
+def test_a_head_whose_outputs_are_not_what_the_task_says_is_not_made(ws):
+    with pytest.raises(HeadError, match=r"kind 'of_a_package' has the activation sigmoid") as told:
+        ws.heads.train("no", ws.features(FLAT, "rows"), OfAPackage(activation="sigmoid"))
+    assert "headstart.heads.kind" in told.value.hint and "no" not in set(ws.heads)
+
+
+def test_a_head_of_an_unknown_kind_that_comes_back_is_told(ws):
+    head = ws.heads.train("odd", ws.features(FLAT, "rows"), OfAPackage(scale="robust"))
+    with ws.context.database.writing() as connection:
+        connection.exec_driver_sql("DELETE FROM heads WHERE name = 'odd'")
+    with pytest.warns(HeadstartWarning, match="'odd' is of kind 'of_a_package', which no package"):
+        back, lost = heads_back(ws.context)
+    assert f"odd:{head.record.version}" in back and not [one for one in lost if "odd" in str(one)]
+
+
 @pytest.mark.parametrize(
     ("name", "place", "value", "said"),
     [
@@ -186,7 +239,7 @@ def test_a_field_of_another_type_is_refused_by_its_name(ws, name, place, value, 
     inner[last] = value
     with pytest.raises(HeadError, match="as a head") as refused:
         ws.heads.import_(changed(ws, name, **record))
-    assert said in refused.value.message
+    assert said in refused.value.message and "WrongField" not in refused.value.message
 
 
 def places(value, above=()):
