@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from headstart.heads.evaluation.clusters import FEW as FEW_GROUPS
-from headstart.heads.evaluation.intervals import interval_of, interval_text, score_text
+from headstart.heads.evaluation.intervals import groups_text, interval_of, interval_text, score_text
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.mlp import MLP
-from headstart.heads.kinds.zero_shot import ZeroShot
+from headstart.heads.kinds.of_names.tip_adapter import TipAdapter
+from headstart.heads.kinds.of_names.zero_shot import ZeroShot
 from headstart.registry.entities import Head
 from headstart.values.showable import brief
 
@@ -109,13 +110,6 @@ def untested_text(metrics: Mapping[str, Any]) -> str:
     )
 
 
-def groups_text(metrics: Mapping[str, Any]) -> str:
-    """In how many groups the samples are that the scores are of, such as ` in 31 groups`; empty
-    where each is on its own, and of heads of before."""
-    count = metrics.get("groups")
-    return "" if count is None else f" in {count:,} group{'s' * (count != 1)}"
-
-
 def held_out_text(metrics: Mapping[str, Any]) -> str:
     """On how many samples, or groups of them, the scores are."""
     return f"{metrics['n_test']:,} samples{groups_text(metrics)}, which the scores are measured on"
@@ -158,7 +152,7 @@ def _calibrated_text(record: Head) -> str:
     settings = record.settings
     if not record.classes:
         return "none: it gives numbers"
-    if _is_of_names(record):
+    if record.kind in (ZeroShot.kind, TipAdapter.kind):
         return _scaled_text(record)
     temperature, judged = settings.get("temperature"), settings.get("judged_on")
     if _is_calibrated_kind(record) and judged == {"train": 0, "validation": 0}:
@@ -179,10 +173,11 @@ def _scaled_text(record: Head) -> str:
     """On what the scale of cosines was chosen, which is all that a head of class names has of a
     calibration."""
     judged = record.settings["judged_on"]
-    if record.settings["logit_scale"] is not None:
+    if record.settings.get("logit_scale") is not None:
         return f"not calibrated: the logit scale is as given; {UNSURE}"
     if not any(judged.values()):
-        return f"not calibrated: there was no labelled sample to choose a logit scale by; {UNSURE}"
+        lacking = "labelled sample" if _is_of_names(record) else "sample but those carried along"
+        return f"not calibrated: there was no {lacking} to choose a logit scale by; {UNSURE}"
     return f"calibrated by the logit scale on {_judges(judged, record)}"
 
 

@@ -7,8 +7,10 @@ from typing import Any
 
 from headstart.heads.combined.bagged import Bagged
 from headstart.heads.kinds.every_kind import KINDS, kind_of
-from headstart.heads.kinds.zero_shot import ZeroShot
+from headstart.heads.kinds.of_names.tip_adapter import TipAdapter
+from headstart.heads.kinds.of_names.zero_shot import ZeroShot
 from headstart.values.showable import brief
+from headstart.values.sizes import size_text
 
 UNSAID = {"patience", "iterations"}
 """Settings that have no option: nobody gave them."""
@@ -51,11 +53,11 @@ def fitted_words(kind: str, settings: Mapping[str, Any]) -> str:
         kind: its name.
         settings: all that is stored of the head.
     """
-    parts = [_chosen(kind, settings)]
+    parts = [_chosen(kind, settings), _mixed(kind, settings)]
     temperature = settings.get("temperature")
     if temperature is not None:
         parts.append(f"temperature {_range(temperature)}")
-    if kind == ZeroShot.kind and settings["logit_scale"] is None:
+    if kind in (ZeroShot.kind, TipAdapter.kind) and settings.get("logit_scale") is None:
         parts.append(f"logit scale {number(settings['scale'])}")
     if {"history", "epochs"} <= settings.keys() and "best_epoch" not in settings:
         # Of a tuned one they are told with its origin.
@@ -80,6 +82,19 @@ def _chosen(kind: str, settings: Mapping[str, Any]) -> str:
     among = f", the best of {tried} that were tried" if tried > 1 else ""
     each = ", label by label" if isinstance(value, list) else ""
     return f"{name} {_range(value)}{each}{among}"
+
+
+def _mixed(kind: str, settings: Mapping[str, Any]) -> str:
+    """How class names and training samples are weighed in a head of both, and how large it is;
+    empty of others."""
+    if kind != TipAdapter.kind:
+        return ""
+    alpha, beta = (number(float(settings[name])) for name in ("alpha", "beta"))
+    tried = len(settings.get("path", ()))
+    among = f", the best of {tried} that were tried" if tried > 1 else ""
+    mixed = f"alpha {alpha} of training samples, beta {beta}{among}"
+    size = size_text(settings["bytes"])
+    return f"{mixed}; carries {settings['carried']:,} training rows along, {size} in all"
 
 
 def _name_of(kind: str) -> str | None:

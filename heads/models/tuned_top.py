@@ -24,7 +24,7 @@ from headstart.heads.models.finetune import build_top, head_of
 from headstart.registry.entities import CutPoint
 from headstart.storage.manifest import Label
 
-FORMATS = tuple(f"headstart.tuned-top/{number}" for number in (1, 2, 3, 4, 5))
+FORMATS = tuple(f"headstart.tuned-top/{number}" for number in (1, 2, 3, 4, 5, 6))
 """Of heads as those of `dense_stack.FORMATS` are, one by one. Before there was a fifth, tops with
 rows brought to length one had the format of their arrays."""
 ROWS_AT_ONCE = 256

@@ -67,7 +67,11 @@ OF_A_PACKAGE = {
     **{"members": 3, "beside": "x", "out_of_bag": 1, "from": 1, "parent": "x", "logit_scale": None},
     **{"judged_on": {"rows": "all"}, "not_chosen": 7, "at_end": {"a": 1}, "prompt": [1]},
 }
-MORE = {"finetuned": TUNED, "ensemble": MEMBERS, "zeroshot": NAMED, "of_a_package": OF_A_PACKAGE}
+CARRIED = {**NAMED, "alpha": 1.0, "beta": 5.5, "carried": 3, "bytes": 300}
+MORE = {
+    **{"finetuned": TUNED, "ensemble": MEMBERS, "of_a_package": OF_A_PACKAGE},
+    **{"zeroshot": NAMED, "tipadapter": CARRIED},
+}
 
 
 @pytest.fixture(scope="module")
@@ -270,7 +274,7 @@ ODD = (
 )
 
 
-@pytest.mark.parametrize("name", [*KINDS, "finetuned", "ensemble", "zeroshot", "of_a_package"])
+@pytest.mark.parametrize("name", [*KINDS, *MORE])
 def test_whatever_a_record_says_it_is_refused_or_can_be_shown(ws, name):
     """Every value of it is another one in turn."""
     head = ws.heads.get(name if name in KINDS else "linear").record
@@ -353,7 +357,7 @@ def test_what_is_added_to_settings_of_a_package_has_a_type_and_all_of_it_a_size(
         check_fields(facts | {"settings": {"task": "classification", **more}})
 
 
-@pytest.mark.parametrize("gone", ["scale", "judged_on", "logit_scale"])
+@pytest.mark.parametrize("gone", ["scale", "judged_on"])
 def test_a_head_of_class_names_says_how_its_cosines_are_scaled(gone):
     facts = facts_in(DATABASES[-1]) | {"kind": "zeroshot"}
     told = {"task": "classification", **NAMED}

@@ -33,7 +33,8 @@ from headstart.heads.combined.ensemble import ENSEMBLE
 from headstart.heads.evaluation.intervals import BOUNDED
 from headstart.heads.evaluation.provenance import MAIN_SCORES, TUNED
 from headstart.heads.kinds.every_kind import KINDS, kind_of
-from headstart.heads.kinds.zero_shot import ZeroShot
+from headstart.heads.kinds.of_names.tip_adapter import TipAdapter
+from headstart.heads.kinds.of_names.zero_shot import ZeroShot
 from headstart.heads.tasks import TASKS, task_of
 from headstart.registry.entities import SCORES, Head
 from headstart.values.showable import brief, spelled
@@ -67,7 +68,10 @@ SCORED |= {one: share if one in BOUNDED else finite for one in (*MAIN_SCORES, *S
 SCORED["ece_debiased"] = share  # it is told beside the other
 """Scores; those that stand in a head's line are never empty."""
 JUDGED = ("train", "validation")
-OF_GIVEN = {"prompt": TEXT, "text_backbone": REFERENCE, "logit_scale": optional(finite)}
+OF_GIVEN: dict[str, Field] = {
+    **{"prompt": TEXT, "text_backbone": REFERENCE},
+    **dict.fromkeys(("logit_scale", "alpha", "beta"), optional(finite)),
+}
 """Settings that a person gave, beside what the kind itself says of them."""
 CUT = {"pooled": SHORT, "tokenizer": SHORT, **dict.fromkeys(("window", "hop"), CUTTING)}
 OF_HEADSTART: dict[str, Field] = {
@@ -90,6 +94,7 @@ OF_SETTINGS: dict[str, Field] = {
     "strength": NUMBERS,
     "chosen": NUMBERS,
     "scale": finite,
+    **dict.fromkeys(("carried", "bytes"), COUNT),
     "path": list_of(anything),
     "history": mapping(SHORT, list_of(optional(finite)), 100),
     "epochs": COUNT,
@@ -124,7 +129,8 @@ OF_SETTINGS: dict[str, Field] = {
 }
 NEEDED = {
     TUNED: ("from", "head_cut", "parent", "parent_kind", "best_epoch"),
-    ZeroShot.kind: ("logit_scale", "scale", "judged_on"),
+    ZeroShot.kind: ("scale", "judged_on"),
+    TipAdapter.kind: ("scale", "alpha", "beta", "carried", "bytes", "judged_on"),
 }
 LARGEST = 1 << 24
 """Characters of the settings of a kind of a package, as JSON."""
@@ -200,9 +206,9 @@ def _check_settings(kind: str, settings: Mapping[str, Any]) -> None:
     needed = NEEDED.get(kind, ())
     needed = (*needed, "epochs") if "history" in settings and kind in KINDS.ours else needed
     for one in needed:
-        if one not in settings:
+        if settings.get(one) is None:
             raise WrongField(f"settings has no field {one!r}")
-    is_judged = kind == ZeroShot.kind or "temperature" in settings
+    is_judged = kind in (ZeroShot.kind, TipAdapter.kind) or "temperature" in settings
     if kind in OURS and is_judged and isinstance(settings.get("judged_on"), str):
         raise refuse(settings["judged_on"], "settings.judged_on", "the samples that judged")
     try:
