@@ -29,7 +29,7 @@ from headstart.heads.layers.activations import (
     activate_in_keras,
 )
 from headstart.heads.layers.archives import archive, read_archive
-from headstart.heads.layers.checks import check_layers
+from headstart.heads.layers.checks import check_layers, in_float32
 from headstart.heads.layers.layer import Layer as Layer  # whence packages of others have it
 from headstart.storage.manifest import Label
 
@@ -249,13 +249,14 @@ def flat(features: np.ndarray) -> np.ndarray:
 
 
 def stack_of(layers: Sequence[Layer], classes: Sequence[Label]) -> DenseStack:
-    """A stack of layers that make a head which works.
+    """A stack of layers that make a head which works, in float32.
 
     Raises:
         HeadError: they make none; see `check_layers`.
     """
-    check_layers(layers, classes)
-    return DenseStack(tuple(layers), tuple(classes))
+    ours = [in_float32(one) for one in layers]
+    check_layers(ours, classes)
+    return DenseStack(tuple(ours), tuple(classes))
 
 
 def outputs_of(stack: Any, part: Any) -> np.ndarray:

@@ -18,7 +18,10 @@ weights are None all rows count alike.
 **What must hold.** An instance is frozen, hashable and picklable: a sweep fits in several
 processes. `fit` keeps nothing in the instance, is called from any thread, and gives the same layers
 for the same arguments and seed. The layers take raw features to class probabilities and are dense
-(`dense_stack.Layer`): so a head can be attached to its backbone, exported and stored as it is.
+(`dense_stack.Layer`): so a head can be attached to its backbone, exported and stored as it is. The
+last one's activation is among its task's `ends_in`, or `sigmoid` of two classes whose columns are
+opposite (w and -w); `head train` and `head import` see to that (`models/outputs.py`). Weights of
+other real numbers become float32. What `details` and `describe` say is JSON, by any names.
 
 **Errors.** `HeadError` for settings and rows that do not suit, raised where an instance is made or
 by `fit`; the message says what to give.

@@ -77,6 +77,11 @@ class Plugins(Mapping[str, T]):
         self._problems: dict[str, str] = {}
         self._lock = threading.RLock()
 
+    @property
+    def ours(self) -> frozenset[str]:
+        """The names of our own."""
+        return frozenset(self._ours)
+
     def __iter__(self) -> Iterator[str]:
         """The names of all that can be used, ours first; of others, once, a warning says why not.
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from headstart.heads.combined.bagged import Bagged
+from headstart.heads.combined.ensemble import ENSEMBLE
 from headstart.heads.evaluation.intervals import interval_text, score_text
 from headstart.heads.kinds.words import setting_words
+from headstart.registry.entities import Head
 
 
-def members_text(settings: Mapping[str, Any]) -> str:
+def members_text(record: Head) -> str:
     """Of how many heads an ensemble is, of which, and with what weights; empty of other heads."""
-    members = settings.get("members", ())
+    members = record.settings.get("members", ()) if record.kind == ENSEMBLE else ()
     each = [
         f"{setting_words({'kind': one['kind'], **one['settings']})} on {one['features']} "
         f"(weight {one['weight']:.2f})"
@@ -20,10 +20,10 @@ def members_text(settings: Mapping[str, Any]) -> str:
     return f"{len(members)} head{'s' * (len(members) > 1)}: {'; '.join(each)}" if each else ""
 
 
-def out_of_bag_text(settings: Mapping[str, Any]) -> str:
+def out_of_bag_text(record: Head) -> str:
     """What bagged heads had right of the samples that they did not draw; empty of other heads."""
-    found = settings.get("out_of_bag")
-    if found is None:
+    found = record.settings.get("out_of_bag")
+    if found is None or record.kind != Bagged.kind:
         return ""
     said = [
         f"{words} {score_text(name, found[name])} (95 %: {interval_text(found, name)})"
@@ -35,10 +35,10 @@ def out_of_bag_text(settings: Mapping[str, Any]) -> str:
     )
 
 
-def compared_text(settings: Mapping[str, Any]) -> str:
+def compared_text(record: Head) -> str:
     """The ensemble compared with the best of its members alone; empty of other heads."""
-    found = settings.get("beside")
-    if found is None:
+    found = record.settings.get("beside")
+    if found is None or record.kind != ENSEMBLE:
         return ""
     within = "no interval of a single group"
     if found["interval"] is not None:

@@ -10,7 +10,10 @@ from headstart.heads.evaluation.clusters import FEW as FEW_GROUPS
 from headstart.heads.evaluation.intervals import groups_text, interval_of, interval_text, score_text
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.mlp import MLP
+from headstart.heads.kinds.of_names.tip_adapter import TipAdapter
+from headstart.heads.kinds.of_names.zero_shot import ZeroShot
 from headstart.registry.entities import Head
+from headstart.values.showable import brief
 
 TUNED = "finetuned"
 """Kind of the heads that fine-tuning made."""
@@ -79,9 +82,10 @@ def balanced_text(record: Head) -> str:
     return AS_FREQUENT if record.settings.get("balanced") else ""
 
 
-def lineage_text(settings: Mapping[str, Any]) -> str:
+def lineage_text(record: Head) -> str:
     """What a fine-tuned head came from; empty for others."""
-    if "parent" not in settings:
+    settings = record.settings
+    if record.kind != TUNED:
         return ""
     line = (
         f"fine-tuned from {settings['from']} up to {settings['head_cut']}, out of "
@@ -89,7 +93,7 @@ def lineage_text(settings: Mapping[str, Any]) -> str:
     )
     if not settings["best_epoch"]:
         return f"{line}; no epoch was better than the start, which this is"
-    return f"{line}, epoch {settings['best_epoch']}; judged on {chosen_text(settings)}"
+    return f"{line}, epoch {settings['best_epoch']}; judged on {chosen_text(record)}"
 
 
 def untested_text(metrics: Mapping[str, Any]) -> str:
@@ -148,8 +152,8 @@ def _calibrated_text(record: Head) -> str:
     settings = record.settings
     if not record.classes:
         return "none: it gives numbers"
-    if "logit_scale" in settings:
-        return _scaled_text(settings)
+    if record.kind in (ZeroShot.kind, TipAdapter.kind):
+        return _scaled_text(record)
     temperature, judged = settings.get("temperature"), settings.get("judged_on")
     if _is_calibrated_kind(record) and judged == {"train": 0, "validation": 0}:
         return f"not calibrated: no sample could be left out of its training to ask; {UNSURE}"
@@ -162,18 +166,19 @@ def _calibrated_text(record: Head) -> str:
     if judged is None:
         return "calibrated; on which samples was not recorded then"
     each = ", label by label," if isinstance(temperature, list) else ""
-    return f"calibrated{each} on {_judges(judged, record.settings)}"
+    return f"calibrated{each} on {_judges(judged, record)}"
 
 
-def _scaled_text(settings: Mapping[str, Any]) -> str:
+def _scaled_text(record: Head) -> str:
     """On what the scale of cosines was chosen, which is all that a head of class names has of a
     calibration."""
-    if settings["logit_scale"] is not None:
+    judged = record.settings["judged_on"]
+    if record.settings.get("logit_scale") is not None:
         return f"not calibrated: the logit scale is as given; {UNSURE}"
-    if not any(settings["judged_on"].values()):
-        lacking = "labelled sample" if _is_of_names(settings) else "sample but those carried along"
+    if not any(judged.values()):
+        lacking = "labelled sample" if _is_of_names(record) else "sample but those carried along"
         return f"not calibrated: there was no {lacking} to choose a logit scale by; {UNSURE}"
-    return f"calibrated by the logit scale on {_judges(settings['judged_on'], settings)}"
+    return f"calibrated by the logit scale on {_judges(judged, record)}"
 
 
 def _is_calibrated_kind(record: Head) -> bool:
@@ -183,30 +188,35 @@ def _is_calibrated_kind(record: Head) -> bool:
     return is_asked or "temperature" in record.settings
 
 
-def chosen_text(settings: Mapping[str, Any]) -> str:
+def chosen_text(record: Head) -> str:
     """Which rows chose the settings of a head and calibrated it."""
-    judged = settings.get("judged_on")
-    if judged is None:
-        return "not recorded then"
-    return _judges(judged, settings) if isinstance(judged, Mapping) else judged
+    judged = record.settings.get("judged_on")
+    return "not recorded then" if judged is None else _judges(judged, record)
 
 
-def _judges(judged: Mapping[str, int], settings: Mapping[str, Any]) -> str:
+def _judges(judged: Any, record: Head) -> str:
+    """How many rows judged; what else a kind of a package says of them, as it is."""
+    if not isinstance(judged, Mapping) or not _are_counts(judged):
+        return judged if isinstance(judged, str) else brief(judged)
     parts = [f"{judged['validation']:,} validation samples"] if judged["validation"] else []
     if judged["train"]:
-        how = "" if _is_of_names(settings) else ", each judged by a fit without it"
+        how = "" if _is_of_names(record) else ", each judged by a fit without it"
         parts.append(f"{judged['train']:,} training rows{how}")
     return " and ".join(parts) or "no sample: its settings are as given"
 
 
-def _is_of_names(settings: Mapping[str, Any]) -> bool:
+def _are_counts(judged: Mapping[str, Any]) -> bool:
+    return all(isinstance(judged.get(split), int) for split in ("train", "validation"))
+
+
+def _is_of_names(record: Head) -> bool:
     """Whether a head's weights are of the names of classes, and nothing was fitted."""
-    return "logit_scale" in settings and "carried" not in settings
+    return record.kind == ZeroShot.kind
 
 
 def fitted_text(record: Head) -> str:
     """The samples whose labels a head's weights were fitted to."""
-    if _is_of_names(record.settings):
+    if _is_of_names(record):
         return "no sample: its weights are of the class names"
     metrics, views = record.metrics, record.settings.get("views", 0)
     more = f" (with {views} augmented views of each)" if views else ""
@@ -217,8 +227,8 @@ def fitted_text(record: Head) -> str:
 def _is_refitted(record: Head) -> bool:
     """Whether it was fitted again with the validation split, once its setting was chosen."""
     is_ordinal = record.settings.get("task") == "ordinal"
-    members = [one["kind"] for one in record.settings.get("members", ())]
-    if Linear.kind in members:
+    members = record.settings.get("members", ()) if record.kind == "ensemble" else ()
+    if Linear.kind in [one["kind"] for one in members]:
         return bool(record.metrics["n_validation"])
     kind = record.settings["of"] if record.kind == "bagged" else record.kind
     return kind == Linear.kind and not is_ordinal and bool(record.metrics["n_validation"])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from headstart.heads.combined.bagged import Bagged
 from headstart.heads.kinds.every_kind import KINDS, kind_of
+from headstart.heads.kinds.of_names.tip_adapter import TipAdapter
+from headstart.heads.kinds.of_names.zero_shot import ZeroShot
+from headstart.values.showable import brief
 from headstart.values.sizes import size_text
 
 UNSAID = {"patience", "iterations"}
@@ -50,18 +53,19 @@ def fitted_words(kind: str, settings: Mapping[str, Any]) -> str:
         kind: its name.
         settings: all that is stored of the head.
     """
-    parts = [_chosen(kind, settings), _mixed(settings)]
+    parts = [_chosen(kind, settings), _mixed(kind, settings)]
     temperature = settings.get("temperature")
     if temperature is not None:
         parts.append(f"temperature {_range(temperature)}")
-    if settings.get("logit_scale", "given") is None:
+    if kind in (ZeroShot.kind, TipAdapter.kind) and settings.get("logit_scale") is None:
         parts.append(f"logit scale {number(settings['scale'])}")
-    if "history" in settings and "best_epoch" not in settings:  # of a tuned one, with its origin
+    if {"history", "epochs"} <= settings.keys() and "best_epoch" not in settings:
+        # Of a tuned one they are told with its origin.
         parts.append(f"{settings['epochs']} epochs")
     if "steps" in settings:
-        parts.append(f"{settings['steps']:,} steps")
+        parts.append(f"{_counted(settings['steps'])} steps")
     if "held" in settings and kind in KINDS:  # a tuned one holds nothing, and is stored with this
-        parts.append(f"{settings['held']:,} features that hardly varied held within bounds")
+        parts.append(f"{_counted(settings['held'])} features that hardly varied held within bounds")
     if "seconds" in settings:
         parts.append(f"{settings['seconds']:.3g} s")
     return "; ".join(filter(None, parts))
@@ -73,16 +77,17 @@ def _chosen(kind: str, settings: Mapping[str, Any]) -> str:
     name = _name_of(kind)
     if value is None or name is None or "not_chosen" in settings:
         return "" if value is None or name is None else f"{name} {_range(value)}"
-    tried = len(settings.get("path", ()))
+    path = settings.get("path")
+    tried = len(path) if isinstance(path, list) else 0
     among = f", the best of {tried} that were tried" if tried > 1 else ""
-    each = ", label by label" if isinstance(value, Sequence) else ""
+    each = ", label by label" if isinstance(value, list) else ""
     return f"{name} {_range(value)}{each}{among}"
 
 
-def _mixed(settings: Mapping[str, Any]) -> str:
+def _mixed(kind: str, settings: Mapping[str, Any]) -> str:
     """How class names and training samples are weighed in a head of both, and how large it is;
     empty of others."""
-    if "carried" not in settings:
+    if kind != TipAdapter.kind:
         return ""
     alpha, beta = (number(float(settings[name])) for name in ("alpha", "beta"))
     tried = len(settings.get("path", ()))
@@ -129,12 +134,14 @@ def _singular(name: str) -> str:
 
 
 def _range(value: Any) -> str:
-    """A number, or from the least to the largest of several."""
-    if not isinstance(value, Sequence):
+    """A number, or from the least to the largest of several; of a package anything else."""
+    if not isinstance(value, list | tuple):
         return number(value)
     known = [one for one in value if one is not None]
     if not known:
         return "unknown"
+    if not all(isinstance(one, int | float) for one in known):
+        return brief(value)
     ends = list(dict.fromkeys(number(one) for one in (min(known), max(known))))
     return " to ".join(ends)
 
@@ -142,3 +149,8 @@ def _range(value: Any) -> str:
 def number(value: Any) -> str:
     """A number as short as can be; a text as it is."""
     return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _counted(value: Any) -> str:
+    """A count; of a package anything else."""
+    return f"{value:,}" if isinstance(value, int) else brief(value)

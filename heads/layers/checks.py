@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from headstart.errors import HeadError
+from headstart.heads.bounds import Bounds
 from headstart.heads.layers.activations import ACTIVATIONS, AFFINITIES, SHARES, TOP, UNIT
 from headstart.heads.layers.layer import Layer
 from headstart.storage.manifest import Label
@@ -16,6 +18,27 @@ from headstart.values.showable import brief
 
 TOP_K = re.compile(TOP + r"([1-9][0-9]{0,8})")
 FIRST_K = re.compile(AFFINITIES + r"([1-9][0-9]{0,8})")
+
+
+def in_float32(layer: Layer) -> Layer:
+    """The same layer with numbers of float32: a kind of a package may fit in float64."""
+    attention, bounds = layer.attention, layer.bounds
+    return replace(
+        layer,
+        kernel=_cast(layer.kernel),
+        bias=_cast(layer.bias),
+        origin=None if layer.origin is None else _cast(layer.origin),
+        bounds=None if bounds is None else Bounds(_cast(bounds.lower), _cast(bounds.upper)),
+        attention=attention and replace(attention, queries=_cast(attention.queries)),
+    )
+
+
+def _cast(array: np.ndarray) -> np.ndarray:
+    """Real numbers as float32, infinite where that cannot hold them; others as they are."""
+    if array.dtype.kind not in "biuf":
+        return array
+    with np.errstate(over="ignore"):
+        return array.astype(np.float32, copy=False)
 
 
 def check_layers(layers: Sequence[Layer], classes: Sequence[Label]) -> None:

@@ -94,7 +94,7 @@ def model_card(
         ("dataset", f"{_text(head.dataset)}, digest `{head.dataset_digest}`"),
         ("feature key", f"`{head.feature_key}`"),
         ("head", f"{head.name}, version {head.version}, {head.kind}, seed {head.seed}"),
-        *[("from", _text(line)) for line in [lineage_text(head.settings)] if line],
+        *[("from", _text(line)) for line in [lineage_text(head)] if line],
         *[("takes", _text(line)) for line in [takes] if line],
         ("classes", _text(", ".join(str(label) for label in head.classes)) or "none: a number"),
         *((_text(words_of(name)), _scored(head.metrics, name)) for name in scores),
@@ -103,7 +103,7 @@ def model_card(
         *[("few groups", _text(line)) for line in [few_groups_text(head.metrics)] if line],
         *[("few samples", _text(line)) for line in [few_text(head.metrics)] if line],
         ("fitted on", _text(fitted_text(head))),
-        ("chosen on", _text(chosen_text(head.settings))),
+        ("chosen on", _text(chosen_text(head))),
         ("probabilities", _text(calibration_text(head))),
         (
             "versions",

@@ -26,6 +26,7 @@ from headstart.heads.kind import (
 )
 from headstart.heads.labelled import sample_weights
 from headstart.heads.models.bags import fit_bags
+from headstart.heads.models.outputs import check_outputs
 from headstart.heads.origins import fit_near_zero
 from headstart.heads.rows import rows_of
 from headstart.heads.tasks import Classification, Task
@@ -34,6 +35,8 @@ from headstart.storage.columns.units import units_of
 from headstart.storage.manifest import SPLITS, Label
 from headstart.storage.views import FeatureView
 from headstart.storage.windowed.pooled import EACH
+
+CONTRACT = "Take another kind; headstart.heads.kind tells whoever writes one what it must end in."
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ def train(
     else:
         fitted = _fitted(chosen, parts, task, width, seed)
         stack, details = stack_of(fitted.layers, classes), fitted.details
+    check_outputs(f"a head of kind {chosen.kind!r}", stack, task, CONTRACT)
     metrics = measure(stack, view, task, parts, classes)
     if not is_taught:
         metrics["few"] = []  # it learned of none

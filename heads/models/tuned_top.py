@@ -24,9 +24,9 @@ from headstart.heads.models.finetune import build_top, head_of
 from headstart.registry.entities import CutPoint
 from headstart.storage.manifest import Label
 
-FORMATS = tuple(f"headstart.tuned-top/{number}" for number in (1, 2, 3, 4))
-"""Of heads without an origin, with one, with bounds, and with attention; see
-`dense_stack.FORMATS`."""
+FORMATS = tuple(f"headstart.tuned-top/{number}" for number in (1, 2, 3, 4, 5, 6))
+"""Of heads as those of `dense_stack.FORMATS` are, one by one. Before there was a fifth, tops with
+rows brought to length one had the format of their arrays."""
 ROWS_AT_ONCE = 256
 LONGEST = 4096
 """Letters of a cut, and of the name of a layer."""
@@ -113,7 +113,7 @@ class TunedTop:
         """
         stored = read_archive(path, FORMATS)
         head, arrays = stored.head, stored.arrays
-        if stored.number < number_of_format(head, arrays):
+        if stored.number < number_of_format({}, arrays):
             raise HeadError(f"its format is {FORMATS[stored.number]}, which knows less than it has")
         try:
             start, cut = (text(LONGEST)(head.get(name), name) for name in ("from", "cut"))

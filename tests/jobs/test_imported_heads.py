@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 import zipfile
 from contextlib import closing
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +15,23 @@ import pytest
 import headstart as hs
 from headstart.errors import HeadError, HeadstartError
 from headstart.fields import WrongField
+from headstart.heads.combined.words import compared_text, members_text
+from headstart.heads.dense_stack import Layer
 from headstart.heads.evaluation.per_class import class_scores
-from headstart.heads.evaluation.provenance import trust_text
+from headstart.heads.evaluation.provenance import (
+    chosen_text,
+    fitted_text,
+    lineage_text,
+    trust_text,
+)
+from headstart.heads.kind import Fitted
+from headstart.heads.kinds.words import fitted_words
+from headstart.heads.models.outputs import are_differences, are_opposite
 from headstart.jobs.heads.care.described import lines_of
 from headstart.jobs.heads.care.head_bundle import WEIGHTS, HeadBundle
 from headstart.jobs.heads.care.head_record import OF_ROWS, facts_of
-from headstart.jobs.heads.care.head_weights import are_differences
 from headstart.jobs.heads.care.record_fields import check_fields
+from headstart.jobs.heads.care.reindex_heads import heads_back
 from headstart.notices import HeadstartWarning
 from headstart.registry.entities import Head
 from headstart.trained_head import TrainedHead
@@ -46,6 +56,21 @@ MEMBERS = {
         **{"difference": 0.1, "interval": [0.0, 0.2], "kind": "linear", "features": "x"},
         "samples": 9,
     },
+}
+NAMED = {
+    **{"prompt": "a {}", "text_backbone": "texts:1@mean", "logit_scale": None, "scale": 50.0},
+    "judged_on": {"train": 3, "validation": 0},
+}
+OF_A_PACKAGE = {
+    **{"scale": "standard", "epochs": None, "strength": "l2", "path": "shrunk", "steps": ["a"]},
+    **{"chosen": {"a": 1}, "temperature": ["auto", 1.0], "history": [1, 2], "held": "x"},
+    **{"members": 3, "beside": "x", "out_of_bag": 1, "from": 1, "parent": "x", "logit_scale": None},
+    **{"judged_on": {"rows": "all"}, "not_chosen": 7, "at_end": {"a": 1}, "prompt": [1]},
+}
+CARRIED = {**NAMED, "alpha": 1.0, "beta": 5.5, "carried": 3, "bytes": 300}
+MORE = {
+    **{"finetuned": TUNED, "ensemble": MEMBERS, "of_a_package": OF_A_PACKAGE},
+    **{"zeroshot": NAMED, "tipadapter": CARRIED},
 }
 
 
@@ -142,6 +167,56 @@ def test_only_differences_of_thresholds_in_order_are_probabilities_of_an_order(w
         assert not are_differences(other)
 
 
+def test_only_sigmoids_of_opposite_columns_are_probabilities_of_two_classes():
+    kernel, bias = np.float32([[-1, 1], [0, 0]]), np.float32([2, -2])
+    assert are_opposite(Layer(kernel, bias, "sigmoid"))
+    assert not are_opposite(Layer(kernel, np.float32([2, -1]), "sigmoid"))
+    assert not are_opposite(Layer(np.float32([[1, 1], [0, 0]]), bias, "sigmoid"))
+    assert not are_opposite(Layer(np.eye(3, dtype=np.float32), np.zeros(3, np.float32), "sigmoid"))
+
+
+@dataclass(frozen=True)
+class OfAPackage(hs.Prototype):
+    """A kind that fits in float64, with settings and an activation of its own."""
+
+    kind = "of_a_package"
+    scale: str = "standard"
+    activation: str = "softmax"
+
+    def fit(self, train, validation, classes, seed):
+        kernel = np.ones((train.features.shape[1], classes))
+        return Fitted((Layer(kernel, np.zeros(classes), self.activation),), {"history": [1]})
+
+    def describe(self):
+        return {"scale": self.scale, "activation": self.activation}
+
+
+@pytest.mark.filterwarnings("ignore:.*which no package here has")
+def test_a_head_of_a_package_that_is_trained_comes_back(ws):
+    view = ws.features(FLAT, "rows")
+    made = ws.heads.train("theirs", view, OfAPackage())
+    made.export(ws.config.root / "theirs.zip")
+    back = ws.heads.import_(ws.config.root / "theirs.zip", "theirs-back")
+    assert (back.judge.predict_proba(view[:3]) == made.judge.predict_proba(view[:3])).all()
+    assert lines_of(back) and back.record.settings["scale"] == "standard"
+    ws.heads.remove("theirs-back")
+
+
+def test_a_head_whose_outputs_are_not_what_the_task_says_is_not_made(ws):
+    with pytest.raises(HeadError, match=r"kind 'of_a_package' has the activation sigmoid") as told:
+        ws.heads.train("no", ws.features(FLAT, "rows"), OfAPackage(activation="sigmoid"))
+    assert "headstart.heads.kind" in told.value.hint and "no" not in set(ws.heads)
+
+
+def test_a_head_of_an_unknown_kind_that_comes_back_is_told(ws):
+    head = ws.heads.train("odd", ws.features(FLAT, "rows"), OfAPackage(scale="robust"))
+    with ws.context.database.writing() as connection:
+        connection.exec_driver_sql("DELETE FROM heads WHERE name = 'odd'")
+    with pytest.warns(HeadstartWarning, match="'odd' is of kind 'of_a_package', which no package"):
+        back, lost = heads_back(ws.context)
+    assert f"odd:{head.record.version}" in back and not [one for one in lost if "odd" in str(one)]
+
+
 @pytest.mark.parametrize(
     ("name", "place", "value", "said"),
     [
@@ -168,7 +243,7 @@ def test_a_field_of_another_type_is_refused_by_its_name(ws, name, place, value, 
     inner[last] = value
     with pytest.raises(HeadError, match="as a head") as refused:
         ws.heads.import_(changed(ws, name, **record))
-    assert said in refused.value.message
+    assert said in refused.value.message and "WrongField" not in refused.value.message
 
 
 def places(value, above=()):
@@ -195,18 +270,18 @@ def with_value(value, place, new):
 GONE = object()
 ODD = (
     *(GONE, None, "x", "", True, [], {}, [[1]], {"x": []}),
-    *(7.5, -1, 10**400, float("nan"), float("inf")),
+    *(7.5, -1, 1 << 63, 10**400, float("nan"), float("inf")),
 )
 
 
-@pytest.mark.parametrize("name", [*KINDS, "finetuned", "ensemble"])
+@pytest.mark.parametrize("name", [*KINDS, *MORE])
 def test_whatever_a_record_says_it_is_refused_or_can_be_shown(ws, name):
     """Every value of it is another one in turn."""
     head = ws.heads.get(name if name in KINDS else "linear").record
     facts = json.loads(json.dumps(facts_of(head)))
     if name not in KINDS:
         facts["kind"] = name
-        facts["settings"] |= TUNED if name == "finetuned" else MEMBERS
+        facts["settings"] |= MORE[name]
     facts["settings"] |= {"sample_weights": {"least": 1.0, "largest": 2.0}}
     facts["settings"] |= {"windows": {"window": "1s", "pooled": "mean"}}
     check_fields(facts)
@@ -225,6 +300,8 @@ def test_whatever_a_record_says_it_is_refused_or_can_be_shown(ws, name):
                 made = TrainedHead(ws.context, Head(**told, **of_rows))
                 lines_of(made), trust_text(made.record), repr(made), made.to_json()
                 class_scores(made.metrics, made.record.classes)
+                if place in (("seed",), ("artifact_size",)):  # columns of whole numbers
+                    ws.context.heads.remove([ws.context.heads.add(made.record)])
             except HeadstartError:
                 pass
             except Exception as error:
@@ -234,8 +311,11 @@ def test_whatever_a_record_says_it_is_refused_or_can_be_shown(ws, name):
     assert shown and refused
 
 
-@pytest.mark.parametrize("file", sorted(ASSETS.glob("*/headstart.db")), ids=str)
-def test_records_of_older_versions_are_what_they_are_to_be(file):
+DATABASES = sorted(ASSETS.glob("*/headstart.db"))
+
+
+def facts_in(file):
+    """What the registry of an older version has of its head."""
     with closing(sqlite3.connect(f"file:{file}?mode=ro&immutable=1", uri=True)) as database:
         database.row_factory = sqlite3.Row
         (row,) = database.execute("SELECT * FROM heads")
@@ -243,4 +323,52 @@ def test_records_of_older_versions_are_what_they_are_to_be(file):
     told = {name: row[name] for name in row.keys() if name in ours}  # noqa: SIM118
     for name in ("settings", "metrics", "classes", "versions"):
         told[name] = json.loads(told[name])
-    check_fields({"backbone": "net:1", "dataset": "pics", **told})
+    return {"backbone": "net:1", "dataset": "pics", **told}
+
+
+@pytest.mark.parametrize("file", DATABASES, ids=str)
+def test_records_of_older_versions_are_what_they_are_to_be(file):
+    check_fields(facts_in(file))
+
+
+@pytest.mark.parametrize("name", OF_A_PACKAGE)
+def test_a_setting_of_a_package_may_be_called_as_one_of_ours_and_be_anything(name):
+    facts = facts_in(DATABASES[-1]) | {"kind": "lda"}
+    own = {"task": "classification", "seconds": 1.0, "views": 0, name: OF_A_PACKAGE[name]}
+    check_fields(facts | {"settings": own})
+    rows = dict.fromkeys(OF_ROWS) | {"version": 1}
+    record = Head(**(facts | {"settings": own}), **rows)
+    assert trust_text(record) and fitted_text(record) and chosen_text(record)
+    assert fitted_words("lda", own).endswith("1 s")
+    assert not lineage_text(record) and not members_text(record) and not compared_text(record)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"seconds": "x"}, "settings.seconds"),
+        ({"windows": []}, "settings.windows"),
+        ({"words": "x" * (1 << 24)}, "at most 16,777,216"),
+    ],
+)
+def test_what_is_added_to_settings_of_a_package_has_a_type_and_all_of_it_a_size(more, said):
+    facts = facts_in(DATABASES[-1]) | {"kind": "lda"}
+    with pytest.raises(WrongField, match=said):
+        check_fields(facts | {"settings": {"task": "classification", **more}})
+
+
+@pytest.mark.parametrize("gone", ["scale", "judged_on"])
+def test_a_head_of_class_names_says_how_its_cosines_are_scaled(gone):
+    facts = facts_in(DATABASES[-1]) | {"kind": "zeroshot"}
+    told = {"task": "classification", **NAMED}
+    check_fields(facts | {"settings": told})
+    del told[gone]
+    with pytest.raises(WrongField, match=f"no field '{gone}'"):
+        check_fields(facts | {"settings": told})
+
+
+def test_a_seed_is_no_larger_than_a_database_holds():
+    facts = facts_in(DATABASES[-1])
+    check_fields(facts | {"seed": (1 << 63) - 1})
+    with pytest.raises(WrongField, match="seed is 9223372036854775808"):
+        check_fields(facts | {"seed": 1 << 63})

@@ -121,7 +121,7 @@ def ensemble_text(head: Any) -> str:
 
     record = head.record
     return (
-        f"Ensemble: {record.name}:{record.version}, {members_text(record.settings)}, has "
+        f"Ensemble: {record.name}:{record.version}, {members_text(record)}, has "
         f"{scored_text(record)}, which took no part in the choice; "
-        f"{compared_text(record.settings)}."
+        f"{compared_text(record)}."
     )

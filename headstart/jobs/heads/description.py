@@ -61,7 +61,7 @@ def describe(
         "backbone": record.backbone,
         "cut": record.cut,
         "head": f"{record.name}:{record.version}",
-        "came_from": lineage_text(record.settings) or None,
+        "came_from": lineage_text(record) or None,
         "feature_key": record.feature_key,
         "metrics": record.metrics,
         "probabilities": calibration_text(record),

@@ -81,7 +81,7 @@ def test_a_head_of_before_says_no_more_than_is_known(ready):
     old = {name: value for name, value in record.settings.items() if name != "judged_on"}
     told = calibration_text(replace(record, settings=old))
     assert told == "calibrated; on which samples was not recorded then"
-    assert chosen_text(old) == "not recorded then"
+    assert chosen_text(replace(record, settings=old)) == "not recorded then"
     del old["temperature"]
     assert calibration_text(replace(record, settings=old)).startswith("not calibrated")
 
@@ -103,7 +103,7 @@ def test_what_a_head_was_fitted_on_is_said(ready, run):
     record = record_of(ready, hs.Linear())
     n_train, n_validation = record.metrics["n_train"], record.metrics["n_validation"]
     assert fitted_text(record) == f"{n_train} train and {n_validation} validation samples"
-    told = chosen_text(record.settings)
+    told = chosen_text(record)
     assert told.startswith(f"{n_validation} validation samples and {n_train} training rows")
     assert fitted_text(record_of(ready, hs.MLP(epochs=2))) == f"{n_train} train samples"
     ordered = record_of(ready, hs.Linear(), task=Ordinal(order=("red", "green", "blue")))

@@ -3,14 +3,17 @@
 import io
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from headstart.errors import HeadError
+from headstart.heads import dense_stack
 from headstart.heads.combined.ensemble import Ensemble
-from headstart.heads.dense_stack import DenseStack
+from headstart.heads.dense_stack import DenseStack, Layer, stack_of
+from headstart.heads.models import tuned_top
 
 ASSETS = Path(__file__).parents[2] / "assets" / "workspaces"
 NAN, INF = np.float32(np.nan), np.float32(np.inf)
@@ -99,8 +102,9 @@ def test_heads_that_work_are_read(tmp_path, good):
         ({"kernel_0": numbers(6, 4, value=NAN)}, "no finite numbers"),
         ({"bias_0": numbers(4, value=INF)}, "no finite numbers"),
         ({"kernel_0": np.full((6, 4), 1j)}, "of complex128"),
-        ({"kernel_0": np.ones((6, 4))}, "of float64"),
-        ({"kernel_0": np.ones((6, 4), int)}, "of int64"),
+        ({"kernel_0": np.full((6, 4), 1e39)}, "no finite numbers"),
+        ({"kernel_0": np.full((6, 4), np.nan)}, "no finite numbers"),
+        ({"kernel_0": np.full((6, 4), np.datetime64("2026-01-01"))}, "must be of float32"),
         ({"kernel_0": np.full((6, 4), "x")}, "must be of float32"),
         ({"origin": numbers(2)}, r"the origin has shape \(2,\)"),
         ({"origin": numbers(6, value=NAN)}, "the origin holds"),
@@ -184,6 +188,39 @@ def test_an_array_whose_header_claims_terabytes_is_refused(tmp_path):
         archive.writestr("kernel_0.npy", content.getvalue())
     with pytest.raises(HeadError, match="its header says"):
         DenseStack.read(tmp_path / "bad.npz")
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float16, ">f4", np.int64, bool])
+def test_heads_of_other_real_numbers_are_read_in_float32(tmp_path, dtype):
+    arrays = ("kernel_0", "bias_0", "kernel_1", "bias_1", "lower", "upper")
+    ones = {name: np.ones(of_two()["arrays"][name].shape, dtype) for name in arrays}
+    head = DenseStack.read(written(tmp_path / "good.npz", **of_two(**ones)))
+    assert {one.dtype for layer in head.layers for one in layer.weights} == {np.dtype(np.float32)}
+    assert head.predict_proba(numbers(2, 6)).dtype == np.float32
+
+
+def test_what_a_fit_gives_in_float64_is_a_head_that_is_read_again(tmp_path):
+    layer = Layer(np.full((6, 2), 0.1), np.zeros(2), "softmax", origin=np.full(6, 0.1))
+    head = stack_of([layer], ["a", "b"])
+    (tmp_path / "head.npz").write_bytes(head.to_bytes())
+    back = DenseStack.read(tmp_path / "head.npz")
+    assert (back.predict_proba(numbers(2, 6)) == head.predict_proba(numbers(2, 6))).all()
+    assert head.layers[0].origin.dtype == np.float32
+    with pytest.raises(HeadError, match="no finite numbers"):
+        stack_of([replace(layer, kernel=np.full((6, 2), 1e39))], ["a", "b"])
+
+
+def test_a_fine_tuned_head_of_rows_of_length_one_is_written_and_read(tmp_path):
+    unit = Layer(np.eye(4, dtype=np.float32), np.zeros(4, np.float32), "unit")
+    stack = stack_of([unit, Layer(numbers(4, 2), numbers(2), "softmax")], ["a", "b"])
+    assert len(tuned_top.FORMATS) == len(dense_stack.FORMATS)
+    (tmp_path / "top.npz").write_bytes(tuned_top.TunedTop("from", "cut", (), stack).to_bytes())
+    head, arrays = stack.parts()
+    said = head | {"from": "from", "cut": "cut", "layers": []}
+    before = written(tmp_path / "before.npz", "headstart.tuned-top/1", arrays, **said)
+    for file in (tmp_path / "top.npz", before):
+        back = tuned_top.TunedTop.read(file).stack
+        assert (back.predict_proba(numbers(2, 4)) == stack.predict_proba(numbers(2, 4))).all()
 
 
 def ensemble(**changes):

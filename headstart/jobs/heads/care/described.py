@@ -27,6 +27,7 @@ from headstart.heads.regression import Regression
 from headstart.jobs.heads.looks import looks_of
 from headstart.registry.entities import Head as HeadRecord
 from headstart.trained_head import IGNORED, SAMPLE_WEIGHTS, TrainedHead
+from headstart.values.showable import brief
 
 Row = tuple[str, str | int | None]
 VOID = (
@@ -43,7 +44,7 @@ def lines_of(head: TrainedHead) -> list[Row]:
     looks = looks_of(head.context, record)
     return [
         ("head", f"{record.name}, version {record.version}, {record.kind}"),
-        *[("came from", line) for line in [lineage_text(record.settings)] if line],
+        *[("came from", line) for line in [lineage_text(record)] if line],
         ("aliases", ", ".join(record.aliases) or None),
         *[("tags", line) for line in [tags] if line],
         ("backbone", f"{record.backbone}@{record.cut}"),
@@ -62,11 +63,11 @@ def lines_of(head: TrainedHead) -> list[Row]:
         *[("few samples", line) for line in [few_text(metrics)] if line],
         ("probabilities", calibration_text(record)),
         ("fitted on", fitted_text(record)),
-        ("chosen on", chosen_text(record.settings)),
-        *[("not chosen", line) for line in [record.settings.get("not_chosen")] if line],
-        *[("members", line) for line in [members_text(record.settings)] if line],
-        *[("out of bag", line) for line in [out_of_bag_text(record.settings)] if line],
-        *[("compared", line) for line in [compared_text(record.settings)] if line],
+        ("chosen on", chosen_text(record)),
+        *[("not chosen", line) for line in [_text(record.settings.get("not_chosen"))] if line],
+        *[("members", line) for line in [members_text(record)] if line],
+        *[("out of bag", line) for line in [out_of_bag_text(record)] if line],
+        *[("compared", line) for line in [compared_text(record)] if line],
         ("settings", given_words(record.kind, record.settings) or None),
         ("fitted", fitted_words(record.kind, record.settings) or None),
         ("seed", record.seed),
@@ -123,9 +124,14 @@ def weights_text(settings: Mapping[str, Any]) -> str:
     return f"of samples: {least:g} to {largest:g} in training; scores count all samples alike"
 
 
+def _text(told: Any) -> str | None:
+    """What a kind tells in words; of a package it may be anything."""
+    return told if told is None or isinstance(told, str) else brief(told)
+
+
 def _at_end(kind: str, settings: Mapping[str, Any]) -> str | None:
     """That another value may be better, and which option takes it."""
-    told = settings.get("at_end")
+    told = _text(settings.get("at_end"))
     flags = [one.flag for one in getattr(KINDS.get(kind), "options", ())]
     grid = next((flag for flag in ("--strengths", "--penalties") if flag in flags), None)
     return told if told is None or grid is None else f"{told}: give others by {grid}"

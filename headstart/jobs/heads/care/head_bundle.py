@@ -11,7 +11,7 @@ from typing import Any
 
 from headstart.errors import FileMissing, HeadError, first_line
 from headstart.extractors.datasets.sources.numpy_files import DAMAGE
-from headstart.fields import read_json
+from headstart.fields import WrongField, read_json
 from headstart.jobs.heads.care.head_record import checked_facts
 from headstart.storage.files import written_aside
 from headstart.storage.keys import digest_of_bytes
@@ -84,6 +84,8 @@ class HeadBundle:
             return HeadBundle(facts, told["origin"], found[WEIGHTS], found.get(TOKENIZER))
         except FileNotFoundError:
             raise FileMissing(f"no file {path}", hint="Check the path.") from None
+        except WrongField as error:
+            raise HeadError(f"cannot read {path} as a head: {error}", hint=HINT) from error
         except (TypeError, LookupError, AttributeError, *DAMAGE) as error:
             raise HeadError(
                 f"cannot read {path} as a head: {first_line(error)}", hint=HINT

@@ -13,7 +13,7 @@ from typing import Any
 
 from headstart.errors import HeadError, first_line
 from headstart.extractors.datasets.sources.numpy_files import DAMAGE
-from headstart.fields import read_json
+from headstart.fields import WrongField, read_json
 from headstart.heads.layers.archives import RECORD
 from headstart.jobs.heads.care.record_fields import check_fields
 from headstart.registry.entities import Head as HeadRecord
@@ -87,5 +87,7 @@ def find_record(path: Path) -> Recorded | None:
         if (told["format"], told["version"]) != (FORMAT, VERSION):
             raise ValueError(f"it is {told['format']} {told['version']}")
         return Recorded(checked_facts(told["head"]), str(told["trained"]))
+    except WrongField as error:
+        raise HeadError(f"cannot read the record in {path}: {error}") from error
     except (TypeError, LookupError, AttributeError, *DAMAGE) as error:
         raise HeadError(f"cannot read the record in {path}: {first_line(error)}") from error

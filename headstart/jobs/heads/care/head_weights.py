@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-
-import numpy as np
 
 from headstart.context import Context
 from headstart.errors import HeadError
-from headstart.heads.combined.ensemble import Ensemble
-from headstart.heads.dense_stack import DenseStack, Layer
 from headstart.heads.evaluation.provenance import TUNED
+from headstart.heads.models.outputs import check_outputs
 from headstart.heads.regression import Regression
-from headstart.heads.tasks import Ordinal, Task
 from headstart.jobs.heads.care.head_bundle import HINT
 from headstart.origins.blocks import Blocks
 from headstart.registry.entities import Head
 from headstart.trained_head import TrainedHead
 from headstart.values.showable import brief
-
-ROUNDED = 1e-4
-"""By what sums of weights may miss 0 and 1, as a share of the largest."""
 
 
 def check_weights(context: Context, head: Head, blocks: Blocks) -> None:
@@ -53,37 +45,4 @@ def check_weights(context: Context, head: Head, blocks: Blocks) -> None:
             f"head {head.name!r} is for {task.name}, and has {len(stack.classes):,} classes",
             hint=HINT,
         )
-    stacks = [one.stack for one in stack.members] if isinstance(stack, Ensemble) else [stack]
-    for one in stacks:
-        _check_outputs(head.name, one, task)
-
-
-def _check_outputs(name: str, stack: DenseStack, task: Task) -> None:
-    last = stack.layers[-1].activation
-    is_right = last in task.ends_in
-    if isinstance(task, Ordinal) and last == "linear":
-        is_right = are_differences(stack.layers)
-    if not is_right:
-        raise HeadError(
-            f"the last layer of head {name!r} has the activation {last}, whose outputs are not "
-            f"what {task.name} says",
-            hint=HINT,
-        )
-
-
-def are_differences(layers: Sequence[Layer]) -> bool:
-    """Whether outputs are probabilities as those of an ordinal head: differences of those to be at
-    most of a class, which ascend, as all have one direction and thresholds in their order."""
-    if len(layers) != 2 or layers[0].activation != "sigmoid":
-        return False
-    below, last = layers
-    count = len(below.bias)
-    shifted = np.eye(count, count + 1) - np.eye(count, count + 1, 1)
-    is_last = np.append(np.zeros(count), 1)
-    direction, level = below.kernel[:, :1], ROUNDED * float(np.abs(below.bias).max())
-    return (
-        np.array_equal(last.kernel, shifted)
-        and np.array_equal(last.bias, is_last)
-        and bool((np.diff(below.bias) >= -level).all())
-        and np.allclose(below.kernel, direction, ROUNDED, ROUNDED * float(np.abs(direction).max()))
-    )
+    check_outputs(f"head {head.name!r}", stack, task, HINT)

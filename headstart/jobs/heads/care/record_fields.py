@@ -3,6 +3,7 @@ or computed with, has a declared type."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -32,6 +33,8 @@ from headstart.heads.combined.ensemble import ENSEMBLE
 from headstart.heads.evaluation.intervals import BOUNDED
 from headstart.heads.evaluation.provenance import MAIN_SCORES, TUNED
 from headstart.heads.kinds.every_kind import KINDS, kind_of
+from headstart.heads.kinds.of_names.tip_adapter import TipAdapter
+from headstart.heads.kinds.of_names.zero_shot import ZeroShot
 from headstart.heads.tasks import TASKS, task_of
 from headstart.registry.entities import SCORES, Head
 from headstart.values.showable import brief, spelled
@@ -70,13 +73,23 @@ OF_GIVEN: dict[str, Field] = {
     **dict.fromkeys(("logit_scale", "alpha", "beta"), optional(finite)),
 }
 """Settings that a person gave, beside what the kind itself says of them."""
-OF_SETTINGS: dict[str, Field] = {
-    **OF_GIVEN,
-    "given": known(OF_GIVEN),
+CUT = {"pooled": SHORT, "tokenizer": SHORT, **dict.fromkeys(("window", "hop"), CUTTING)}
+OF_HEADSTART: dict[str, Field] = {
+    "given": known({}),
     "task": one_of(*TASKS),
     "seconds": finite,
-    "balanced": truth,
     "views": COUNT,
+    "sample_weights": either(
+        known({"least": finite, "largest": finite}, ("least", "largest")), one_of("ignored")
+    ),
+    "windows": known(CUT | dict.fromkeys(("frames", "every"), CUTTING), ("pooled",)),
+}
+"""What is added to the settings of a head of any kind."""
+OF_SETTINGS: dict[str, Field] = {
+    **OF_HEADSTART,
+    **OF_GIVEN,
+    "given": known(OF_GIVEN),
+    "balanced": truth,
     "temperature": NUMBERS,
     "strength": NUMBERS,
     "chosen": NUMBERS,
@@ -90,14 +103,6 @@ OF_SETTINGS: dict[str, Field] = {
     "judged_on": either(known(dict.fromkeys(JUDGED, COUNT), JUDGED), LINE),
     "not_chosen": LINE,
     "at_end": LINE,
-    "sample_weights": either(
-        known({"least": finite, "largest": finite}, ("least", "largest")), one_of("ignored")
-    ),
-    "windows": known(
-        {"pooled": SHORT, "tokenizer": SHORT, **dict.fromkeys(("window", "hop"), CUTTING)}
-        | dict.fromkeys(("frames", "every"), CUTTING),
-        ("pooled",),
-    ),
     "members": list_of(
         known(
             {"kind": SHORT, "settings": known({}), "features": TEXT, "weight": share},
@@ -122,9 +127,26 @@ OF_SETTINGS: dict[str, Field] = {
     "parent_kind": SHORT,
     "best_epoch": COUNT,
 }
-OF_CARRIED = ("scale", "alpha", "beta", "bytes")
-"""What a head that carries training rows along says of them."""
-OF_TUNED = ("from", "head_cut", "parent", "parent_kind", "best_epoch")
+NEEDED = {
+    TUNED: ("from", "head_cut", "parent", "parent_kind", "best_epoch"),
+    ZeroShot.kind: ("scale", "judged_on"),
+    TipAdapter.kind: ("scale", "alpha", "beta", "carried", "bytes", "judged_on"),
+}
+LARGEST = 1 << 24
+"""Characters of the settings of a kind of a package, as JSON."""
+OURS = {*KINDS.ours, ENSEMBLE, Bagged.kind, TUNED}
+
+
+def _of_a_package(value: Any, where: str) -> Any:
+    """Settings of a kind of a package, which are its own but for what is added to them."""
+    known(OF_HEADSTART)(value, where)
+    try:
+        size = len(json.dumps(value))
+    except RecursionError:
+        raise WrongField(f"{where} is nested too deeply") from None
+    if size > LARGEST:
+        raise WrongField(f"{where} has {size:,} characters; at most {LARGEST:,} are read")
+    return value
 
 
 def _metrics(classes: int) -> Field:
@@ -167,31 +189,32 @@ def check_fields(told: Mapping[str, Any]) -> None:
         "kind": name,
         "cut": TEXT,
         "classes": list_of(label),
-        "settings": known(OF_SETTINGS),
         "versions": mapping(SHORT, TEXT, 1000),
-        "seed": whole(1 << 63),
+        "seed": whole((1 << 63) - 1),  # what a database holds
         "artifact_size": COUNT,
     }
     for one, field in of_record.items():
         field(told[one], one)
+    of_settings = known(OF_SETTINGS) if told["kind"] in OURS else _of_a_package
+    of_settings(told["settings"], "settings")
     _metrics(len(told["classes"]))(told["metrics"], "metrics")
     _check_settings(told["kind"], told["settings"])
 
 
 def _check_settings(kind: str, settings: Mapping[str, Any]) -> None:
     """What the task and the kind say themselves of their settings."""
-    needed = OF_TUNED if kind == TUNED or "parent" in settings else ()
-    needed = (*needed, "epochs") if "history" in settings and not needed else needed
-    needed = (*needed, *OF_CARRIED) if "carried" in settings else needed
+    needed = NEEDED.get(kind, ())
+    needed = (*needed, "epochs") if "history" in settings and kind in KINDS.ours else needed
     for one in needed:
         if settings.get(one) is None:
             raise WrongField(f"settings has no field {one!r}")
-    if "temperature" in settings and isinstance(settings.get("judged_on"), str):
+    is_judged = kind in (ZeroShot.kind, TipAdapter.kind) or "temperature" in settings
+    if kind in OURS and is_judged and isinstance(settings.get("judged_on"), str):
         raise refuse(settings["judged_on"], "settings.judged_on", "the samples that judged")
     try:
         task_of(dict(settings))
         _check_given(kind, settings, settings.get("given") or settings)
-        for member in settings.get("members", ()):
+        for member in settings.get("members", ()) if kind == ENSEMBLE else ():
             _check_given(member["kind"], member["settings"], member["settings"])
     except (HeadError, InvalidValue) as error:
         raise WrongField(f"settings: {error.message}") from error

@@ -6,6 +6,8 @@ from headstart.context import Context
 from headstart.errors import HeadstartError
 from headstart.jobs.heads.care.head_record import Recorded, find_record
 from headstart.jobs.heads.care.head_weights import check_weights
+from headstart.jobs.heads.care.record_fields import unknown_kind
+from headstart.notices import warn
 from headstart.origins.of_head import moved_here
 from headstart.registry.entities import Head
 from headstart.storage.artifacts import Artifact
@@ -52,5 +54,7 @@ def _registered(context: Context, artifact: Artifact, recorded: Recorded) -> str
     head = Head(**{**recorded.record, **file})
     head, blocks = moved_here(context, head)
     check_weights(context, head, blocks)
+    if (unknown := unknown_kind(head)) is not None:
+        warn(unknown)
     made = context.heads.add(head)
     return f"{made.name}:{made.version}"
