@@ -8,6 +8,7 @@ import pytest
 import headstart as hs
 from conftest import keras
 from headstart.errors import (
+    ArtifactDamaged,
     BackboneError,
     FeatureError,
     HeadError,
@@ -105,6 +106,15 @@ def test_a_text_with_a_token_that_the_model_has_no_row_for_is_refused(rows, tmp_
     rows.backbones.add("short", tmp_path / "short.keras", preprocess=str(tmp_path / "steps.json"))
     with pytest.raises(BackboneError, match=r"short:1@mean cannot run on .* 6, its table has 6"):
         rows.similar(CUT, "rows", texts="kind both", text_backbone="short@mean")
+
+
+def test_a_damaged_text_backbone_is_told_as_that(linked):
+    texts = linked.backbones.get("texts")
+    file = linked.context.artifacts.path_of(texts.artifact_digest, ".keras")
+    file.write_bytes(b"x" * file.stat().st_size)
+    with pytest.raises(ArtifactDamaged, match="is damaged: its sha256") as raised:
+        linked.similar(CUT, "rows", texts="kind a")
+    assert "Add the same thing again" in str(raised.value.hint)
 
 
 def test_texts_and_ids_are_not_asked_about_together(linked):
