@@ -11,6 +11,7 @@ from headstart.errors import (
     ArtifactDamaged,
     BackboneError,
     FeatureError,
+    FeaturesMissing,
     HeadError,
     HeadstartError,
     LayerNotFound,
@@ -232,6 +233,17 @@ def test_a_tag_that_names_no_layer_is_said_to_be_the_tag(towers):
     towers.context.backbones.set_tags("flat", {"text-backbone": "texts@nope"})
     with pytest.raises(LayerNotFound, match=r"the tag text-backbone of flat is 'texts@nope': no"):
         towers.similar(CUT, "rows", texts="kind a")
+
+
+def test_a_link_to_nothing_is_told_before_anything_is_extracted(towers, run, fails):
+    asked = ("kind b", "rows", "--backbone", "flat@out")
+    towers.context.backbones.set_tags("flat", {"text-backbone": "nope"})
+    assert "the tag text-backbone of flat is 'nope'" in fails("similar", *asked)
+    assert "no backbone 'gone'" in fails("similar", *asked, "--text-backbone", "gone")
+    with pytest.raises(FeaturesMissing):
+        towers.features("flat@out", "rows")
+    own = towers.features(CUT, "rows").ids[0]
+    assert run("similar", own, "rows", "--backbone", CUT, "--json").json[0]["query"] == own
 
 
 @pytest.mark.parametrize(
