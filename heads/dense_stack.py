@@ -21,6 +21,7 @@ from headstart.heads.bounds import Bounds
 from headstart.heads.largest import BLOCK, votes_of
 from headstart.heads.layers.activations import (
     ACTIVATIONS,
+    AFFINITIES,
     EXPONENTIAL,
     TOP,
     UNIT,
@@ -32,7 +33,7 @@ from headstart.heads.layers.checks import check_layers
 from headstart.heads.layers.layer import Layer as Layer  # whence packages of others have it
 from headstart.storage.manifest import Label
 
-FORMATS = tuple(f"headstart.dense-stack/{number}" for number in (1, 2, 3, 4, 5))
+FORMATS = tuple(f"headstart.dense-stack/{number}" for number in (1, 2, 3, 4, 5, 6))
 """Of stacks without an origin, with one, with bounds (and perhaps an origin), with attention (and
 perhaps these), and with rows brought to length one: code that does not know of them must not read
 it."""
@@ -102,6 +103,13 @@ class DenseStack:
             raise HeadError(f"the head takes {self.width} features, received {x.shape[1]}")
         if self.layers[0].activation.startswith(TOP) and len(self.layers) == 2:
             return _voted(x, *self.layers)
+        if any(layer.activation.startswith(AFFINITIES) for layer in self.layers):
+            step = max(1, BLOCK // max(len(layer.bias) for layer in self.layers))
+            starts = range(0, max(len(x), 1), step)
+            return np.concatenate([self._run(x[start : start + step]) for start in starts])
+        return self._run(x)
+
+    def _run(self, x: np.ndarray) -> np.ndarray:
         for layer in self.layers:
             x = layer.run(x)
         return x
@@ -226,8 +234,12 @@ def _layers(head: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> list[Laye
 
 def number_of_format(head: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> int:
     """Which of the formats values and arrays of `DenseStack.parts` need; see `FORMATS`."""
-    if UNIT in (head.get("activations") or ()):
+    given = head.get("activations")
+    activations = given if isinstance(given, list) else []
+    if any(str(one).startswith(AFFINITIES) for one in activations):
         return len(FORMATS) - 1
+    if UNIT in activations:
+        return len(FORMATS) - 2
     return next((3 - n for n, one in enumerate(("queries", "lower", "origin")) if one in arrays), 0)
 
 

@@ -151,7 +151,8 @@ class TakesTokens(Protocol):
 @runtime_checkable
 class TakesClassNames(Protocol):
     """A kind whose weights are what a text backbone says of the classes' names. It takes features
-    as they are, in no frame (`origins.py`), and needs no training row."""
+    as they are, in no frame (`origins.py`), and needs no training row, unless it says that it
+    `learns_of_samples` as well."""
 
     takes_class_names: ClassVar[bool]
     text_backbone: str
@@ -164,6 +165,11 @@ class TakesClassNames(Protocol):
 def takes_class_names(kind: Any) -> bool:
     """Whether a kind is one of `TakesClassNames`."""
     return getattr(kind, "takes_class_names", False)
+
+
+def learns_of_samples(kind: Any) -> bool:
+    """Whether a head of a kind is another one where the training samples are others."""
+    return getattr(kind, "learns_of_samples", not takes_class_names(kind))
 
 
 def takes_tokens(kind: Any) -> bool:

@@ -28,10 +28,11 @@ if TYPE_CHECKING:
     from headstart.heads.kinds.linear import Linear
     from headstart.heads.kinds.mlp import MLP
     from headstart.heads.kinds.neighbours import Neighbours
+    from headstart.heads.kinds.of_names.tip_adapter import TipAdapter
+    from headstart.heads.kinds.of_names.zero_shot import ZeroShot
     from headstart.heads.kinds.prototype import Prototype
     from headstart.heads.kinds.ridge import Ridge
     from headstart.heads.kinds.svm import SVM
-    from headstart.heads.kinds.zero_shot import ZeroShot
     from headstart.heads.models.finetune import FineTuning
     from headstart.heads.regression import Regression
     from headstart.heads.tasks import Classification, MultiLabel, Ordinal
@@ -66,6 +67,7 @@ __all__ = [
     "Regression",
     "Ridge",
     "Settings",
+    "TipAdapter",
     "Workspace",
     "ZeroShot",
     "__version__",
@@ -95,8 +97,9 @@ _HOMES = {
     "SVM": "headstart.heads.kinds.svm",
     "Settings": "headstart.extractors.run.settings",
     "CrossValidation": "headstart.jobs.heads.cross_validation",
+    "TipAdapter": "headstart.heads.kinds.of_names.tip_adapter",
     "Workspace": "headstart.workspace",
-    "ZeroShot": "headstart.heads.kinds.zero_shot",
+    "ZeroShot": "headstart.heads.kinds.of_names.zero_shot",
     "init": "headstart.workspace",
     "join": "headstart.cached",
     "open": "headstart.workspace",

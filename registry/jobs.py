@@ -4,7 +4,7 @@ those are."""
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -115,8 +115,12 @@ class JobRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, job: Job) -> Job:
+    def add(self, job: Job, *, once: bool = False) -> Job:
         """Write down a new job; gives it with its number.
+
+        Args:
+            job: that is new.
+            once: give the very same one instead, if it is open already, whoever adds it just now.
 
         Raises:
             NotFound: its dataset was removed meanwhile.
@@ -130,7 +134,12 @@ class JobRepository:
                     f"no dataset {job.dataset!r} is registered",
                     hint="Somebody removed it just now.",
                 )
+            if once and (same := _find_same(connection, job)) is not None:
+                return same
             number = next_number(connection, t.jobs)
+            # Who adds one at the same time waited there until this could be seen.
+            if once and (same := _find_same(connection, job)) is not None:
+                return same
             connection.execute(insert(t.jobs).values(id=number, **values))
             facts = {"kind": job.kind, "subject": job.subject, "dataset": job.dataset}
             facts |= {} if job.is_open else {"state": job.state}
@@ -162,12 +171,9 @@ class JobRepository:
         self, kind: str, dataset: str, plan: dict[str, Any], states: Sequence[str] = STATES
     ) -> Job | None:
         """The newest of a kind on a dataset with that very plan, whatever the dataset was then."""
-        query = select(t.jobs).where(
-            t.jobs.c.kind == kind, t.jobs.c.dataset == dataset, t.jobs.c.state.in_(states)
-        )
         with self._database.reading() as connection:
-            rows = connection.execute(query.order_by(t.jobs.c.id.desc()))
-            return next((_to_job(row) for row in rows if row.plan == plan), None)
+            found = _find_like(connection, kind, dataset, plan, states)
+            return next(found, None)
 
     def find_documents(self) -> set[str]:
         """sha256 of the files that results of jobs are in."""
@@ -266,6 +272,23 @@ class JobRepository:
             # Before its attempts, as who counts them does; those are in no order here.
             connection.execute(job.with_for_update(key_share=True))
             connection.execute(delete(t.attempts).where(t.attempts.c.job == number))
+
+
+def _find_like(
+    connection: Connection, kind: str, dataset: str, plan: dict[str, Any], states: Sequence[str]
+) -> Iterator[Job]:
+    """See `JobRepository.find_like`, the newest first."""
+    query = select(t.jobs).where(
+        t.jobs.c.kind == kind, t.jobs.c.dataset == dataset, t.jobs.c.state.in_(states)
+    )
+    rows = connection.execute(query.order_by(t.jobs.c.id.desc()))
+    return (_to_job(row) for row in rows if row.plan == plan)
+
+
+def _find_same(connection: Connection, job: Job) -> Job | None:
+    """One that is open, for the dataset as it is for this one."""
+    found = _find_like(connection, job.kind, job.dataset, job.plan, (QUEUED,))
+    return next((one for one in found if one.dataset_digest == job.dataset_digest), None)
 
 
 def name_queued(connection: Connection, *, dataset: str = "", backbone: str = "") -> str:

@@ -85,15 +85,15 @@ def hash_of(id_: str) -> int:
     return next((place for place, name in enumerate(NAMES) if f"{name}-" in id_), 5)
 
 
-def make(folder: Path) -> hs.Workspace:
+def make(folder: Path, database_url: str | None = None) -> hs.Workspace:
     """Pictures of three classes, a few of them labelled wrongly, with two heads, a sweep and a
-    correction; texts, one of whose classes is a script."""
+    correction; texts, one of whose classes is a script; in a database of its own or another."""
     pictures = folder / "pictures"
     for tint, name in enumerate(NAMES):
         for number in range(EACH):
             label = "green" if name == "red" and number < WRONG else name
             draw(pictures / label / f"{name}-{number:02}.png", tint, 100 * tint + number)
-    ws = hs.init(folder / "zoo")
+    ws = hs.init(folder / "zoo", database_url)
     add_backbone(ws)
     ws.datasets.add("pics", pictures)
     import_rows(ws, "pics", folder)

@@ -125,6 +125,7 @@ def test_the_public_surface_is_what_all_says():
             "Regression",
             "Ridge",
             "Settings",
+            "TipAdapter",
             "Workspace",
             "ZeroShot",
             "__version__",
@@ -177,3 +178,16 @@ def test_an_extraction_with_nothing_to_do_loads_nothing_that_it_does_not_need(re
         "print([name for name in unneeded if name in sys.modules])"
     )
     assert in_a_process(code).strip() == "[]"
+
+
+def test_heads_are_listed_without_what_computes(rows):
+    rows.heads.train("rows", rows.features("flat@as_it_is", "rows"))
+    code = (
+        "import sys; from headstart.cli import main\n"
+        "try:\n"
+        f"    main(['head', 'list', '--workspace', {str(rows.config.root)!r}])\n"
+        "finally:\n"
+        "    print([name for name in ('numpy', 'pyarrow', 'sqlalchemy') if name in sys.modules])"
+    )
+    *listed, loaded = in_a_process(code).strip().splitlines()
+    assert "linear" in " ".join(listed) and loaded == "[]", listed

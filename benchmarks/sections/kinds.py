@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 from calibration import calibration_error
+from made_sounds import RATE, listener, write_sounds
 from material import emoji
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 from timing import Section
@@ -28,7 +29,7 @@ from headstart.heads.attention.layout import tokens_of
 from headstart.heads.dense_stack import DenseStack, outputs_of
 from headstart.heads.evaluation.folds import Fold, split_into_folds
 from headstart.heads.evaluation.paired import often_right
-from headstart.heads.kind import HeadKind, Part, takes_tokens, tokens_for
+from headstart.heads.kind import HeadKind, Part, takes_class_names, takes_tokens, tokens_for
 from headstart.heads.kinds.every_kind import KINDS
 from headstart.heads.origins import fit_near_zero
 from headstart.heads.rows import rows_of
@@ -44,6 +45,8 @@ LOCALES = ("cs", "de", "es", "fi", "fr", "it", "nl", "pt")
 """Of Babel's languages in Latin letters: whose is a name of a country?"""
 NAME_LENGTH = 16
 """Tokens of such a name, padded."""
+SOUNDS = 100
+"""Of each class."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,8 @@ def _rows(one: Set) -> Iterator[tuple[str, ...]]:
     parts = split_into_folds(targets, one.folds, classes=tuple(classes), seed=0)
     linear = _tried(hs.Linear(), one.vectors, parts)
     for name, kind in sorted(KINDS.items(), key=lambda pair: pair[0] != linear.kind):
+        if takes_class_names(kind):  # no text backbone shares the space of these
+            continue
         takes = takes_tokens(kind)
         rows = one.tokens if takes else one.vectors
         if rows is None:
@@ -167,6 +172,7 @@ def _sets(folder: Path, names: tuple[str, ...]) -> Iterator[Set]:
     makers: dict[str, Callable[[Path], Iterator[Set]]] = {
         "tables": _tables,
         "emoji": _emoji,
+        "sounds": _sounds,
         "texts": _texts,
     }
     for name, make in makers.items():
@@ -191,6 +197,13 @@ def _emoji(folder: Path) -> Iterator[Set]:
     workspace = hs.init(folder / "emoji")
     emoji(workspace, folder)
     yield _of_cuts("emoji", workspace, "emoji", "lite0", f"lite0@{MAP}", "lite0")
+
+
+def _sounds(folder: Path) -> Iterator[Set]:
+    workspace = hs.init(folder / "sounds")
+    workspace.backbones.add("ears", listener(folder / "ears.keras"), preprocess=f"audio:{RATE}")
+    workspace.datasets.add("sounds", write_sounds(folder / "made", SOUNDS))
+    yield _of_cuts("sounds", workspace, "sounds", "ears@heard", "ears@frames", "mel frames")
 
 
 def _texts(folder: Path) -> Iterator[Set]:
@@ -245,6 +258,6 @@ def _of_cuts(
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("sets", nargs="*", help="tables, emoji, texts; all without it")
+    parser.add_argument("sets", nargs="*", help="tables, emoji, sounds, texts; all without it")
     given = parser.parse_args()
     print(section(given.folder, tuple(given.sets)).to_markdown())

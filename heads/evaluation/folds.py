@@ -63,6 +63,36 @@ def _rarest(
     return classes[rarest], count
 
 
+def check_rarest(
+    targets: np.ndarray,
+    folds: int,
+    *,
+    classes: Sequence[Label],
+    groups: Sequence[str] | None = None,
+    hint: str = "Take fewer folds, add samples, or leave the class out.",
+) -> None:
+    """See that each class can be in each fold.
+
+    Args:
+        targets: class numbers, (n,).
+        folds: how many.
+        classes: the label of each number.
+        groups: of each row; rows of one group stay in one fold.
+        hint: what to do, where labels are classes.
+
+    Raises:
+        HeadError: a class has fewer rows, or groups, than there are folds.
+    """
+    label, count = _rarest(targets, classes, groups)
+    if count < folds:
+        what = "sample" if groups is None else "group"
+        raise HeadError(
+            f"class {label!r} has {count} {what}{'s' * (count != 1)} to try heads "
+            f"on, fewer than the {folds} folds",
+            hint=hint_of(classes, len(targets), hint),
+        )
+
+
 def with_few(
     fold: Fold, targets: np.ndarray, shots: int, classes: Sequence[Label], seed: int = 0
 ) -> Fold:
@@ -133,16 +163,7 @@ def split_into_folds(
             f"folds is {folds}, repeats {repeats}",
             hint="Give 2 and 1, or more.",
         )
-    label, count = _rarest(targets, classes, groups)
-    if count < folds:
-        what = "sample" if groups is None else "group"
-        raise HeadError(
-            f"class {label!r} has {count} {what}{'s' * (count != 1)} to try heads "
-            f"on, fewer than the {folds} folds",
-            hint=hint_of(
-                classes, len(targets), "Take fewer folds, add samples, or leave the class out."
-            ),
-        )
+    check_rarest(targets, folds, classes=classes, groups=groups)
     maker = StratifiedKFold if groups is None else StratifiedGroupKFold
     return [
         Fold(train, test)

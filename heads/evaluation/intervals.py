@@ -128,3 +128,10 @@ def difference_interval(
     for own, its in ((value - low, most - less), (high - value, less - least)):
         ends.append(math.sqrt(max(own**2 + its**2 - 2 * alike * own * its, 0.0)))
     return apart - ends[0], apart + ends[1]
+
+
+def groups_text(metrics: Mapping[str, Any]) -> str:
+    """In how many groups the samples are that the scores are of, such as ` in 31 groups`; empty
+    where each is on its own, and of heads of before."""
+    count = metrics.get("groups")
+    return "" if count is None else f" in {count:,} group{'s' * (count != 1)}"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from headstart.heads.evaluation.clusters import FEW as FEW_GROUPS
-from headstart.heads.evaluation.intervals import interval_of, interval_text, score_text
+from headstart.heads.evaluation.intervals import groups_text, interval_of, interval_text, score_text
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.mlp import MLP
 from headstart.registry.entities import Head
@@ -106,13 +106,6 @@ def untested_text(metrics: Mapping[str, Any]) -> str:
     )
 
 
-def groups_text(metrics: Mapping[str, Any]) -> str:
-    """In how many groups the samples are that the scores are of, such as ` in 31 groups`; empty
-    where each is on its own, and of heads of before."""
-    count = metrics.get("groups")
-    return "" if count is None else f" in {count:,} group{'s' * (count != 1)}"
-
-
 def held_out_text(metrics: Mapping[str, Any]) -> str:
     """On how many samples, or groups of them, the scores are."""
     return f"{metrics['n_test']:,} samples{groups_text(metrics)}, which the scores are measured on"
@@ -155,7 +148,7 @@ def _calibrated_text(record: Head) -> str:
     settings = record.settings
     if not record.classes:
         return "none: it gives numbers"
-    if _is_of_names(settings):
+    if "logit_scale" in settings:
         return _scaled_text(settings)
     temperature, judged = settings.get("temperature"), settings.get("judged_on")
     if _is_calibrated_kind(record) and judged == {"train": 0, "validation": 0}:
@@ -178,7 +171,8 @@ def _scaled_text(settings: Mapping[str, Any]) -> str:
     if settings["logit_scale"] is not None:
         return f"not calibrated: the logit scale is as given; {UNSURE}"
     if not any(settings["judged_on"].values()):
-        return f"not calibrated: there was no labelled sample to choose a logit scale by; {UNSURE}"
+        lacking = "labelled sample" if _is_of_names(settings) else "sample but those carried along"
+        return f"not calibrated: there was no {lacking} to choose a logit scale by; {UNSURE}"
     return f"calibrated by the logit scale on {_judges(settings['judged_on'], settings)}"
 
 
@@ -207,7 +201,7 @@ def _judges(judged: Mapping[str, int], settings: Mapping[str, Any]) -> str:
 
 def _is_of_names(settings: Mapping[str, Any]) -> bool:
     """Whether a head's weights are of the names of classes, and nothing was fitted."""
-    return "logit_scale" in settings
+    return "logit_scale" in settings and "carried" not in settings
 
 
 def fitted_text(record: Head) -> str:

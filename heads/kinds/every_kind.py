@@ -29,7 +29,8 @@ KINDS: Plugins[type[HeadKind]] = Plugins(
         "prototype": f"{HERE}.prototype:Prototype",
         "ridge": f"{HERE}.ridge:Ridge",
         "svm": f"{HERE}.svm:SVM",
-        "zeroshot": f"{HERE}.zero_shot:ZeroShot",
+        "tipadapter": f"{HERE}.of_names.tip_adapter:TipAdapter",
+        "zeroshot": f"{HERE}.of_names.zero_shot:ZeroShot",
     },
 )
 

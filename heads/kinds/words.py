@@ -7,6 +7,7 @@ from typing import Any
 
 from headstart.heads.combined.bagged import Bagged
 from headstart.heads.kinds.every_kind import KINDS, kind_of
+from headstart.values.sizes import size_text
 
 UNSAID = {"patience", "iterations"}
 """Settings that have no option: nobody gave them."""
@@ -49,7 +50,7 @@ def fitted_words(kind: str, settings: Mapping[str, Any]) -> str:
         kind: its name.
         settings: all that is stored of the head.
     """
-    parts = [_chosen(kind, settings)]
+    parts = [_chosen(kind, settings), _mixed(settings)]
     temperature = settings.get("temperature")
     if temperature is not None:
         parts.append(f"temperature {_range(temperature)}")
@@ -76,6 +77,19 @@ def _chosen(kind: str, settings: Mapping[str, Any]) -> str:
     among = f", the best of {tried} that were tried" if tried > 1 else ""
     each = ", label by label" if isinstance(value, Sequence) else ""
     return f"{name} {_range(value)}{each}{among}"
+
+
+def _mixed(settings: Mapping[str, Any]) -> str:
+    """How class names and training samples are weighed in a head of both, and how large it is;
+    empty of others."""
+    if "carried" not in settings:
+        return ""
+    alpha, beta = (number(float(settings[name])) for name in ("alpha", "beta"))
+    tried = len(settings.get("path", ()))
+    among = f", the best of {tried} that were tried" if tried > 1 else ""
+    mixed = f"alpha {alpha} of training samples, beta {beta}{among}"
+    size = size_text(settings["bytes"])
+    return f"{mixed}; carries {settings['carried']:,} training rows along, {size} in all"
 
 
 def _name_of(kind: str) -> str | None:

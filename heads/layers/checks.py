@@ -9,12 +9,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from headstart.errors import HeadError
-from headstart.heads.layers.activations import ACTIVATIONS, SHARES, TOP, UNIT
+from headstart.heads.layers.activations import ACTIVATIONS, AFFINITIES, SHARES, TOP, UNIT
 from headstart.heads.layers.layer import Layer
 from headstart.storage.manifest import Label
 from headstart.values.showable import brief
 
 TOP_K = re.compile(TOP + r"([1-9][0-9]{0,8})")
+FIRST_K = re.compile(AFFINITIES + r"([1-9][0-9]{0,8})")
 
 
 def check_layers(layers: Sequence[Layer], classes: Sequence[Label]) -> None:
@@ -68,9 +69,10 @@ def _check_place(layer: Layer, below: Layer | None, where: str) -> None:
 
 
 def _check_activation(layer: Layer, below: Layer | None, where: str, *, is_last: bool) -> None:
-    """`top_K` and `unit` are for layers below others; `shares` is of votes of the K largest."""
+    """`top_K`, `affinities_K` and `unit` are for layers below others; `shares` is of votes of the K
+    largest."""
     name = layer.activation
-    chosen = TOP_K.fullmatch(name) if isinstance(name, str) else None
+    chosen = (TOP_K.fullmatch(name) or FIRST_K.fullmatch(name)) if isinstance(name, str) else None
     if not isinstance(name, str) or (name not in (*ACTIVATIONS, SHARES, UNIT) and not chosen):
         raise HeadError(f"{where} has the activation {brief(name)}, which no head has")
     if chosen and int(chosen[1]) > len(layer.bias):

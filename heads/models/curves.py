@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from headstart.heads.labelled import sample_weights
 from headstart.heads.models.train import part_of, parts_of
 from headstart.heads.origins import fit_near_zero
 from headstart.heads.tasks import Task
+from headstart.heads.trials.objective import Objective
 from headstart.progress import Progress
 from headstart.storage.manifest import Label
 from headstart.storage.views import FeatureView
@@ -23,6 +25,10 @@ POINTS = 7
 FOLDS = 5
 DRAWS = 5
 """Heads a size, each trained on samples drawn anew and scored on a fold that it has not seen."""
+LEAST_R2 = -1.0
+"""Heads of few samples may be far worse than the mean, and hide where the others differ."""
+LARGEST_LOSS = 3.0
+"""The same of losses: times the median point's."""
 
 
 @dataclass(frozen=True)
@@ -169,3 +175,14 @@ def band_text(points: Sequence[ScorePoint]) -> str:
         f"({last.scored:,} in all{in_groups}); the band is of 95 %, for which samples train and "
         "which score; the test split was not looked at"
     )
+
+
+def limits_of(
+    points: Sequence[ScorePoint], objective: Objective
+) -> tuple[float | None, float | None]:
+    """Where the axis of a score ends in a picture; None for where all that is drawn does."""
+    ends = [end for point in points for end in (*point.interval, *point.draws)]
+    if objective.is_loss:
+        most = LARGEST_LOSS * median(point.score for point in points)
+        return (objective.low, most) if max(ends) > most > 0 else (None, None)
+    return (LEAST_R2 if min(ends) < LEAST_R2 else None), objective.high

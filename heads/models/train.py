@@ -16,7 +16,14 @@ from headstart.heads.dense_stack import DenseStack, outputs_of, stack_of
 from headstart.heads.evaluation.by_sample import BySample
 from headstart.heads.evaluation.clusters import clusters_of
 from headstart.heads.evaluation.scores import few_trained, scores_of
-from headstart.heads.kind import Fitted, HeadKind, Part, takes_class_names, tokens_for
+from headstart.heads.kind import (
+    Fitted,
+    HeadKind,
+    Part,
+    learns_of_samples,
+    takes_class_names,
+    tokens_for,
+)
 from headstart.heads.labelled import sample_weights
 from headstart.heads.models.bags import fit_bags
 from headstart.heads.origins import fit_near_zero
@@ -69,7 +76,7 @@ def train(
     """
     task = task or Classification()
     chosen: HeadKind = kind or task.default_kind()
-    is_taught = not takes_class_names(chosen)
+    is_taught = learns_of_samples(chosen)
     parts, classes = parts_of(view, task, more, is_taught=is_taught)
     width = len(classes) or parts["train"].targets.shape[1]
     if isinstance(chosen, Bagged):
@@ -92,7 +99,7 @@ def train(
 
 
 def _fitted(kind: HeadKind, parts: Mapping[str, Part], task: Task, width: int, seed: int) -> Fitted:
-    """The kind's own fit; of one that is not taught, features need not be moved near zero."""
+    """The kind's own fit; of one that takes names of classes, features stay in their directions."""
 
     def fit(train: Part, validation: Part) -> Fitted:
         return task.fit(kind, train, validation, width, seed)

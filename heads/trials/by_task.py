@@ -10,7 +10,7 @@ from headstart.errors import HeadError, InvalidHeadSetting
 from headstart.heads.combined.bagged import UNTRIED, Bagged
 from headstart.heads.evaluation.folds import Fold, split_into_folds
 from headstart.heads.generalised import SQUARED
-from headstart.heads.kind import FitsLoss, HeadKind, Part, takes_class_names
+from headstart.heads.kind import FitsLoss, HeadKind, Part, learns_of_samples, takes_class_names
 from headstart.heads.kinds.every_kind import able_kinds
 from headstart.heads.kinds.mlp import MLP
 from headstart.heads.labelled import Labelled
@@ -54,7 +54,8 @@ def _refusal(task: Task, kind: HeadKind) -> tuple[str, str] | None:
     if isinstance(kind, Bagged):
         return UNTRIED
     if takes_class_names(kind):
-        told = f"a head of kind {kind.kind} learns nothing of samples, and is not tried on folds"
+        why = "takes names of classes" if learns_of_samples(kind) else "learns nothing of samples"
+        told = f"a head of kind {kind.kind} {why}, and is not tried on folds"
         return told, f"Train it: headstart head train NAME BACKBONE DATASET --kind {kind.kind}."
     if task.name not in kind.tasks:
         told = f"a head of kind {kind.kind} cannot do the task {task.name}"

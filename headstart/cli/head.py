@@ -331,7 +331,7 @@ LIST_LEGEND = (
 
 def _listed(called: str, row: dict[str, Any], scores: list[str]) -> tuple[Any, ...]:
     """The cells of one head."""
-    from headstart.heads.evaluation.provenance import groups_text
+    from headstart.heads.evaluation.intervals import groups_text
 
     groups, predicts = groups_text(row["metrics"]).strip(), row["metrics"].get("predicts")
     return (

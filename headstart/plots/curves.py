@@ -3,29 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import median
 from typing import Any
 
 from headstart.heads.evaluation.provenance import words_of
-from headstart.heads.models.curves import ScorePoint
-from headstart.heads.trials.objective import OBJECTIVES, Objective
+from headstart.heads.models.curves import ScorePoint, limits_of
+from headstart.heads.trials.objective import OBJECTIVES
 from headstart.plots.figures import figure, plain_axes
-
-LEAST_R2 = -1.0
-"""Heads of few samples may be far worse than the mean, and hide where the others differ."""
-LARGEST_LOSS = 3.0
-"""The same of losses: times the median point's."""
-
-
-def limits_of(
-    points: Sequence[ScorePoint], objective: Objective
-) -> tuple[float | None, float | None]:
-    """Where the axis of the score ends; None for where all that is drawn does."""
-    ends = [end for point in points for end in (*point.interval, *point.draws)]
-    if objective.is_loss:
-        most = LARGEST_LOSS * median(point.score for point in points)
-        return (objective.low, most) if max(ends) > most > 0 else (None, None)
-    return (LEAST_R2 if min(ends) < LEAST_R2 else None), objective.high
 
 
 def draw_learning_curve(points: Sequence[ScorePoint], title: str) -> Any:

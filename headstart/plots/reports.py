@@ -18,6 +18,7 @@ from headstart.errors import FeaturesMissing, HeadError, SampleChanged, SampleUn
 from headstart.extractors.preprocessing.preview import cell, glance
 from headstart.heads.evaluation.clusters import clusters_of
 from headstart.heads.evaluation.intervals import (
+    groups_text,
     interval_text,
     score_text,
 )
@@ -29,7 +30,6 @@ from headstart.heads.evaluation.provenance import (
     few_groups_text,
     few_text,
     fitted_text,
-    groups_text,
     lineage_text,
     scores_in,
     untested_text,

@@ -10,6 +10,7 @@ from headstart.jobs.tasks.begin import find_begun
 from headstart.jobs.tasks.task import Task
 from headstart.registry.jobs import DONE, Job
 from headstart.ui.pages import address_of
+from headstart.ui.site import Same
 
 JOB = "job"
 """In an address, the number of the job whose result is asked for: with other options than the
@@ -45,6 +46,11 @@ def place_of(job: Job) -> str | None:
 def name_of(job: Job) -> str:
     """What it gave, in words."""
     return (job.result or {}).get("head") or job.subject
+
+
+def same_as_job(number: int) -> Same:
+    """What a job gave, elsewhere: with the options that it was begun with."""
+    return Same(f"headstart job result {number}", f"ws.jobs.result({number})")
 
 
 def find_asked(context: Context, task: Task, number: int) -> Job | None:

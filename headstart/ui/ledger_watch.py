@@ -40,11 +40,18 @@ class LedgerWatch:
         if look is None or not is_ours or (look.done() and is_old):
             self._looked = monotonic()
             look = self._look = asyncio.create_task(run_in_threadpool(self._told))
+            look.add_done_callback(_hear)
         return await asyncio.shield(look)  # who leaves does not end it for the others
 
     def _told(self) -> str:
         found = find_jobs(self._context, SHOWN)
         return json.dumps([_facts(one) for one in found], ensure_ascii=True)
+
+
+def _hear(look: asyncio.Task[str]) -> None:
+    """Of one that failed when all who waited had left, asyncio would print all that it was in."""
+    if not look.cancelled():
+        look.exception()
 
 
 def _facts(one: JobProgress) -> dict[str, object]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import suppress
 from threading import Lock
 
 from headstart.context import Context
+from headstart.errors import DatabaseGone
 from headstart.extractors.daemons import Daemons
 from headstart.jobs.features.worker import JobWorker
 from headstart.jobs.tasks.begin import begin
@@ -66,18 +68,30 @@ class PageWorker:
     def _waits(self, number: int) -> bool:
         return not self._is_stopped and self._context.jobs.get(number).is_open
 
+    def _outlast(self) -> bool:
+        """Wait until the database answers; whether it does, as this worker may be stopped."""
+        while not self._is_stopped:
+            time.sleep(NAP_SECONDS)
+            with suppress(DatabaseGone):
+                self._context.jobs.find_open()
+                return True
+        return False
+
     def _work(self, number: int) -> None:
-        worker, is_elsewhere = JobWorker(self._context), False
+        worker, is_left = JobWorker(self._context), False
         self._worker = worker
         try:
             if not self._is_stopped and self._context.jobs.get(number).is_open:
                 works = worker.run(number)
-                is_elsewhere = all(one.state == RUNNING for one in works) and self._waits(number)
+                is_left = all(one.state == RUNNING for one in works) and self._waits(number)
+        except DatabaseGone as error:  # it is waited for: nobody else is told of the job
+            logger(__name__).log(logging.WARNING, "job %d waits: %s", number, error.message)
+            is_left = self._outlast()
         except Exception as error:  # nobody waits for it; what became of the job is in the ledger
             logger(__name__).log(logging.ERROR, "the page left job %d", number, exc_info=error)
         finally:
             self._worker = None
-        if is_elsewhere:  # who has it may leave it undone, as where it was opened again
+        if is_left:  # who has it may leave it undone, as where it was opened again
             time.sleep(NAP_SECONDS)
             self.work_at(number)
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from headstart.context import Context
@@ -18,7 +18,7 @@ from headstart.registry.entities import Dataset
 from headstart.registry.jobs import Job
 from headstart.storage.manifest import Manifest
 from headstart.ui.asked import whole_of
-from headstart.ui.job_results import JOB, find_asked
+from headstart.ui.job_results import JOB, find_asked, same_as_job
 from headstart.ui.site import Same
 
 HELD_OUT, UNLABELLED = "held-out", "unlabelled"
@@ -90,6 +90,10 @@ class Choice:
         """
         return find_asked(context, self.task(dataset), self.job)
 
+    def settled(self, job: Job | None) -> Choice:
+        """By what the job judged that was named, whatever else the address says."""
+        return replace(self, by=str(job.plan["features"])) if self.job and job else self
+
     def found(self, document: Any, manifest: Manifest) -> list[Doubt]:
         """What that gave, as far as it is so of the samples now."""
         if not self.of:
@@ -99,6 +103,8 @@ class Choice:
     def same(self, dataset: Dataset) -> Same:
         """The same elsewhere."""
         named, by, name = shlex.quote(dataset.name), shlex.quote(self.by), dataset.name
+        if self.job:
+            return same_as_job(self.job)
         if not self.of:
             return Same(
                 f"headstart features audit {by} {named} --output suspects.csv",

@@ -39,9 +39,12 @@ WORDS = {
     405: "Not done so",
     409: "That does not go together",
     413: "Too large",
+    415: "That is no such request",
     422: "That cannot be done",
     503: "Not now",
 }
+LATER = 503
+AGAIN_SECONDS = 5
 FAULT = "Something went wrong"
 NOTHING = "There is no such page."
 
@@ -76,9 +79,12 @@ def answer(
         told = {"code": code, "message": message, "hint": hint}
         return JSONResponse({"error": told, "schema_version": SCHEMA_VERSION}, status_code=status)
     title = WORDS.get(status, FAULT)
-    return site_of(request).page(
-        request, "refused", title, status=status, message=message, hint=hint
-    )
+    looks_again = status == LATER and request.method == "GET"
+    facts = {"message": message, "hint": hint, "seconds": AGAIN_SECONDS if looks_again else 0}
+    made = site_of(request).page(request, "refused", title, status=status, **facts)
+    if looks_again:  # as of a page that waited for a job, while the database was started anew
+        made.headers["refresh"] = str(AGAIN_SECONDS)
+    return made
 
 
 def takes_pages(request: Request) -> bool:

@@ -42,6 +42,13 @@ DENIED = """<!doctype html>
 <link rel="icon" href="/static/icon.svg">{head}</head>
 <body><h1>{title}</h1><p>{text}</p>{form}</body></html>
 """
+CALLED = (
+    "This is not the name of this page's host. <code>headstart ui --name NAME</code> gives it one."
+)
+FOREIGN = (
+    "Another site asks for this. A proxy in front of the page has to pass on the Host header, with "
+    "the port, if there is one."
+)
 FORM = (
     '<form method="get"><p><label>Token <input name="token" autocomplete="off" required></label> '
     "<button>Go in</button></p></form>"
@@ -86,19 +93,21 @@ class Guard:
         if scope["type"] != "http":  # no screen has a socket
             await send({"type": "websocket.close", "code": 1008})
             return
+        if self.https:  # the server is asked by plain HTTP, and would send browsers on to that
+            scope = {**scope, "scheme": "https"}
         answer = self.refusal(Request(scope)) or self.app
         await answer(scope, receive, _with_headers(send))
 
     def refusal(self, request: Request) -> Response | None:
         """The answer to a request that is not let through; None to one that is."""
         if _host_of(request) not in self.hosts:
-            return _denied(403, "Not called so", "This is not the name of this page's host.")
+            return _denied(403, "Not called so", CALLED)
         if self._knows(request.query_params.get(TOKEN)) and request.method in READS:
             return self._let_in(request)
         if not self._knows(request.cookies.get(self.cookie)):
             return _stranger(request)
-        if _is_foreign(request):
-            return _denied(403, "From elsewhere", "Another site asks for this.")
+        if _is_foreign(request, self._schemes(request)):
+            return _denied(403, "From elsewhere", FOREIGN)
         if request.method not in READS and self.read_only:
             return _denied(403, "Read only", "This page was opened to read: nothing is changed.")
         if _has_nul(request):  # which no name has, and PostgreSQL takes for an error
@@ -107,6 +116,12 @@ class Guard:
 
     def _knows(self, given: str | None) -> bool:
         return given is not None and secrets.compare_digest(given.encode(), self.token.encode())
+
+    def _schemes(self, request: Request) -> tuple[str, ...]:
+        """By which the page's own changes may be asked for: behind a proxy with TLS a page of the
+        same name that came by plain HTTP is anybody's on the way."""
+        is_own = _host_of(request) in LOOPBACK
+        return ("https",) if self.https and not is_own else ("http", "https")
 
     def _let_in(self, request: Request) -> Response:
         """The token as a cookie, and on to the same address without it.
@@ -139,12 +154,12 @@ def _host_of(request: Request) -> str:
     return given.partition(":")[0]
 
 
-def _is_foreign(request: Request) -> bool:
-    """Whether another site asks: of what changes something by its origin, of all else by what
-    browsers say of it (https://www.w3.org/TR/fetch-metadata/)."""
+def _is_foreign(request: Request, schemes: Collection[str]) -> bool:
+    """Whether another site asks: of what changes something by its origin, which has one of these
+    schemes; of all else by what browsers say of it (https://www.w3.org/TR/fetch-metadata/)."""
     if request.method not in READS:
         scheme, _, host = request.headers.get("origin", "").lower().partition("://")
-        return scheme not in ("http", "https") or host != request.headers["host"].lower()
+        return scheme not in schemes or host != request.headers["host"].lower()
     asked = request.headers.get("sec-fetch-site", "none")
     return asked not in ("none", "same-origin") and not _is_navigation(request)
 

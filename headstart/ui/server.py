@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import re
 import secrets
 import socket
 import sys
@@ -28,6 +29,9 @@ from headstart.workspace import Workspace
 HOST = "127.0.0.1"
 ANY = ("0.0.0.0", "::")
 """All addresses of a machine."""
+PORT = re.compile(r":\d{1,5}$")
+NAME = re.compile(r"([A-Za-z0-9_-][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?")
+"""What stands in a `Host` header (RFC 9110, 7.2)."""
 GRACE_SECONDS = 2
 """So long requests may go on when the server ends."""
 LAST_SECONDS = 5
@@ -68,13 +72,17 @@ def serve(
         host: address to listen on.
         port: a free one without it.
         read_only: refuse all changes; without it so where other machines can reach the page.
-        names: of this host, besides the address, as of a proxy in front.
+        names: of this host, besides the address, as of a proxy in front; `NAME:PORT` where that has
+            another port than usual.
         https: whether browsers reach it by HTTPS, through a proxy of the first of these names.
         say: told the address to open, with the token.
 
     Raises:
-        InvalidValue: there is no such address here, or the port is taken; or the proxy has no name.
+        InvalidValue: there is no such address here, or the port is taken; or the proxy has no name,
+            or one that is none.
     """
+    for name in names:
+        _check_name(name)
     if https and not names:
         raise InvalidValue("--https without a --name", hint="Name the host of the proxy with TLS.")
     if read_only is None:
@@ -174,6 +182,20 @@ def listen(host: str, port: int) -> socket.socket:
         ) from error
 
 
+def _check_name(name: str) -> None:
+    """See that browsers can call a host so: a name that none has would let nobody in.
+
+    Raises:
+        InvalidValue: they cannot.
+    """
+    if NAME.fullmatch(name) is None:
+        raise InvalidValue(
+            f"--name {name[:80]!r} is no name of a host",
+            hint="Write zoo.example.org, or zoo.example.org:8443: without https://, and without a "
+            "path, as the page has the whole host.",
+        )
+
+
 def is_loopback(host: str) -> bool:
     """Whether only this machine reaches an address."""
     return host in (*LOOPBACK, "::1") or host.startswith("127.")
@@ -184,4 +206,5 @@ def hosts_of(host: str, names: Sequence[str] = ()) -> tuple[str, ...]:
     shown = f"[{host}]" if ":" in host else host
     if host in ANY:
         shown = socket.gethostname()
-    return tuple(dict.fromkeys((shown, *names, *LOOPBACK)))
+    plain = (PORT.sub("", name) for name in names)
+    return tuple(dict.fromkeys((shown, *plain, *LOOPBACK)))

@@ -21,7 +21,7 @@ def look_like_numbers(labels: Collection[str | int | None], samples: int) -> boo
         labels: the different ones.
         samples: that have them.
     """
-    return all(isinstance(label, int) for label in labels) and are_many(labels, samples)
+    return all(isinstance(label, int) for label in labels) and _are_many(labels, samples)
 
 
 def are_many_numbers(labels: Collection[str | int], samples: int) -> bool:
@@ -33,7 +33,7 @@ def are_many_numbers(labels: Collection[str | int], samples: int) -> bool:
         samples: that have them.
     """
     has_point = any(isinstance(label, str) and "." in label for label in labels)
-    return has_point and are_many(labels, samples) and _values_of(labels) is not None
+    return has_point and _are_many(labels, samples) and _values_of(labels) is not None
 
 
 def range_of(labels: Collection[str | int], samples: int) -> tuple[float, float] | None:
@@ -49,7 +49,7 @@ def range_of(labels: Collection[str | int], samples: int) -> tuple[float, float]
     if not values:
         return None
     are_whole = all(value.is_integer() for value in values)
-    are_few = not are_many(labels, samples, HARDLY_SHARED)
+    are_few = not _are_many(labels, samples, HARDLY_SHARED)
     if are_whole and are_few and not are_many_numbers(labels, samples):
         return None
     return min(values), max(values)
@@ -64,6 +64,5 @@ def _values_of(labels: Collection[str | int]) -> list[float] | None:
     return values if all(map(math.isfinite, values)) else None
 
 
-def are_many(labels: Collection[Any], samples: int, of_each: int = FEW_OF_EACH) -> bool:
-    """Whether there are so many different labels that a few samples share each at most."""
+def _are_many(labels: Collection[Any], samples: int, of_each: int = FEW_OF_EACH) -> bool:
     return len(labels) >= MANY and samples < of_each * len(labels)

@@ -183,6 +183,6 @@ def test_an_unknown_format_is_refused(tmp_path):
     from headstart.heads.layers.archives import archive
 
     file = tmp_path / "later.npz"
-    file.write_bytes(archive("headstart.dense-stack/6", {}, {}))
-    with pytest.raises(HeadError, match="dense-stack/6"):
+    file.write_bytes(archive("headstart.dense-stack/7", {}, {}))
+    with pytest.raises(HeadError, match="dense-stack/7"):
         DenseStack.read(file)

@@ -19,7 +19,9 @@ from headstart.errors import (
     StillInUse,
 )
 from headstart.heads.evaluation.provenance import calibration_text
+from headstart.heads.projection import of_length_one
 from headstart.notices import HeadstartWarning
+from headstart.values.sizes import size_text
 
 CUT = "flat@as_it_is"
 WORDS = ("kind", "a", "b", "c", "both")
@@ -304,3 +306,63 @@ def test_a_job_takes_the_text_backbone_that_was_meant_when_it_was_begun(linked, 
     linked.jobs.work()
     settings = linked.heads.get("names").record.settings
     assert settings["text_backbone"] == "texts:1@mean"
+
+
+FEW = hs.TipAdapter(prompt="kind {}", logit_scale=20.0, alpha=1.5, beta=4.0)
+
+
+def trained_on_few(ws, kind=FEW):
+    return ws.heads.train("few", ws.extract(CUT, "noisy"), kind)
+
+
+def test_names_and_training_samples_together_say_what_the_formula_does(linked):
+    head, view = trained_on_few(linked), linked.features(CUT, "noisy")
+    train = view.split("train")
+    x, keys = (of_length_one(one.to_numpy().astype(np.float64)) for one in (view, train))
+    labels = np.array(train.labels)[:, None] == np.array(["a", "b", "c"])
+    expected = np.exp(20 * x[:, :3] + 1.5 * np.exp(-4 * (1 - x @ keys.T)) @ labels)
+    expected /= expected.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(head.stack.predict_proba(view.to_numpy()), expected, atol=1e-5)
+    assert head.metrics["n_train"] == len(keys) == head.record.settings["carried"]
+    assert head.record.settings["text_backbone"] == "texts:1@mean"
+
+
+def test_it_says_how_it_weighs_them_and_what_memory_that_takes(linked, run):
+    head = trained_on_few(linked, hs.TipAdapter(prompt="kind {}"))
+    assert head.reproduce().agrees
+    shown = " ".join(run("head", "show", "few").out.split())
+    settings, size = head.record.settings, head.record.artifact_size
+    told = f"alpha {settings['alpha']:.3g} of training samples, beta {settings['beta']:.3g}"
+    carries = f"carries {settings['carried']} training rows along"
+    assert f"{told}, the best of 7 that were tried" in shown
+    assert f"{carries}, {size_text(settings['bytes'])} in all" in shown
+    assert settings["bytes"] <= size
+    assert "probabilities calibrated by the logit scale on" in shown and "train samples" in shown
+
+
+def test_a_head_of_names_and_samples_attaches_and_travels(linked, tmp_path, run):
+    head = trained_on_few(linked)
+    with pytest.raises(HeadError, match="is of kind tipadapter, which steps cannot improve"):
+        head.finetune("as_it_is")
+    x = linked.features(CUT, "noisy").to_numpy()
+    _, difference = head.attach_checked(tmp_path / "exchanged.onnx")
+    assert difference < 1e-4
+    head.attach(tmp_path / "few.keras")
+    attached = keras.models.load_model(tmp_path / "few.keras").predict(x, verbose=0)
+    np.testing.assert_allclose(attached, head.stack.predict_proba(x), atol=1e-4)
+    head.export(tmp_path / "few.zip")
+    back = linked.heads.import_(tmp_path / "few.zip", "back")
+    np.testing.assert_array_equal(back.stack.predict_proba(x), head.stack.predict_proba(x))
+    assert back.reproduce().agrees
+
+
+def test_on_the_command_line_names_and_samples_are_weighed_as_they_are_told(linked, run, fails):
+    linked.extract(CUT, "noisy")
+    asked = ("head", "train", "few", CUT, "noisy", "--kind", "tipadapter", "--prompt", "kind {}")
+    told = run(*asked, "--alpha", "2", "--beta", "3", "--json").json["settings"]
+    assert [told["given"][name] for name in ("alpha", "beta", "logit_scale")] == [2, 3, None]
+    assert [told["alpha"], told["beta"]] == pytest.approx([2, 3]) and told["scale"] > 0
+    assert "alpha is -1.0" in fails(*asked, "--alpha", "-1")
+    assert "takes names of classes" in fails("head", "sweep", "noisy", CUT, "--kinds", "tipadapter")
+    with pytest.raises(HeadError, match="takes names of classes: it has no learning curve"):
+        linked.heads.get("few").learning_curve()

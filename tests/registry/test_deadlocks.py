@@ -3,6 +3,7 @@ others still ends is made again."""
 
 import secrets
 import threading
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import event, insert, text, update
@@ -121,6 +122,21 @@ def test_a_retry_beside_one_that_counts_tries(with_dataset, signs, no_second_try
         forgetting = in_a_thread(lambda: zoo.context.jobs.forget_tries(job.id))
     assert [counting(), forgetting()] == [None, None]
     assert zoo.context.jobs.find_tries(job.id) == {}
+
+
+def test_a_task_that_two_begin_at_once_is_one_job(with_dataset):
+    """As of two people, or of a button that is pressed twice."""
+    found = []
+    task = Job("rank", "rank", "pics", "0" * 64, {"dataset": "pics"}, {})
+
+    def add():
+        found.append(with_dataset.context.jobs.add(task, once=True).id)
+
+    beside = Beside(with_dataset, "INSERT INTO jobs", add)
+    add()
+    beside.end()
+    assert found == [1, 1]
+    assert with_dataset.context.jobs.add(replace(task, dataset_digest="1" * 64), once=True).id > 1
 
 
 def in_a_thread(action):

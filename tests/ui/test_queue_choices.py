@@ -113,3 +113,18 @@ def test_a_head_without_the_samples_that_it_chooses_is_refused_in_words(page):
 def test_a_head_that_cannot_say_it_fails_with_a_word(page, own_workspace):
     answer = begin(page, "pics", head="first:1", of="unlabelled")
     assert "all samples of 'pics' have a label" in text_of(answer)
+
+
+def test_what_a_job_found_is_shown_as_by_its_features_whatever_the_address_says(
+    page, own_workspace
+):
+    job = own_workspace.jobs.audit("net@top", "pics", trying=hs.CrossValidation(folds=3))
+    own_workspace.jobs.work(job.id)
+    said = text_of(page.get(f"/labels/pics?features=other@cut&job={job.id}"))
+    assert "labels that heads doubt, by net:1@top" in said and "other@cut" not in said
+    assert f"headstart job result {job.id}" in said and "features audit" not in said
+    ranked = own_workspace.jobs.rank("pics", trying=hs.CrossValidation(folds=3))
+    own_workspace.jobs.work(ranked.id)
+    said = text_of(page.get(f"/rank/pics?job={ranked.id}"))
+    assert f"ws.jobs.result({ranked.id})" in said and "headstart rank pics" not in said
+    assert "headstart rank pics" in text_of(page.get("/rank/pics"))

@@ -1,14 +1,17 @@
 """Steps of a preprocessing as pictures, a learning curve, changes between versions, sounds."""
 
 import io
+import re
 import wave
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import headstart as hs
 import page_workspace as made
 from headstart.errors import NotFound
+from headstart.heads.evaluation.intervals import score_text
 from headstart.jobs.tasks.audit import AuditTask
 from headstart.jobs.tasks.begin import begin
 from headstart.jobs.tasks.curve import CurveTask
@@ -93,6 +96,40 @@ def test_a_learning_curve_is_drawn_once_and_kept(page, own_workspace):
     assert answer.text.count('class="band"') == 2, "coverage, and the curve"
     assert "5 heads per point" in text_of(answer)
     assert "Draw the learning curve" in text_of(page.get("/heads/first:2"))
+
+
+@pytest.mark.parametrize(
+    ("loss", "words"),
+    [("squared", "R2 over the number"), ("poisson", "Poisson deviance, less is better")],
+)
+def test_a_head_of_numbers_has_a_learning_curve_by_its_own_score(
+    page, own_workspace, tmp_path, loss, words
+):
+    y = np.arange(80) % 7 + 0.5
+    np.savez(tmp_path / "numbers.npz", x=np.arange(80.0)[:, None], y=y)
+    own_workspace.datasets.add("numbers", tmp_path / "numbers.npz")
+    made.import_rows(own_workspace, "numbers", tmp_path)
+    features = own_workspace.features("net", "numbers")
+    own_workspace.heads.train("price", features, task=hs.Regression(loss=loss))
+    assert "how good such heads are" in text_of(page.get("/heads/price"))
+    answer = finished(page, str(page.post("/heads/price/curve").url))
+    points = own_workspace.heads.get("price").learning_curve()
+    assert answer.text.count('class="dot marked"') == len(points) and words in answer.text
+    last = points[-1]
+    told = [score_text(last.objective, one) for one in (last.score, *last.interval)]
+    assert (
+        f"<title>{last.samples} samples: {told[0]}, {told[1]} to {told[2]}</title>" in answer.text
+    )
+    heights = re.findall(r'class="dot marked" cx="[\d.]+" cy="([-\d.]+)"', answer.text)
+    assert all(0 <= float(one) <= 340 for one in heights)
+
+
+def test_a_head_without_a_learning_curve_says_why(page, own_workspace):
+    features = own_workspace.features("net", "pics")
+    own_workspace.heads.train("bag", features, hs.Bagged(hs.Linear((1.0,)), 2))
+    assert "'bag' is bagged, and has no learning curve of its own" in text_of(
+        page.get("/heads/bag")
+    )
 
 
 def test_a_curve_is_drawn_again_where_the_dataset_changed_or_its_file_is_gone(page, own_workspace):

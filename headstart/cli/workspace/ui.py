@@ -33,8 +33,8 @@ def register(cli: click.Group) -> None:
                 "--name",
                 "names",
                 multiple=True,
-                help="Another name of this host that browsers may call it by, such as a proxy's; "
-                "may be repeated.",
+                help="Another name of this host that browsers may call it by, such as a proxy's, "
+                "with its port if it is not the usual one; may be repeated.",
             ),
             click.option(
                 "--https",

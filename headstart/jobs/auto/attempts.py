@@ -188,11 +188,13 @@ class Attempts:
         return took / heads * pace.grown(self._pool.learnt)
 
     def keep_back_leader(self) -> None:
-        """Keep time back for the fit of what is best on the part that was tried last: it may be
-        chosen by that part alone. Where the fit would end late, all that is left, if it is better
-        than all others beyond chance, as only so much as `LATE` of it can still be taken."""
+        """Keep time back for the fit of what is best on the part that was tried last, of features
+        that are computed for all: it may be chosen by that part alone. Where the fit would end
+        late, all that is left, if it is better than all others beyond chance, as only so much as
+        `LATE` of it can still be taken."""
         size = self.partials[-1].rows if self.partials else 0
-        own = [one for one in self.partials if one.rows == size]
+        whole = {blocks.name for blocks, _ in self.found}
+        own = [one for one in self.partials if one.rows == size and one.blocks.name in whole]
         if own:
             leader = max(own, key=lambda one: one.right.mean)
             left, late = self._budget.left_for(FIT), LATE * self._budget.seconds

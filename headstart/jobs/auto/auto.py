@@ -162,12 +162,13 @@ def _searched(
 
 
 def _leave_some(budget: Budget) -> None:
-    """Give trials their share where the default took so long that less is left."""
+    """Give trials their share where less is left, behind the default and the end."""
     budget.grant(TRIALS * budget.seconds)
     if budget.granted:
         tell(
-            f"the default took {budget.spent:,.0f} s of {budget.seconds:,.0f} s; so that others "
-            f"are tried as well, {TRIALS * budget.seconds:,.1f} s are left for trials"
+            f"{budget.spent:,.0f} s of {budget.seconds:,.0f} s were taken by the default, and "
+            f"{budget.kept_back:,.0f} s are kept back for the end; so that others are tried as "
+            f"well, {TRIALS * budget.seconds:,.1f} s are left for trials"
         )
 
 

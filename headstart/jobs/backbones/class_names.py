@@ -12,7 +12,7 @@ import numpy as np
 from headstart.context import Context
 from headstart.errors import HeadError
 from headstart.heads.kind import HeadKind, takes_class_names
-from headstart.heads.kinds.zero_shot import Directions
+from headstart.heads.kinds.of_names.class_names import Directions
 from headstart.heads.tasks import Task
 from headstart.jobs.backbones.text_tower import get_text_tower
 from headstart.notices import warn

@@ -22,8 +22,10 @@ def unless_ended(progress: Progress, compute: Callable[[], Found]) -> Found:
     It is computed in a thread of its own, and there alone it is broken off: whatever moment that
     meets, the thread that waits here goes on with what the progress raised.
 
-    For code alone that holds nothing which others wait for (no lock, no transaction, no import): it
-    is left between any two of its steps. What C code does in one call is done to its end.
+    For code alone that holds nothing which others wait for (no transaction, no import, no lock but
+    in a `with`, such as numba's as it compiles): it is left between any two of its steps. What C
+    code does in one call is done to its end, and waited for: of a t-SNE that is its whole descent,
+    a minute or more at its largest, while the lease is kept.
 
     Raises:
         Exception: as the progress or the computation raised it.

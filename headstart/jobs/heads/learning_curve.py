@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headstart.heads.kind import takes_class_names
+from headstart.heads.kind import learns_of_samples, takes_class_names
 from headstart.heads.kinds.every_kind import kind_of
 from headstart.heads.models.curves import DRAWS, NoCurve, ScorePoint
 from headstart.heads.models.learning_curves import CurvePoint
@@ -23,7 +23,22 @@ def learning_curve(
     Raises:
         NoCurve: there is none.
     """
+    check_curve(head)
     record, task = head.record, head.task
+    kind = kind_of(record.kind, record.settings)
+    if isinstance(task, Classification):
+        return Results(draw(head.features(), kind, record.seed, task, progress, draws))
+    return Results(score_curve(head.features(), kind, record.seed, task, progress, draws))
+
+
+def check_curve(head: TrainedHead) -> None:
+    """See that a head may have a learning curve; whether its samples allow one is seen as it is
+    drawn.
+
+    Raises:
+        NoCurve: it has none, whatever its samples.
+    """
+    record = head.record
     if head.is_tuned:
         raise NoCurve(
             f"head {record.name!r} was fine-tuned, and has no learning curve of its own",
@@ -42,18 +57,8 @@ def learning_curve(
         )
     kind = kind_of(record.kind, record.settings)
     if takes_class_names(kind):
+        why = "takes names of classes" if learns_of_samples(kind) else "learns nothing of samples"
         raise NoCurve(
-            f"head {record.name!r} is of kind {record.kind}, which learns nothing of samples: it "
-            "has no learning curve",
+            f"head {record.name!r} is of kind {record.kind}, which {why}: it has no learning curve",
             hint="Draw that of a head of another kind.",
         )
-    if isinstance(task, Classification):
-        return Results(draw(head.features(), kind, record.seed, task, progress, draws))
-    return Results(score_curve(head.features(), kind, record.seed, task, progress, draws))
-
-
-def can_be_drawn(head: TrainedHead) -> bool:
-    """Whether the page draws it: that of a head of classes."""
-    is_of_samples = head.windows.get("pooled") != EACH
-    is_one_class = bool(head.record.classes) and isinstance(head.task, Classification)
-    return is_one_class and is_of_samples and not (head.is_tuned or head.is_of_several)

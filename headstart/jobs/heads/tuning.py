@@ -20,7 +20,8 @@ from headstart.heads.evaluation.clusters import Clusters
 from headstart.heads.evaluation.scores import scores_of
 from headstart.heads.kind import Part
 from headstart.heads.kinds.neighbours import Neighbours
-from headstart.heads.kinds.zero_shot import ZeroShot
+from headstart.heads.kinds.of_names.tip_adapter import TipAdapter
+from headstart.heads.kinds.of_names.zero_shot import ZeroShot
 from headstart.heads.models.aims import aim_of
 from headstart.heads.models.finetune import (
     Course,
@@ -36,6 +37,9 @@ from headstart.heads.tasks import task_of
 from headstart.jobs.heads.splits import Splits, split
 from headstart.registry.entities import Backbone, CutPoint
 from headstart.trained_head import TrainedHead
+
+UNTUNED = (Neighbours.kind, TipAdapter.kind, ZeroShot.kind, ENSEMBLE, Bagged.kind)
+"""Kinds whose heads have no start that steps could improve."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +166,7 @@ def _check_kind(head: TrainedHead) -> None:
             hint="Add the source by another name without --window (or cut into files, a sample "
             "each), train a head there, and fine-tune that.",
         )
-    if record.kind in (Neighbours.kind, ZeroShot.kind, ENSEMBLE, Bagged.kind):
+    if record.kind in UNTUNED:
         raise HeadError(
             f"head {record.name!r} is of kind {record.kind}, which steps cannot improve",
             hint="Fine-tune a linear head or an mlp.",

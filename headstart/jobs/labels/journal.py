@@ -96,10 +96,16 @@ def _label_of(manifest: Manifest, sample: Sample, label: str | None) -> Label:
 
 def find_pending(context: Context, dataset: str) -> Results[Correction]:
     """What was said and not applied yet: of each sample the latest, the newest first."""
-    return _latest(context.corrections.find(dataset, (PENDING,)))
+    return latest_of(find_all_pending(context, dataset))
 
 
-def _latest(said: Results[Correction]) -> Results[Correction]:
+def find_all_pending(context: Context, dataset: str) -> Results[Correction]:
+    """What was said and not applied yet, the newest first; of a sample all of it."""
+    return context.corrections.find(dataset, (PENDING,))
+
+
+def latest_of(said: Results[Correction]) -> Results[Correction]:
+    """Of each sample the first of what is given."""
     latest: dict[str, Correction] = {}
     for one in said:
         latest.setdefault(one.sample, one)
@@ -125,7 +131,7 @@ def undo(context: Context, dataset: str, number: int | None = None) -> Correctio
     Raises:
         InvalidValue: there is nothing to take back.
     """
-    pending = context.corrections.find(dataset, (PENDING,))
+    pending = find_all_pending(context, dataset)
     found = next((one for one in pending if number in (None, one.id)), None)
     if found is None or not context.corrections.mark([found.id], UNDONE):
         raise InvalidValue(
@@ -161,8 +167,8 @@ def apply(context: Context, dataset: str) -> Corrected:
             another content by now; nothing is changed.
         DatasetChanged: somebody else took back or applied some of it meanwhile; likewise.
     """
-    said = context.corrections.find(dataset, (PENDING,))
-    pending = _latest(said)
+    said = find_all_pending(context, dataset)
+    pending = latest_of(said)
     wanted = _wanted(pending)
     if not wanted.labels and not wanted.excluded:
         raise DatasetError(

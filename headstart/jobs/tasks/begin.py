@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from headstart.context import Context
 from headstart.jobs.tasks.task import Task, plan_of
-from headstart.registry.jobs import CANCELLED, QUEUED, STATES, Job
+from headstart.registry.jobs import CANCELLED, STATES, Job
 
 
 def begin(context: Context, task: Task) -> Job:
@@ -15,19 +15,15 @@ def begin(context: Context, task: Task) -> Job:
     """
     dataset = context.datasets.get(task.dataset)
     task.check(context)
-    open_ = context.jobs.find_like(task.kind, dataset.name, plan_of(task), (QUEUED,))
-    if open_ is not None and open_.dataset_digest == dataset.digest:
-        return open_
-    return context.jobs.add(
-        Job(
-            kind=task.kind,
-            subject=task.subject,
-            dataset=dataset.name,
-            dataset_digest=dataset.digest,
-            plan=plan_of(task),
-            versions={},
-        )
+    job = Job(
+        kind=task.kind,
+        subject=task.subject,
+        dataset=dataset.name,
+        dataset_digest=dataset.digest,
+        plan=plan_of(task),
+        versions={},
     )
+    return context.jobs.add(job, once=True)
 
 
 def find_begun(context: Context, task: Task) -> Job | None:

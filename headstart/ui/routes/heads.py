@@ -18,10 +18,9 @@ from headstart.heads.evaluation.intervals import interval_text, score_text
 from headstart.heads.evaluation.per_class import class_scores
 from headstart.heads.evaluation.provenance import MAIN_SCORES, words_of
 from headstart.heads.models.curves import band_text
-from headstart.heads.models.learning_curves import CurvePoint
 from headstart.jobs.heads.care.described import VOID, lines_of
 from headstart.jobs.heads.care.judgement import Verdict, find_confused, judgement_of
-from headstart.jobs.heads.learning_curve import can_be_drawn
+from headstart.jobs.heads.learning_curve import check_curve
 from headstart.jobs.raw_samples import Taker
 from headstart.jobs.tasks.begin import find_begun
 from headstart.jobs.tasks.curve import CurveTask
@@ -32,7 +31,7 @@ from headstart.trained_head import Judged
 from headstart.ui.asked import body_of, field, form_of, whole
 from headstart.ui.cards import Card, cards_of
 from headstart.ui.charts import draw_coverage, draw_reliability
-from headstart.ui.curves import draw_curve
+from headstart.ui.curves import draw_curve, points_of
 from headstart.ui.site import UNREADABLE, Same, Screen, Site, as_json, site_of
 
 SCREEN = Screen("Heads", "/heads", ("/compare",))
@@ -161,22 +160,31 @@ def to_head(request: Request) -> Response:
 
 def _curve(site: Site, head: Head) -> dict[str, Any]:
     """The learning curve, if one was drawn."""
-    if not can_be_drawn(head):
-        return {"can_draw": False}
+    if (reason := _no_curve(head)) is not None:
+        return {"can_draw": False, "no_curve": reason}
     job = find_begun(site.workspace.context, CurveTask(_reference(head), head.record.dataset))
     facts = {"can_draw": True, "curve_job": job, "curve": "", "curve_problem": ""}
     facts["curve_problem"] = "" if job is None else job.error or ""
     if job is None or job.state != DONE:
         return facts
-    points = site.find_document(job)
-    if points is None:
+    told = site.find_document(job)
+    if told is None:
         return {**facts, "curve_problem": UNREADABLE}
     try:
-        words = band_text([CurvePoint.of(**one) for one in points])
+        points = points_of(told)
     except TypeError:
         return {**facts, "curve_problem": "It was drawn by another version of headstart."}
     now = site.workspace.context.datasets.get(job.dataset).digest
-    return {**facts, "curve": draw_curve(points), "curve_words": words, "digest": now}
+    return {**facts, "curve": draw_curve(points), "curve_words": band_text(points), "digest": now}
+
+
+def _no_curve(head: Head) -> str | None:
+    """Why a head has no learning curve; None where it may have one."""
+    try:
+        check_curve(head)
+    except HeadstartError as error:  # or its kind is of a package that is not here
+        return str(error)
+    return None
 
 
 def _reference(head: Head) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from time import monotonic
 
@@ -12,6 +13,7 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from headstart.errors import HeadstartError
 from headstart.jobs.features.jobs import cancel, find_jobs, get_job, retry
 from headstart.registry.jobs import FAILED, Job
 from headstart.ui.asked import whole_of
@@ -23,6 +25,11 @@ SCREEN = Screen("Jobs", "/jobs")
 LONGEST_SECONDS = 600
 """Of a stream; a browser asks for the next one by itself."""
 MOST_STREAMS = 32
+LATE_SECONDS = 5.0
+"""So long a look at the ledger may take before it is told; a database that is gone is waited for
+a minute."""
+AT_ONCE = {"x-accel-buffering": "no"}
+"""Proxies (nginx) keep what is streamed until there is much of it."""
 
 
 def list_jobs(request: Request) -> Response:
@@ -70,9 +77,8 @@ def show_result(request: Request) -> Response:
     if job.is_task and job.is_open:
         return site.wait(request, f"Job {number}", job)
     if job.is_task and job.state == FAILED:
-        return site.page(
-            request, "refused", f"Job {number} failed", status=422, message=job.error, hint=None
-        )
+        facts = {"message": job.error, "hint": None, "seconds": 0}
+        return site.page(request, "refused", f"Job {number} failed", status=422, **facts)
     return RedirectResponse(place_of(job) or f"/jobs/{number}", 303)
 
 
@@ -100,7 +106,7 @@ class CountedStream(StreamingResponse):
     """Counted from when it is made, as it begins only later, until it ends in any way."""
 
     def __init__(self, events: AsyncIterator[str], streams: set[object]) -> None:
-        super().__init__(events, media_type="text/event-stream")
+        super().__init__(events, headers=AT_ONCE, media_type="text/event-stream")
         self._streams = streams
         streams.add(self)
 
@@ -114,10 +120,22 @@ class CountedStream(StreamingResponse):
 async def _events(request: Request) -> AsyncIterator[str]:
     site, began, told = site_of(request), monotonic(), ""
     while monotonic() - began < LONGEST_SECONDS and not await _is_over(request):
-        now = await site.watch.told()
-        yield f"data: {now}\n\n" if now != told else ": as before\n\n"
+        now = await _event(site)
+        yield f"{now}\n\n" if now != told else ": as before\n\n"
         told = now
         await asyncio.sleep(EVERY_SECONDS)
+
+
+async def _event(site: Site) -> str:
+    """The list of jobs; or, as another kind of event, that the ledger cannot be read now, and why:
+    the stream goes on, so that it is seen when the database is back."""
+    try:
+        return f"data: {await asyncio.wait_for(site.watch.told(), LATE_SECONDS)}"
+    except TimeoutError:
+        why = "the registry's database has not answered for some seconds"
+    except HeadstartError as error:
+        why = error.message
+    return f"event: late\ndata: {json.dumps(why)}"
 
 
 async def _is_over(request: Request) -> bool:

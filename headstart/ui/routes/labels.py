@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from headstart.errors import InvalidValue
+from headstart.errors import DatasetChanged, InvalidValue
 from headstart.jobs.datasets.audit import Audit, Twins
-from headstart.jobs.labels.journal import apply, doubts_of, find_pending, say_all, to_csv, undo
+from headstart.jobs.labels.journal import (
+    apply,
+    doubts_of,
+    find_all_pending,
+    find_pending,
+    latest_of,
+    say_all,
+    to_csv,
+    undo,
+)
 from headstart.jobs.labels.kept_audit import audit_of
 from headstart.jobs.labels.queue import Queue, queue_of
 from headstart.jobs.tasks.audit import AuditTask
@@ -23,10 +32,12 @@ from headstart.jobs.tasks.kinds import task_of
 from headstart.registry import listing
 from headstart.registry.entities import Dataset
 from headstart.registry.jobs import DONE, Job
+from headstart.ui.answers import Answers, gone_over, is_for, words_of
 from headstart.ui.asked import field, form_of, whole, whole_of, word
 from headstart.ui.cached_features import features_for
 from headstart.ui.cards import Card, cards_of
 from headstart.ui.queue_choice import HELD_OUT, OF_HEADS, UNLABELLED, Choice
+from headstart.ui.refusals import takes_pages
 from headstart.ui.site import UNREADABLE, Same, Screen, Site, site_of
 
 SCREEN = Screen("Labels", "/labels")
@@ -66,8 +77,10 @@ def show_queue(request: Request) -> Response:
     job = None if choice is None else choice.find_job(context, dataset)
     if job is not None and job.is_open:
         return site.wait(request, f"Labels of {dataset.name}", job)
+    choice = choice and choice.settled(job)
     queue = _queue(site, dataset, choice, job)
-    pending = find_pending(context, dataset.name)
+    every = find_all_pending(context, dataset.name)
+    pending, answers = latest_of(every), _answers(request.query_params.get)
     offered = features_for(site, dataset)
     audit = _audit(site, dataset, job)
     return site.show(
@@ -77,7 +90,11 @@ def show_queue(request: Request) -> Response:
         pending if queue is None else queue,
         dataset=dataset,
         choice=choice,
-        fields={} if choice is None else choice.fields,
+        fields={**({} if choice is None else choice.fields), **answers.fields},
+        mine=answers.latest(every),
+        over=next((one for one in every if one.id == answers.over), None),
+        is_stale=answers.is_stale,
+        words_of=words_of,
         offered=offered,
         problem=_problem(job, queue),
         job=job,
@@ -125,10 +142,10 @@ def _begin(request: Request, form: dict[str, list[str]]) -> Response:
         raise InvalidValue("nothing is named to judge by", hint="Name features, or a head.")
     if not choice.job:
         site.worker.begin(choice.task(dataset))
-        return _to_queue(dataset, choice)
+        return _to_queue(dataset, choice, 0, Answers())
     job = choice.find_job(site.workspace.context, dataset)
     again = site.worker.begin(choice.task(dataset) if job is None else task_of(job))
-    return _to_queue(dataset, replace(choice, job=again.id))
+    return _to_queue(dataset, replace(choice, job=again.id), 0, Answers())
 
 
 async def said(request: Request) -> Response:
@@ -141,12 +158,34 @@ def _said(request: Request, form: dict[str, list[str]]) -> Response:
     site, dataset, choice = site_of(request), _dataset(request), _choice(form)
     manifest = site.memory.manifest_of(dataset)
     label = field(form, "label", exact=True) or field(form, "other") or None
-    samples = form.get("sample", [])
+    samples, answers = form.get("sample", []), _answers(lambda name, _: field(form, name))
     if not 0 < len(samples) <= MOST_SAMPLES:
         raise InvalidValue(f"{len(samples):,} samples are named", hint="Name one, or several.")
     place = whole_of(field(form, "place") or "0", "place")
-    say_all(site.workspace.context, dataset, manifest, samples, field(form, "action"), label)
-    return _to_queue(dataset, choice, place)
+    if not is_for(field(form, "version"), dataset):
+        return _refuse_stale(request, dataset, choice, answers, place)
+    context = site.workspace.context
+    made = say_all(context, dataset, manifest, samples, field(form, "action"), label)
+    over = gone_over(made, find_all_pending(context, dataset.name), answers.said)
+    if not takes_pages(request):
+        return JSONResponse({"said": len(made), "over": len(over)})
+    return _to_queue(dataset, choice, place, answers.then(made, over))
+
+
+def _refuse_stale(
+    request: Request, dataset: Dataset, choice: Choice | None, answers: Answers, place: int
+) -> Response:
+    """Whoever answered saw another version of the dataset: they look again.
+
+    Raises:
+        DatasetChanged: it was said by a script, which cannot.
+    """
+    if takes_pages(request):
+        return _to_queue(dataset, choice, place, replace(answers, over=0, is_stale=True))
+    raise DatasetChanged(
+        f"dataset {dataset.name!r} has changed since this page was opened",
+        hint="Nothing was written down. Open the page again.",
+    )
 
 
 async def taken_back(request: Request) -> Response:
@@ -158,11 +197,13 @@ async def taken_back(request: Request) -> Response:
 def _taken_back(request: Request, form: dict[str, list[str]]) -> Response:
     site, dataset, choice = site_of(request), _dataset(request), _choice(form)
     context, given = site.workspace.context, field(form, "number")
+    answers = _answers(lambda name, _: field(form, name))
     undone = undo(context, dataset.name, whole_of(given, "number") if given else None)
     job = None if choice is None else choice.find_job(context, dataset)
     queue = _queue(site, dataset, choice, job)
     # What was undone is asked about again at once: the next key is meant for it.
-    return _to_queue(dataset, choice, 0 if queue is None else queue.place_of(undone.sample))
+    place = 0 if queue is None else queue.place_of(undone.sample)
+    return _to_queue(dataset, choice, place, answers.without(undone.id))
 
 
 def applied(request: Request) -> Response:
@@ -171,7 +212,7 @@ def applied(request: Request) -> Response:
     choice = Choice.asked(lambda name: request.query_params.get(name, ""))
     done = apply(site.workspace.context, dataset.name)
     changed = {"changed": len(done.labels), "excluded": len(done.excluded)}
-    return _to_queue(dataset, choice, **changed)
+    return _to_queue(dataset, choice, 0, Answers(), **changed)
 
 
 def export(request: Request) -> Response:
@@ -184,6 +225,10 @@ def export(request: Request) -> Response:
 
 def _choice(form: dict[str, list[str]]) -> Choice | None:
     return Choice.asked(lambda name: field(form, name))
+
+
+def _answers(get: Callable[[str, str], str]) -> Answers:
+    return Answers.asked(lambda name: get(name, ""))
 
 
 def _done(request: Request, what: str) -> int | None:
@@ -253,10 +298,11 @@ def _of_heads(
 
 
 def _to_queue(
-    dataset: Dataset, choice: Choice | None, place: int = 0, **done: int
+    dataset: Dataset, choice: Choice | None, place: int, answers: Answers, **done: int
 ) -> RedirectResponse:
     asked = {} if choice is None else {**choice.fields, **({"place": place} if place else {})}
-    more = f"?{urlencode({**asked, **done})}" if asked or done else ""
+    asked |= {**answers.fields, **answers.news, **done}
+    more = f"?{urlencode(asked, safe=',')}" if asked else ""
     return RedirectResponse(f"/labels/{dataset.name}{more}", 303)
 
 

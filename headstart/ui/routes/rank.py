@@ -27,7 +27,7 @@ from headstart.registry.references import exact
 from headstart.ui.asked import field, form_of, whole, whole_of
 from headstart.ui.cached_features import features_for
 from headstart.ui.charts import Point, draw_scores
-from headstart.ui.job_results import JOB, find_asked
+from headstart.ui.job_results import JOB, find_asked, same_as_job
 from headstart.ui.parallel import Axis, draw_parallel
 from headstart.ui.site import UNREADABLE, Same, Screen, Site, site_of
 from headstart.values.showable import Results
@@ -65,7 +65,7 @@ def show_ranking(request: Request) -> Response:
         cost = "ms" if any(one["ms_per_sample"] for one in found) else "bytes"
     score = found[0]["objective"] if found else ACCURACY
     points = [point for one in found if (point := _point(one, cost)) is not None]
-    named = shlex.quote(dataset.name)
+    usual = Same(f"headstart rank {shlex.quote(dataset.name)}", f"ws.rank({dataset.name!r})")
     return site.show(
         request,
         "rank",
@@ -83,7 +83,7 @@ def show_ranking(request: Request) -> Response:
         costs=COSTS,
         chart=draw_scores(points, COSTS[cost], score) if points else "",
         undrawn=len(found) - len(points),
-        same=(Same(f"headstart rank {named}", f"ws.rank({dataset.name!r})"),),
+        same=(same_as_job(number) if number else usual,),
     )
 
 

@@ -1,5 +1,7 @@
 // A head: answers for a dropped file or a text, and what is left at a threshold.
 
+import { jsonOf } from "./map/columns.js";
+
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
 function element(name, text, facts = {}) {
@@ -30,12 +32,7 @@ function trying(place) {
     button.disabled = true;
     try {
       const headers = { "Content-Type": kind, Accept: "application/json" };
-      const answer = await fetch(place.dataset.try, { method: "POST", headers, body: content });
-      const told = await answer.json();
-      if (!answer.ok) {
-        status.replaceChildren(element("p", told.error.message.replace("[0]:", () => `${name}:`), { className: "bad-text" }));
-        return;
-      }
+      const told = await jsonOf(place.dataset.try, { method: "POST", headers, body: content });
       const shown = told.map(answers);
       if (content instanceof Blob && content.type.startsWith("image/")) {
         const address = URL.createObjectURL(content);
@@ -45,7 +42,8 @@ function trying(place) {
       }
       status.replaceChildren(...shown, element("p", told[0]?.trust ?? "", { className: "quiet" }));
     } catch (error) {
-      status.replaceChildren(element("p", String(error), { className: "bad-text" }));
+      const said = error.message.replace("[0]:", () => `${name}:`);
+      status.replaceChildren(element("p", said, { className: "bad-text" }));
     } finally {
       button.disabled = false;
     }

@@ -3,6 +3,7 @@
 const number = (value, digits = 0) =>
   value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 const table = document.querySelector("[data-jobs]");
+const AGAIN = 5000; // milliseconds
 const status = document.querySelector("[data-stream]");
 
 function put(row, name, text) {
@@ -60,12 +61,9 @@ function isOld(row, job) {
   return shown !== job.state || isLost(job) !== Boolean(row.querySelector('[data-is="lost"]'));
 }
 
-const events = new EventSource("/jobs/events");
-events.addEventListener("open", () => (status.textContent = "Live: as the ledger has it."));
-events.addEventListener("error", () => (status.textContent = "Not live: the page's server does not answer."));
-events.addEventListener("message", (event) => {
+function bring(jobs, events) {
   const isList = table.tagName === "TABLE";
-  for (const job of JSON.parse(event.data)) {
+  for (const job of jobs) {
     const row = table.querySelector(`[data-job="${job.id}"]`);
     if (row ? !isList && isOld(row, job) : isList) {
       events.close();
@@ -74,4 +72,21 @@ events.addEventListener("message", (event) => {
     }
     if (row) show(row, job);
   }
-});
+}
+
+function listen() {
+  const events = new EventSource("/jobs/events");
+  events.addEventListener("error", () => {
+    status.textContent = "Not live: the page's server does not answer.";
+    // A browser asks again by itself, but not behind an answer that is no stream, as a proxy's.
+    if (events.readyState === EventSource.CLOSED) setTimeout(listen, AGAIN);
+  });
+  events.addEventListener("late", (event) => {
+    status.textContent = `Not live: ${JSON.parse(event.data)}.`;
+  });
+  events.addEventListener("message", (event) => {
+    status.textContent = "Live: as the ledger has it.";
+    bring(JSON.parse(event.data), events);
+  });
+}
+listen();

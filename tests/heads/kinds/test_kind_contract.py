@@ -11,7 +11,7 @@ from headstart.errors import HeadError
 from headstart.heads.dense_stack import DenseStack
 from headstart.heads.kind import FitsNumbers, FitsOrder, Part, takes_class_names
 from headstart.heads.kinds.every_kind import KINDS, kind_of
-from headstart.heads.kinds.zero_shot import Directions
+from headstart.heads.kinds.of_names.class_names import Directions
 from headstart.heads.setting import Setting
 from headstart.heads.tasks import TASKS
 

@@ -20,7 +20,7 @@ def numbers(*shape, value=0.5):
     return np.full(shape, value, np.float32)
 
 
-def written(file, format_="headstart.dense-stack/5", arrays=None, **head):
+def written(file, format_="headstart.dense-stack/6", arrays=None, **head):
     named = {"head": np.array(json.dumps({"format": format_, **head})), **(arrays or {})}
     np.savez(file, **named)
     return file
@@ -55,6 +55,7 @@ ATTENDS = {"queries": numbers(3, 2), "tokens": TOKENS}
         {"lower": None, "upper": None, "origin": numbers(6)},
         VOTES,
         {"activations": ["unit", "softmax"]},
+        {"activations": ["affinities_3", "softmax"]},
         {"classes": [1, 2, 3]},
         {"classes": [], "activations": ["relu", "linear"]},
         ATTENDS,
@@ -72,6 +73,10 @@ def test_heads_that_work_are_read(tmp_path, good):
         ({"activations": ["top_9999999999", "softmax"]}, "which no head has"),
         ({"activations": ["top_5", "softmax"]}, "the activation top_5, and 4 numbers"),
         ({"activations": ["top_-1", "softmax"]}, "which no head has"),
+        ({"activations": ["affinities_5", "softmax"]}, "activation affinities_5, and 4 numbers"),
+        ({"activations": ["affinities_0", "softmax"]}, "which no head has"),
+        ({"activations": ["relu", "affinities_1"]}, "outputs say nothing"),
+        ({"activations": 7}, "must be a list"),
         ({"activations": ["unit", "top_x"]}, "layer 2 of 2 has the activation 'top_x'"),
         ({"activations": ["unit", "__import__"]}, "'__import__'"),
         ({"activations": ["unit", "x" * 1_000_000]}, "characters"),
@@ -131,6 +136,7 @@ def test_one_that_cannot_work_is_refused_and_says_why(tmp_path, change, said):
     [
         ("headstart.dense-stack/1", {"activations": ["unit", "softmax"]}),
         ("headstart.dense-stack/4", {"activations": ["unit", "softmax"]}),
+        ("headstart.dense-stack/5", {"activations": ["affinities_3", "softmax"]}),
         ("headstart.dense-stack/2", {}),
         ("headstart.dense-stack/3", ATTENDS),
     ],

@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,8 +15,11 @@ from test_docs import blocks
 import headstart as hs
 from conftest import keras, network
 from headstart.errors import AlreadyExists, HeadError, HeadstartError, LayerNotFound
+from headstart.jobs.auto.classes import check_samples
 from headstart.jobs.auto.pool import Pool
 from headstart.jobs.heads.sweep import kind_tried
+from headstart.storage.columns.samples import SampleColumns
+from headstart.storage.samples import Sample
 
 
 @pytest.fixture(scope="module")
@@ -232,8 +236,6 @@ def test_without_classes_or_a_test_split_nothing_is_begun(rows, tmp_path):
     [
         [f"{one}.0" for one in range(60)] * 2,
         [f"{one}.5" for one in range(60)] * 2,
-        [f"{one}|{one + 1}.5" for one in range(60)] * 2,
-        [str(one) for one in range(60)],
     ],
 )
 def test_numbers_are_refused_before_anything_is_computed(rows, tmp_path, monkeypatch, labels):
@@ -241,22 +243,38 @@ def test_numbers_are_refused_before_anything_is_computed(rows, tmp_path, monkeyp
     monkeypatch.setattr(Pool, "opened", lambda *_: pytest.fail("opened"))
     table = ["a,b,label", *(f"{row},{row % 7},{label}" for row, label in enumerate(labels))]
     (tmp_path / "sick.csv").write_text("\n".join(table))
-    with pytest.raises(HeadError, match=r"look like numbers.*--task regression") as refused:
+    with pytest.raises(HeadError, match=r"to try heads on.*--task regression") as refused:
         rows.auto(tmp_path / "sick.csv")
-    assert "folds" not in str(refused.value)
+    assert "Take fewer" not in str(refused.value)
 
 
+@pytest.mark.parametrize("groups", [None, ["p", "q"]])
 def test_a_class_of_few_samples_is_named_at_once_and_no_fold_that_nobody_can_choose(
-    rows, tmp_path, monkeypatch
+    rows, tmp_path, monkeypatch, groups
 ):
     monkeypatch.setattr(Pool, "opened", lambda *_: pytest.fail("opened"))
-    x, y = np.eye(6, dtype=np.float32).repeat(5, 0), np.array(["a", "b"] * 14 + ["rare"] * 2)
-    np.savez(tmp_path / "rare.npz", x=x, y=y)
-    few = r"class 'rare' of 'rare' has \d samples? to try heads on, and takes 5"
-    with pytest.raises(HeadError, match=few) as said:
-        rows.auto(tmp_path / "rare.npz", "flat@as_it_is")
+    few = 2 if groups is None else 20
+    table = ["a,b,label,patient"] if groups else ["a,b,label"]
+    for row in range(60 + few):
+        label, own = ("ab"[row % 2], f"{row}") if row < 60 else ("rare", "pq"[row % 2])
+        table.append(f"{row},{row % 7},{label}" + (f",{own}" if groups else ""))
+    (tmp_path / "rare.csv").write_text("\n".join(table))
+    rows.datasets.add("rare", tmp_path / "rare.csv", group_column="patient" if groups else None)
+    with pytest.raises(HeadError, match=r"class 'rare' has \d (sample|group)s? to try") as said:
+        rows.auto("rare")
     assert "Add samples of it, or leave it out" in str(said.value)
-    assert "fewer folds" not in str(said.value)
+
+
+def test_codes_with_a_point_are_classes_and_so_is_one_number_among_names():
+    codes = [f"{one / 10:.1f}" for one in range(2500, 2540)]
+    for labels in (codes * 18, [*[f"product {one}" for one in range(99)], "7.5"] * 15):
+        samples = SampleColumns.of(
+            [
+                Sample(str(row), f"{row:064x}", label, "test" if row < 200 else "train", row)
+                for row, label in enumerate(labels)
+            ]
+        )
+        check_samples(SimpleNamespace(name="codes"), samples, 5)
 
 
 def test_what_was_registered_for_nothing_is_so_no_longer(rows, tmp_path):

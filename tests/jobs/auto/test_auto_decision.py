@@ -191,6 +191,9 @@ def test_what_is_ahead_on_a_part_has_time_for_its_fit_kept_back_though_it_ends_l
     attempts = Attempts(SimpleNamespace(), budget, lambda _now: None)
     attempts.partials = partials(kept[0], *shares, seconds=float(seconds))
     attempts.keep_back_leader()
+    assert budget.left == 60, "its features are not computed for all samples"
+    attempts.found = [(kept[0].trial.blocks, kept[0].trial.crossed)]
+    attempts.keep_back_leader()
     assert budget.left == left
 
 

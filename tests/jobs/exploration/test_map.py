@@ -1,13 +1,18 @@
 """Coordinates of samples are made once, kept, and those of just these samples and features."""
 
+import threading
+
 import numpy as np
 import pytest
 
-from headstart.errors import HeadError, NotFound
+from headstart.errors import Cancelled, HeadError, NotFound
 from headstart.heads.exploration import coordinates
 from headstart.heads.exploration.coordinates import coordinates_of
+from headstart.heads.rows import StoredRows
+from headstart.jobs.exploration import map as making
 from headstart.jobs.exploration.map_columns import NONE, column_of
 from headstart.jobs.exploration.opened_map import OpenedMaps
+from headstart.progress import watched
 
 
 @pytest.fixture
@@ -29,6 +34,27 @@ def test_a_map_is_made_once(rows, found):
     assert not again.is_new
     np.testing.assert_array_equal(again.coordinates, found.coordinates)
     assert rows.map("flat@as_it_is", "rows", seed=1).is_new
+
+
+def test_a_map_of_rows_that_memory_has_no_room_for_ends_between_two_reads(rows, monkeypatch):
+    """In the thread that reads: another one could be broken off as it holds h5py's lock."""
+    monkeypatch.setattr(making, "ROOM", 0)
+    readers, looks = [], []
+    read = StoredRows._read
+    monkeypatch.setattr(
+        StoredRows, "_read", lambda *given: readers.append(threading.get_ident()) or read(*given)
+    )
+
+    def ends(*_given):
+        looks.append(1)
+        if len(looks) > 1:
+            raise Cancelled("closed")
+
+    with watched(ends), pytest.raises(Cancelled, match="closed"):
+        rows.map("flat@as_it_is", "rows")
+    assert readers == [threading.get_ident()] and len(looks) == 2
+    with watched(lambda *_given: None):
+        assert rows.map("flat@as_it_is", "rows").is_new
 
 
 def test_a_corrected_label_changes_nothing_of_a_map_and_an_excluded_sample_makes_another(

@@ -199,22 +199,87 @@ def test_a_screen_with_twice_the_pixels_is_drawn_with_them(look):
     assert sizes[0] == 2 * sizes[1] and sizes[2] == 2 * sizes[3]
 
 
+class Fingers:
+    """On the map of a phone, from its upper left corner."""
+
+    def __init__(self, page):
+        page.locator("canvas").scroll_into_view_if_needed()
+        box = box_of(page)
+        self._corner, self._client = (box["x"], box["y"]), page.context.new_cdp_session(page)
+
+    def do(self, kind, *places):
+        left, top = self._corner
+        points = [
+            {"x": left + x, "y": top + y, "id": number} for number, (x, y) in enumerate(places)
+        ]
+        self._client.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    def drag(self, *places):
+        self.do("touchStart", places[0])
+        for one in places[1:]:
+            self.do("touchMove", one)
+        self.do("touchEnd")
+
+
 @pytest.mark.slow
 def test_two_fingers_come_nearer(look):
     page = look(400, has_touch=True).open_map("pics")
-    page.locator("canvas").scroll_into_view_if_needed()
-    box = box_of(page)
-    x, y = box["x"] + 180, box["y"] + 200
-    client = page.context.new_cdp_session(page)
-
-    def touch(kind, *apart):
-        points = [{"x": x + one, "y": y} for one in apart]
-        client.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-
-    touch("touchStart", -40, 40)
-    touch("touchMove", -80, 80)
-    touch("touchEnd")
+    fingers = Fingers(page)
+    fingers.do("touchStart", (140, 200), (220, 200))
+    fingers.do("touchMove", (100, 200), (260, 200))
+    fingers.do("touchEnd")
     assert page.evaluate("headstartMap.camera.zoom") == pytest.approx(2, rel=0.01)
+
+
+@pytest.mark.slow
+def test_a_finger_moves_the_map_and_goes_round_samples(look, shown):
+    page = look(400, has_touch=True, is_mobile=True).open_map("pics")
+    fingers, where = Fingers(page), "headstartMap.camera.toPixel(0, 0)"
+    left, top = page.evaluate(where)
+    fingers.drag((100, 100), (150, 120))
+    assert page.evaluate(where) == pytest.approx([left + 50, top + 20])
+    page.evaluate("headstartMap.camera.fit()")
+    page.evaluate("document.querySelector('[name=map-mode][value=lasso]').click()")
+    wide, tall = page.evaluate(
+        "[headstartMap.canvas.clientWidth, headstartMap.canvas.clientHeight]"
+    )
+    corners = [(3, 3), (wide - 3, 3), (wide - 3, tall - 3), (3, tall - 3)]
+    fingers.drag(*corners)
+    assert len(found_map(shown).samples) == 90
+    assert page.inner_text("[data-part=said]") == "90 of 90 samples are selected."
+    fingers.do("touchStart", corners[0])
+    fingers.do("touchMove", corners[1])
+    fingers.do("touchStart", corners[1], corners[3])  # a second finger: it was meant otherwise
+    fingers.do("touchEnd")
+    assert page.inner_text("[data-part=said]") == "90 of 90 samples are selected."
+    assert page.evaluate("headstartMap.gestures.pointers.size") == 0
+
+
+@pytest.mark.slow
+def test_what_a_finger_opens_is_brought_into_sight_and_the_map_again(look):
+    page = look(400, has_touch=True, is_mobile=True).open_map("pics")
+    fingers = Fingers(page)
+    at = page.evaluate("headstartMap.camera.toPixel(...headstartMap.places.slice(14, 16))")
+    fingers.drag(at)
+    page.wait_for_selector(".map-near li")
+    top = "document.querySelector('{}').getBoundingClientRect().top"
+    panel = top.format("[data-part=sample]")
+    until(page, f"{panel} > 0 && {panel} < innerHeight - 50")
+    page.get_by_role("button", name="Close").tap()
+    until(page, f"{top.format('canvas')} > -1")
+
+
+@pytest.mark.slow
+def test_what_the_map_cannot_write_down_is_said(look):
+    one = look()
+    page = one.open_map("pics")
+    page.get_by_role("button", name="Select what is seen").click()
+    page.locator("[data-part=relabel] input[name=label]").fill("blue")
+    page.route("**/labels/pics/say", lambda route: route.abort())
+    page.get_by_role("button", name="Write it down").click()
+    said = "document.querySelector('[data-part=relabel] [role=status]').textContent"
+    until(page, f'{said} === "The page\'s server does not answer: try again."')
+    assert len(one.errors) == 1 and "ERR_FAILED" in one.errors.pop()
 
 
 @pytest.mark.slow

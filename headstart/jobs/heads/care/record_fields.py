@@ -65,7 +65,10 @@ SCORED |= {one: share if one in BOUNDED else finite for one in (*MAIN_SCORES, *S
 SCORED["ece_debiased"] = share  # it is told beside the other
 """Scores; those that stand in a head's line are never empty."""
 JUDGED = ("train", "validation")
-OF_GIVEN = {"prompt": TEXT, "text_backbone": REFERENCE, "logit_scale": optional(finite)}
+OF_GIVEN: dict[str, Field] = {
+    **{"prompt": TEXT, "text_backbone": REFERENCE},
+    **dict.fromkeys(("logit_scale", "alpha", "beta"), optional(finite)),
+}
 """Settings that a person gave, beside what the kind itself says of them."""
 OF_SETTINGS: dict[str, Field] = {
     **OF_GIVEN,
@@ -78,6 +81,7 @@ OF_SETTINGS: dict[str, Field] = {
     "strength": NUMBERS,
     "chosen": NUMBERS,
     "scale": finite,
+    **dict.fromkeys(("carried", "bytes"), COUNT),
     "path": list_of(anything),
     "history": mapping(SHORT, list_of(optional(finite)), 100),
     "epochs": COUNT,
@@ -118,6 +122,8 @@ OF_SETTINGS: dict[str, Field] = {
     "parent_kind": SHORT,
     "best_epoch": COUNT,
 }
+OF_CARRIED = ("scale", "alpha", "beta", "bytes")
+"""What a head that carries training rows along says of them."""
 OF_TUNED = ("from", "head_cut", "parent", "parent_kind", "best_epoch")
 
 
@@ -176,8 +182,9 @@ def _check_settings(kind: str, settings: Mapping[str, Any]) -> None:
     """What the task and the kind say themselves of their settings."""
     needed = OF_TUNED if kind == TUNED or "parent" in settings else ()
     needed = (*needed, "epochs") if "history" in settings and not needed else needed
+    needed = (*needed, *OF_CARRIED) if "carried" in settings else needed
     for one in needed:
-        if one not in settings:
+        if settings.get(one) is None:
             raise WrongField(f"settings has no field {one!r}")
     if "temperature" in settings and isinstance(settings.get("judged_on"), str):
         raise refuse(settings["judged_on"], "settings.judged_on", "the samples that judged")

@@ -58,8 +58,11 @@ async function bytesOf(address) {
 }
 
 async function answerOf(address, asked = { headers: { accept: "application/json" } }) {
-  const answer = await fetch(address, asked);
+  const answer = await fetch(address, asked).catch(() => {
+    throw new Refused("The page's server does not answer: try again.");
+  });
   if (answer.ok) return answer;
+  if (answer.status === 401) throw new Refused("Not let in any more: the page was started anew.");
   const told = await answer.json().catch(() => null);
   const error = told?.error ?? { message: `${answer.status} ${answer.statusText}` };
   throw new Refused([error.message, error.hint].filter(Boolean).join(". "));

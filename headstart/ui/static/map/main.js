@@ -18,6 +18,8 @@ import { saveSelected } from "./selected_file.js";
 
 const REACH = 12; // pixels within which a point is meant
 const SETTLED = 150; // ms after the last move
+const SEEN = 60; // pixels of what is opened that have to be seen
+const NEAREST = { block: "nearest" };
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
 class MapView {
@@ -95,12 +97,15 @@ class MapView {
     this.redraw();
     this.part("sample").parentElement.scrollTop = 0;
     await this.samples.open(row);
+    const panel = this.part("sample"); // on a narrow screen it stands below the map
+    if (panel.getBoundingClientRect().top > innerHeight - SEEN) panel.scrollIntoView(NEAREST);
   }
 
   close() {
     this.opened = -1;
     this.samples.close();
     this.canvas.focus({ preventScroll: true });
+    this.canvas.scrollIntoView(NEAREST);
     this.redraw();
   }
 

@@ -1,6 +1,8 @@
 // What a person says of all selected samples at once: written into the journal of corrections,
 // which the screen of labels shows and applies.
 
+import { jsonOf } from "./columns.js";
+
 const MOST = 1000; // samples that the journal takes at once
 
 export class Relabel {
@@ -28,20 +30,24 @@ export class Relabel {
       this.said.textContent = "Name a class.";
       return;
     }
-    const ids = await this.view.columns.ids();
-    const rows = this.view.selected();
-    const fields = new URLSearchParams({ action, label });
-    for (const row of rows) fields.append("sample", ids[row]);
-    const headers = { accept: "application/json" };
-    const asked = { method: "POST", body: fields, headers, redirect: "manual" };
-    const answer = await fetch(this.form.action, asked);
-    if (answer.type === "opaqueredirect") {
-      const what = action === "label" ? `to be ${label}` : "to be left out";
-      const many = rows.length.toLocaleString("en");
-      this.said.textContent = `${many} are written down ${what}: apply it under Labels.`;
-      return;
+    try {
+      this.said.textContent = await this.#sent(action, label);
+    } catch (error) {
+      this.said.textContent = error.message;
     }
-    const told = await answer.json().catch(() => null);
-    this.said.textContent = told?.error?.message ?? `${answer.status} ${answer.statusText}`;
+  }
+
+  /** Have it written down; what came of it, in words. */
+  async #sent(action, label) {
+    const ids = await this.view.columns.ids();
+    const version = this.form.elements.version.value;
+    const fields = new URLSearchParams({ action, label, version });
+    for (const row of this.view.selected()) fields.append("sample", ids[row]);
+    const headers = { accept: "application/json" };
+    const told = await jsonOf(this.form.action, { method: "POST", body: fields, headers });
+    const what = action === "label" ? `to be ${label}` : "to be left out";
+    const [many, over] = [told.said, told.over].map((one) => one.toLocaleString("en"));
+    const instead = told.over ? ` Of ${over} something else had been said, which does not count now.` : "";
+    return `${many} are written down ${what}: apply it under Labels.${instead}`;
   }
 }

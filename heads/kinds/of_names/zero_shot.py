@@ -8,42 +8,33 @@ https://arxiv.org/abs/2103.00020, section 3.1).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 
-from headstart.errors import HeadError, InvalidHeadSetting
+from headstart.errors import InvalidHeadSetting
 from headstart.heads.calibration.judge import Judge
 from headstart.heads.calibration.temperature import calibrate
 from headstart.heads.dense_stack import Layer
 from headstart.heads.kind import Complexity, Fitted, Part
-from headstart.heads.layers.activations import UNIT
+from headstart.heads.kinds.of_names.class_names import (
+    OPTIONS,
+    PROMPT,
+    SCALE,
+    Directions,
+    check_above_zero,
+    kernel_of,
+    texts_of,
+    to_length_one,
+    zeros,
+)
 from headstart.heads.projection import of_length_one
 from headstart.heads.rows import Rows
 from headstart.heads.setting import Setting, combinations
 from headstart.storage.manifest import Label
 from headstart.values.options import Options
-
-SCALE = 100.0
-"""What cosines are multiplied by where no labelled sample says better: the largest that CLIP was
-allowed to learn, and that all published weights of it have."""
-SEVERAL = "|"
-"""Stands between prompts."""
-PLACE = "{}"
-
-
-@dataclass(frozen=True, eq=False)
-class Directions:
-    """Of each class, in order, what a text backbone says of its name.
-
-    Attributes:
-        rows: (classes, width), of length one.
-    """
-
-    rows: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -63,38 +54,15 @@ class ZeroShot(Options, error=InvalidHeadSetting):
     kind: ClassVar[str] = "zeroshot"
     tasks: ClassVar[tuple[str, ...]] = ("classification",)
     takes_class_names: ClassVar[bool] = True
-    options: ClassVar[tuple[Setting, ...]] = (
-        Setting(
-            "prompt",
-            "text with {} where the class name stands; several with | between them. Default: 'a "
-            "photo of a {}'.",
-            str,
-            "text",
-        ),
-        Setting(
-            "text_backbone",
-            "gives texts features in the space of BACKBONE. Default: the one that its tag "
-            "text-backbone names.",
-            str,
-            "text",
-        ),
-        Setting(
-            "logit_scale",
-            "what cosines are multiplied by. Default: what suits the labelled samples best, or 100 "
-            "without any.",
-        ),
-    )
-    prompt: str = "a photo of a {}"
+    options: ClassVar[tuple[Setting, ...]] = OPTIONS
+    prompt: str = PROMPT
     text_backbone: str = ""
     logit_scale: float | None = None
     directions: Directions | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.logit_scale is not None and not 0 < self.logit_scale < math.inf:
-            raise InvalidHeadSetting(
-                f"logit_scale is {self.logit_scale}", hint="Give a number above 0."
-            )
+        check_above_zero("logit_scale", self.logit_scale)
 
     @classmethod
     def grid(cls, given: Mapping[str, Sequence[Any]]) -> list[ZeroShot]:
@@ -112,45 +80,14 @@ class ZeroShot(Options, error=InvalidHeadSetting):
         return float(width * classes), 0.0
 
     def texts_of(self, classes: Sequence[Label]) -> list[list[str]]:
-        """What is asked of the text backbone: of each class its name in each prompt.
-
-        Raises:
-            HeadError: a prompt has no place for the name.
-        """
-        prompts = [one.strip() for one in self.prompt.split(SEVERAL)]
-        for prompt in prompts:
-            if PLACE not in prompt:
-                raise HeadError(
-                    f"the prompt {prompt!r} has no {PLACE} where the class name stands",
-                    hint="Such as --prompt 'a photo of a {}'.",
-                )
-        names = [str(label).replace("_", " ") for label in classes]
-        return [[prompt.replace(PLACE, name) for prompt in prompts] for name in names]
+        return texts_of(self.prompt, classes)
 
     def fit(self, train: Part, validation: Part, classes: int, seed: int) -> Fitted:
-        kernel = np.ascontiguousarray(self._rows(classes, train.features.shape[1]).T)
+        width = train.features.shape[1]
+        kernel = kernel_of(self.kind, self.directions, classes, width)
         scale, details = self._scaled(kernel, train, validation)
-        layers = (
-            Layer(np.eye(len(kernel), dtype=np.float32), _zeros(len(kernel)), UNIT),
-            Layer(kernel * np.float32(scale), _zeros(classes), "softmax"),
-        )
-        return Fitted(layers, details)
-
-    def _rows(self, classes: int, width: int) -> np.ndarray:
-        if self.directions is None:
-            raise HeadError(
-                "a head of kind zeroshot learns nothing of samples, and has no class names here",
-                hint="Train it by itself: headstart head train NAME BACKBONE DATASET --kind "
-                "zeroshot.",
-            )
-        rows = self.directions.rows
-        if rows.shape != (classes, width):
-            raise HeadError(
-                f"a head of kind zeroshot says one of {len(rows)} classes, by {rows.shape[1]} "
-                f"numbers, and is to say one of {classes}, by {width}",
-                hint="Take another kind for other tasks.",
-            )
-        return rows
+        said = Layer(kernel * np.float32(scale), zeros(classes), "softmax")
+        return Fitted((to_length_one(width), said), details)
 
     def _scaled(
         self, kernel: np.ndarray, train: Part, validation: Part
@@ -172,7 +109,3 @@ class ZeroShot(Options, error=InvalidHeadSetting):
             "log_loss": found.log_loss,
             "judged_on": asked,
         }
-
-
-def _zeros(count: int) -> np.ndarray:
-    return np.zeros(count, np.float32)
