@@ -36,9 +36,29 @@ def warn(message: str, category: type[HeadstartWarning] = HeadstartWarning) -> N
     warnings.warn(_in_words(message), category, stacklevel=3)
 
 
+_HELD: ContextVar[list[str] | None] = ContextVar("_HELD", default=None)
+
+
 def tell(message: str) -> None:
     """As `warn`, of what was found out by itself."""
+    if (held := _HELD.get()) is not None:
+        held.append(message)
+        return
     warnings.warn(_in_words(message), HeadstartNote, stacklevel=3)
+
+
+@contextmanager
+def told_when_done() -> Iterator[None]:
+    """What the block `tell`s is told at its end, and not at all if it fails: of a transaction that
+    is rolled back nothing came true. It goes around that."""
+    held: list[str] = []
+    token = _HELD.set(held)
+    try:
+        yield
+    finally:
+        _HELD.reset(token)
+    for message in held:
+        tell(message)
 
 
 _NAMES: ContextVar[tuple[tuple[str, str], ...]] = ContextVar("_NAMES", default=())

@@ -137,6 +137,10 @@ def preset_with_words(name, content):
     return make
 
 
+def many_of_hugging_face():
+    return json.dumps({"model": {"vocab": dict.fromkeys(map(str, range(MANY)), 0), "merges": []}})
+
+
 def many_shards(folder):
     """Each is there and listed, but for the last, of another size."""
     key = "0" * 64
@@ -254,6 +258,7 @@ BOMBS = [
             ("assets/tokenizer/merges.txt", "more than 1,000,000 lines", lambda: "a b\n" * MANY),
             ("assets/tokenizer/vocabulary.txt", "more than 1,000,000 lines", lambda: "a\r" * MANY),
             ("vocab.json", "more than 1,000,000 entries", lambda: f"[{'0,' * MANY}0]"),
+            ("tokenizer.json", "more than 1,000,000 entries", many_of_hugging_face),
             ("tokenizer.model", "more than 16 MiB", lambda: "a" * (17 << 20)),
         )
     ),

@@ -8,8 +8,10 @@ import pytest
 import headstart as hs
 from conftest import keras
 from headstart.errors import (
+    ArtifactDamaged,
     BackboneError,
     FeatureError,
+    FeaturesMissing,
     HeadError,
     HeadstartError,
     LayerNotFound,
@@ -107,6 +109,15 @@ def test_a_text_with_a_token_that_the_model_has_no_row_for_is_refused(rows, tmp_
     rows.backbones.add("short", tmp_path / "short.keras", preprocess=str(tmp_path / "steps.json"))
     with pytest.raises(BackboneError, match=r"short:1@mean cannot run on .* 6, its table has 6"):
         rows.similar(CUT, "rows", texts="kind both", text_backbone="short@mean")
+
+
+def test_a_damaged_text_backbone_is_told_as_that(linked):
+    texts = linked.backbones.get("texts")
+    file = linked.context.artifacts.path_of(texts.artifact_digest, ".keras")
+    file.write_bytes(b"x" * file.stat().st_size)
+    with pytest.raises(ArtifactDamaged, match="is damaged: its sha256") as raised:
+        linked.similar(CUT, "rows", texts="kind a")
+    assert "Add the same thing again" in str(raised.value.hint)
 
 
 def test_texts_and_ids_are_not_asked_about_together(linked):
@@ -224,6 +235,17 @@ def test_a_tag_that_names_no_layer_is_said_to_be_the_tag(towers):
     towers.context.backbones.set_tags("flat", {"text-backbone": "texts@nope"})
     with pytest.raises(LayerNotFound, match=r"the tag text-backbone of flat is 'texts@nope': no"):
         towers.similar(CUT, "rows", texts="kind a")
+
+
+def test_a_link_to_nothing_is_told_before_anything_is_extracted(towers, run, fails):
+    asked = ("kind b", "rows", "--backbone", "flat@out")
+    towers.context.backbones.set_tags("flat", {"text-backbone": "nope"})
+    assert "the tag text-backbone of flat is 'nope'" in fails("similar", *asked)
+    assert "no backbone 'gone'" in fails("similar", *asked, "--text-backbone", "gone")
+    with pytest.raises(FeaturesMissing):
+        towers.features("flat@out", "rows")
+    own = towers.features(CUT, "rows").ids[0]
+    assert run("similar", own, "rows", "--backbone", CUT, "--json").json[0]["query"] == own
 
 
 @pytest.mark.parametrize(

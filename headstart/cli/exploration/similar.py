@@ -21,7 +21,7 @@ from headstart.cli.output import (
     with_options,
 )
 from headstart.cli.parameters import NUMBER
-from headstart.errors import InputMissing
+from headstart.errors import HeadstartError, InputMissing
 
 if TYPE_CHECKING:
     from headstart.jobs.exploration.similar import Similar
@@ -97,6 +97,7 @@ def _similar(
     workspace = call.open(*[one for one in (backbone, dataset) if one is not None])
     by = backbone or _only(workspace.backbones, "backbone", "--backbone NAME")
     among = dataset or _only(workspace.datasets, "dataset", "DATASET")
+    _check_link(workspace, by, among, sample, text_backbone)  # likewise
     view = extract_missing(workspace, by, among, precision, on_error=on_error)
     is_own = bool(rows_named(view.samples, [sample]))
     if is_own and Path(sample).exists():
@@ -124,6 +125,28 @@ def _similar(
             out.print(table(title, ("sample", "=split", "label", ">similarity"), _rows(one)))
 
     return Result(found, show)
+
+
+def _check_link(
+    workspace: Any, backbone: str, dataset: str, sample: str, given: str | None
+) -> None:
+    """See that what is to take a text does, unless it is a file or a sample of the dataset."""
+    from headstart.extractors.datasets import is_address
+    from headstart.jobs.backbones.text_tower import find_text_tower
+    from headstart.jobs.exploration.looked_at import rows_named
+
+    if given is None and (Path(sample).exists() or is_address(sample)):
+        return
+    try:
+        known = workspace.context.resolve(backbone)[0]
+    except HeadstartError:  # a source that is not registered yet, or several that are joined
+        return
+    try:
+        find_text_tower(workspace.context, known, given)
+    except HeadstartError:
+        samples = workspace.datasets.manifest(dataset).columns
+        if given is not None or not rows_named(samples, [sample]):
+            raise
 
 
 def _is_text(workspace: Any, view: Any, sample: str) -> bool:

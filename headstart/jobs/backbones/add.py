@@ -24,7 +24,7 @@ from headstart.jobs.backbones.register import (
 )
 from headstart.jobs.backbones.text_tower import check_link
 from headstart.jobs.backbones.trial import tried
-from headstart.notices import tell, warn
+from headstart.notices import tell, told_when_done, warn
 from headstart.registry.entities import TEXT_BACKBONE, Backbone
 from headstart.registry.names import check_name
 from headstart.registry.references import label_of
@@ -52,7 +52,7 @@ def add(context: Context, name: str, source: str | Path | Any, wanted: Wanted) -
     with kept_if_needed(context):
         read = _read(context, name, plain, wanted)
         backbone = register(context, read.backbone)
-    _finish(context, read, backbone, wanted)
+    _finish(context, read.backbone, backbone, wanted, read.graph)
     return backbone
 
 
@@ -61,9 +61,11 @@ def _read(context: Context, name: str, source: Any, wanted: Wanted) -> Read:
     return tried(read, context.artifacts, _say(wanted))
 
 
-def _finish(context: Context, read: Read, backbone: Backbone, wanted: Wanted) -> None:
-    discard_unneeded(context, read.backbone)
-    convert_ahead(context, backbone, _say(wanted), read.graph)
+def _finish(
+    context: Context, read: Backbone, backbone: Backbone, wanted: Wanted, graph: Any = None
+) -> None:
+    discard_unneeded(context, read)
+    convert_ahead(context, backbone, _say(wanted), graph)
 
 
 def _say(wanted: Wanted) -> Callable[[str], None]:
@@ -87,20 +89,28 @@ def _add_towers(context: Context, name: str, rest: str, wanted: Wanted) -> Backb
         AlreadyExists: `NAME-text` is another model.
     """
     tower = f"kerashub:{rest}{'&' if '?' in rest else '?'}tower="
-    # what else is asked for is of pictures
-    of_texts = replace(wanted, cut=None, preprocess=None, orient=None)
-    _refuse_taken(context, name, f"{name}-text", f"{tower}text")
+    of_texts = _of_texts(wanted)
+    taken_by = (name, f"{name}-text", f"{tower}text")
+    _refuse_taken(context, *taken_by)
     with kept_if_needed(context):
-        pictures = _read(context, name, f"{tower}image", wanted)
-        texts = _read(context, f"{name}-text", f"{tower}text", of_texts)
-        lost = [find_lost(context, one.backbone) for one in (texts, pictures)]
-        with context.database.together():
-            registered = register(context, texts.backbone, lost[0])
-            made = _linked(context, register(context, pictures.backbone, lost[1]), registered)
+        # their graphs are dropped: one model is in memory at a time, and loaded again to convert it
+        pictures = _read(context, name, f"{tower}image", wanted).backbone
+        texts = _read(context, f"{name}-text", f"{tower}text", of_texts).backbone
+        lost = [find_lost(context, one) for one in (texts, pictures)]
+        with told_when_done(), context.database.together():
+            _refuse_taken(context, *taken_by)  # reading them took minutes
+            registered = register(context, texts, lost[0])
+            made = _linked(context, register(context, pictures, lost[1]), registered)
     _finish(context, texts, registered, of_texts)
     _finish(context, pictures, made, wanted)
     _tell_of(registered, made)
     return made
+
+
+def _of_texts(wanted: Wanted) -> Wanted:
+    """What is asked for of the tower of texts; the rest is of pictures, and so is the link."""
+    tags = {key: tag for key, tag in (wanted.tags or {}).items() if key != TEXT_BACKBONE}
+    return replace(wanted, cut=None, preprocess=None, orient=None, tags=tags)
 
 
 def _linked(context: Context, pictures: Backbone, texts: Backbone) -> Backbone:

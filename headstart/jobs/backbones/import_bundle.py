@@ -23,7 +23,7 @@ from headstart.extractors.safety.first_load import FOLDER, FirstLoad, unheard
 from headstart.jobs.backbones.convert import convert_ahead
 from headstart.jobs.backbones.register import find_lost, register
 from headstart.jobs.backbones.trial import tried
-from headstart.notices import warn
+from headstart.notices import told_when_done, warn
 from headstart.paths import inside
 from headstart.progress import Progress
 from headstart.registry.entities import TEXT_BACKBONE, Backbone, FeatureSet, Shard
@@ -197,7 +197,7 @@ def _register(
 ) -> tuple[Backbone, int]:
     """The rows of all that was placed, in one transaction; gives the backbone and new rows."""
     repository, lost = context.feature_sets, find_lost(context, backbone)
-    with context.database.together():
+    with told_when_done(), context.database.together():
         backbone = register(context, backbone, lost)
         shards = [_to_row(context, arrival) for arrival in arrivals]
         already = repository.commit_shards(shards, confirm=confirmation(hold))

@@ -24,7 +24,8 @@ def register(context: Context, backbone: Backbone, lost: Collection[str] | None 
     Args:
         context: whose.
         backbone: as it was read; its file is stored.
-        lost: what `find_lost` gave, for whoever calls this within a transaction.
+        lost: what `find_lost` gave, for whoever calls this within a transaction; with
+            `told_when_done` around that.
     """
     lost = find_lost(context, backbone) if lost is None else lost
     with context.database.together():

@@ -16,7 +16,14 @@ import numpy as np
 
 from headstart.backbone_model import open_engine, pipeline_of
 from headstart.context import Context
-from headstart.errors import BackboneError, FeatureError, InvalidValue, NotFound, first_line
+from headstart.errors import (
+    BackboneError,
+    FeatureError,
+    HeadstartError,
+    InvalidValue,
+    NotFound,
+    first_line,
+)
 from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.preprocessing.batches import shapes, stack
 from headstart.heads.dense_stack import flat
@@ -71,8 +78,11 @@ class TextTower:
     def _run(self, texts: Sequence[str]) -> np.ndarray:
         pipeline = pipeline_of(self.context, self.backbone)
         batch = stack([pipeline.prepare(text.encode()) for text in texts])
+        engine = self._engine  # outside of the try: a damaged file is no preprocessing that misfits
         try:
-            found = self._engine.run(batch)[0]
+            found = engine.run(batch)[0]
+        except HeadstartError:
+            raise
         except ValueError as error:
             raise BackboneError(
                 f"{self.reference} cannot run on {len(texts):,} texts, a batch of shape "

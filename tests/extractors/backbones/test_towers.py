@@ -1,5 +1,10 @@
 """The towers of CLIP and SigLIP, each a backbone, give what the whole model gives."""
 
+import gc
+import warnings
+import weakref
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from presets import TEXTS, clip_preset, siglip_preset
@@ -7,6 +12,7 @@ from presets import TEXTS, clip_preset, siglip_preset
 import headstart as hs
 from conftest import draw, keras
 from headstart.errors import AlreadyExists, BackboneError
+from headstart.jobs.backbones import add
 from headstart.jobs.backbones.text_tower import get_text_tower
 from headstart.notices import HeadstartNote
 
@@ -111,6 +117,57 @@ def test_another_models_name_is_not_taken_for_the_tower_of_texts(ws, clip, model
         ws.backbones.add("mm", f"kerashub:{clip[0]}")
     assert "?tower=text" in str(raised.value.hint)
     assert [one.name for one in ws.backbones.list()] == ["mm-text"]
+
+
+def test_a_name_that_another_took_while_towers_were_read_is_refused(
+    ws, clip, model_file, monkeypatch
+):
+    real = add.find_lost
+
+    def taking(*asked):
+        ws.backbones.add("mm-text", model_file)
+        return real(*asked)
+
+    monkeypatch.setattr(add, "find_lost", taking)
+    with pytest.raises(AlreadyExists, match="'mm-text' is another model's name"):
+        ws.backbones.add("mm", f"kerashub:{clip[0]}")
+    assert [one.reference for one in ws.backbones.list()] == ["mm-text:1"]
+
+
+def test_one_tower_is_in_memory_at_a_time_and_a_link_is_of_pictures(added, clip, monkeypatch):
+    real, seen = add.tried, []
+
+    def trying(read, *more):
+        gc.collect()
+        assert [graph() for graph in seen] == [None] * len(seen)
+        seen.append(weakref.ref(read.graph))
+        return real(read, *more)
+
+    monkeypatch.setattr(add, "tried", trying)
+    tags = {"text-backbone": "clip-text", "from": "here"}
+    made = added.backbones.add("own", f"kerashub:{clip[0]}", tags=tags)
+    assert len(seen) == 2 and made.tags == tags
+    assert added.backbones.get("own-text").tags == {"from": "here"}
+
+
+def test_of_towers_that_are_refused_nothing_is_told(ws, clip, monkeypatch):
+    source = f"kerashub:{clip[0]}"
+    ws.backbones.add("mm", source)
+    texts = ws.backbones.get("mm-text")
+    ws.context.backbones.set_artifact(texts, replace(texts, artifact_digest="0" * 64))  # lost
+
+    def failing(*_):
+        raise BackboneError("the second tower is refused")
+
+    monkeypatch.setattr(add, "_linked", failing)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        with pytest.raises(BackboneError, match="the second tower is refused"):
+            ws.backbones.add("mm", source)
+    assert [str(one.message) for one in told if "restored" in str(one.message)] == []
+    monkeypatch.undo()
+    with pytest.warns(HeadstartNote, match="the lost model file of backbone 'mm-text'"):
+        ws.backbones.add("mm", source)
 
 
 def test_towers_that_are_added_again_are_those_that_are_there(ws, clip):
