@@ -82,6 +82,10 @@ def balanced_text(record: Head) -> str:
     return AS_FREQUENT if record.settings.get("balanced") else ""
 
 
+IMPORTED = "imported"
+"""Among the versions of a head: from which workspace it came, by whom and when."""
+
+
 def lineage_text(record: Head) -> str:
     """What a fine-tuned head came from; empty for others."""
     settings = record.settings

@@ -53,6 +53,16 @@ def test_what_train_and_show_print(trained, run):
     assert found["untested"] == []
 
 
+def test_areas_that_are_all_nothing_have_their_column(trained, run):
+    (record,) = [one.record for one in trained.heads.list()]
+    nothing = dict.fromkeys(("auroc", "auprc"), [0.0] * len(record.classes))
+    worst = {**record.metrics, "per_class": {**record.metrics["per_class"], **nothing}}
+    content = trained.heads.get(record.name).stack.to_bytes()
+    keep(trained.context, replace(record, name="worst", metrics=worst), content)
+    told = run("head", "show", "worst").out
+    assert re.search(r"precision +recall +F1 +AUROC +AUPRC", told)
+
+
 def test_what_list_prints_also_of_heads_of_before(trained, run):
     (record,) = [one.record for one in trained.heads.list()]
     old = {key: value for key, value in record.metrics.items() if key != "intervals"}

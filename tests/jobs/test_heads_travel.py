@@ -40,6 +40,8 @@ def test_a_head_is_the_same_elsewhere_and_says_where_it_comes_from(trained, othe
     assert made["artifact_digest"] == here.artifact_digest
     told = made["versions"]["imported"]
     assert told.startswith(f"h:2 of workspace {trained.config.id}, trained ") and "by " in told
+    shown = " ".join(run("head", "show", "h", "--workspace", place).out.split())
+    assert f"imported {told}"[:60] in shown
     x = np.random.default_rng(0).normal(size=(5, 6)).astype(np.float32)
     np.testing.assert_array_equal(
         other.heads.get("h").stack.predict_proba(x), trained.heads.get("h").stack.predict_proba(x)

@@ -223,6 +223,7 @@ def test_a_head_of_an_unknown_kind_that_comes_back_is_told(ws):
         ("linear", ("settings", "seconds"), "x", "settings.seconds is 'x'"),
         ("linear", ("metrics", "accuracy"), 7.0, "metrics.accuracy is 7.0"),
         ("linear", ("metrics", "confusion"), [[1]], "metrics.confusion is"),
+        ("linear", ("metrics", "intervals", "accuracy"), [2.0, -1.0], "a lower and an upper end"),
         ("linear", ("settings", "task"), "x", "settings.task is 'x'"),
         ("linear", ("settings", "prompt"), {}, "settings.prompt is {}"),
         ("linear", ("settings", "prompt"), "x" * 4_000_000, "4,000,000 characters"),

@@ -48,7 +48,9 @@ def by_class(
         return []
     found.sort(key=lambda one: (one.f1 is None, one.f1))
     shown = found if every else found[:WORST]
-    areas = [name for name in ("auroc", "auprc") if any(getattr(one, name) for one in found)]
+    areas = [
+        name for name in ("auroc", "auprc") if any(getattr(one, name) is not None for one in found)
+    ]
     columns = ("class", ">samples", ">precision", ">recall", ">F1")
     rows = [
         (

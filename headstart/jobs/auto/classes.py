@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 
 from headstart.errors import HeadError
 from headstart.heads.evaluation.folds import check_rarest
-from headstart.heads.labelled import check_labels, groups_of, numbers_of
+from headstart.heads.labelled import REGRESSION, check_labels, groups_of, numbers_of
 from headstart.registry.entities import Dataset
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.manifest import SPLITS, sorted_labels
@@ -28,7 +31,8 @@ def check_samples(dataset: Dataset, samples: SampleColumns, folds: int) -> None:
             f"dataset remove {dataset.name}` if it is registered; or give a folder of class "
             "folders, or a table.",
         )
-    check_labels(samples.where(labels))
+    with _of_classes(dataset):
+        check_labels(samples.where(labels))
     for split, there in (("test", tested & labels), ("train", labels & ~tested)):
         if there.any():
             continue
@@ -38,10 +42,22 @@ def check_samples(dataset: Dataset, samples: SampleColumns, folds: int) -> None:
         )
     learnt = samples.where(labels & ~tested)
     classes = sorted_labels(learnt.labels)
-    check_rarest(
-        numbers_of(learnt.labels, classes),
-        folds,
-        classes=classes,
-        groups=groups_of(learnt),
-        hint="Add samples of it, or leave it out.",
-    )
+    with _of_classes(dataset):
+        check_rarest(
+            numbers_of(learnt.labels, classes), folds, classes=classes, groups=groups_of(learnt)
+        )
+
+
+@contextmanager
+def _of_classes(dataset: Dataset) -> Iterator[None]:
+    """Name the verb that learns numbers, as this one does not."""
+    try:
+        yield
+    except HeadError as error:
+        if error.hint != REGRESSION:
+            raise
+        raise HeadError(
+            error.message,
+            hint=f"If these are numbers: `headstart head train NAME BACKBONE {dataset.name} "
+            "--task regression`; auto is for classes.",
+        ) from error

@@ -249,7 +249,7 @@ def test_numbers_are_refused_before_anything_is_computed(rows, tmp_path, monkeyp
 
 
 @pytest.mark.parametrize("groups", [None, ["p", "q"]])
-def test_a_class_of_few_samples_is_named_at_once_and_no_fold_that_nobody_can_choose(
+def test_a_class_of_few_samples_is_named_before_anything_is_computed(
     rows, tmp_path, monkeypatch, groups
 ):
     monkeypatch.setattr(Pool, "opened", lambda *_: pytest.fail("opened"))
@@ -262,7 +262,7 @@ def test_a_class_of_few_samples_is_named_at_once_and_no_fold_that_nobody_can_cho
     rows.datasets.add("rare", tmp_path / "rare.csv", group_column="patient" if groups else None)
     with pytest.raises(HeadError, match=r"class 'rare' has \d (sample|group)s? to try") as said:
         rows.auto("rare")
-    assert "Add samples of it, or leave it out" in str(said.value)
+    assert "Take fewer folds" in str(said.value)
 
 
 def test_codes_with_a_point_are_classes_and_so_is_one_number_among_names():

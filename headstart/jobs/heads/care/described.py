@@ -9,6 +9,7 @@ from headstart.heads.combined.words import compared_text, members_text, out_of_b
 from headstart.heads.evaluation.intervals import interval_text, score_text, share_text
 from headstart.heads.evaluation.per_class import majority_of
 from headstart.heads.evaluation.provenance import (
+    IMPORTED,
     balanced_text,
     calibration_text,
     chosen_text,
@@ -45,6 +46,7 @@ def lines_of(head: TrainedHead) -> list[Row]:
     return [
         ("head", f"{record.name}, version {record.version}, {record.kind}"),
         *[("came from", line) for line in [lineage_text(record)] if line],
+        *[("imported", line) for line in [record.versions.get(IMPORTED)] if line],
         ("aliases", ", ".join(record.aliases) or None),
         *[("tags", line) for line in [tags] if line],
         ("backbone", f"{record.backbone}@{record.cut}"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from headstart.context import Context
 from headstart.errors import HeadError, first_line
+from headstart.heads.evaluation.provenance import IMPORTED
 from headstart.jobs.heads.care.head_bundle import HINT, HeadBundle
 from headstart.jobs.heads.care.head_weights import check_weights
 from headstart.jobs.heads.care.record_fields import unknown_kind
@@ -18,9 +19,6 @@ from headstart.registry.entities import Head
 from headstart.registry.names import check_name
 from headstart.storage.artifacts import HELD_AS
 from headstart.trained_head import SUFFIX, TrainedHead
-
-IMPORTED = "imported"
-"""Among the versions of a head: from which workspace it came, by whom and when."""
 
 
 def import_head(context: Context, path: str | Path, name: str | None = None) -> TrainedHead:

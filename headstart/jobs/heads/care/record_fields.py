@@ -45,7 +45,17 @@ REFERENCE = matching(
     re.compile(r"|[A-Za-z0-9][A-Za-z0-9._-]{0,199}(:\d{1,9})?(@[^\x00-\x1f]{1,1000})?"),
     "a backbone, NAME[:VERSION][@CUT]",
 )
-ENDS = optional(list_of(finite, 2))
+
+
+def _ends(value: Any, where: str) -> Any:
+    """Of an interval."""
+    low, high = list_of(finite, 2)(value, where)
+    if low > high:
+        raise refuse(value, where, "a lower and an upper end")
+    return value
+
+
+ENDS = optional(_ends)
 INTERVALS = mapping(SHORT, ENDS, 1000)
 NUMBERS = either(list_of(optional(finite)), optional(finite))
 CUTTING = either(finite, LINE)
