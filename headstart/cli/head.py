@@ -246,7 +246,8 @@ def _settings() -> list[click.Parameter]:
     kinds = click.Option(
         ["--kind"],
         type=click.Choice(list(KINDS)),
-        help="Kind of head. Default: linear, or ridge for a regression.",
+        metavar="KIND",
+        help=f"Kind of head: {', '.join(KINDS)}. Default: linear, or ridge for a regression.",
     )
     settings = [
         click.Option([one.flag, one.name], help=f"{', '.join(of)}: {one.help}")

@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+import tempfile
 from pathlib import Path
 
 import h5py
@@ -34,7 +35,10 @@ def test_there_is_one_of_every_schema_but_this_codes():
     assert list(schema.KNOWN[:-1]) == OLD
 
 
-def test_an_old_workspace_asks_for_an_upgrade_and_then_serves_what_it_had(old, run, fails):
+def test_an_old_workspace_asks_for_an_upgrade_and_then_serves_what_it_had(
+    old, run, fails, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # apart from what others were killed in
     expected = expected_of(old)
     with pytest.raises(SchemaOutdated, match="headstart db upgrade"):
         hs.open(old)

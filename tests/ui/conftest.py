@@ -1,7 +1,5 @@
 """One workspace for all tests that change nothing in it, and copies of it."""
 
-import shutil
-
 import pytest
 
 import headstart as hs
@@ -25,5 +23,4 @@ def page_workspace(page_folder):
 @pytest.fixture
 def own_workspace(page_folder, tmp_path):
     """A copy, whose pictures are the same files."""
-    shutil.copytree(page_folder / "zoo", tmp_path / "zoo")
-    return hs.open(tmp_path / "zoo")
+    return made.copied(page_folder / "zoo", tmp_path / "zoo")

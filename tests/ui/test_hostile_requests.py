@@ -2,18 +2,17 @@
 
 import json
 import re
-import shutil
 from contextlib import suppress
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-import headstart as hs
 from headstart.registry import tables
 from headstart.ui.app import LARGEST_BODY, create_app
 from headstart.ui.routes.heads import LARGEST_SAMPLE
 from page_client import HERE, TOKEN, client_of
+from page_workspace import copied
 
 ODD = (
     "..",
@@ -47,8 +46,7 @@ ODD = (
 def workspace(page_folder, tmp_path_factory):
     """A copy for this file."""
     folder = tmp_path_factory.mktemp("hostile")
-    shutil.copytree(page_folder / "zoo", folder / "zoo")
-    return hs.open(folder / "zoo")
+    return copied(page_folder / "zoo", folder / "zoo")
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
@@ -10,7 +9,6 @@ import pytest
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-import headstart as hs
 from headstart.extractors.run.settings import Settings
 from headstart.jobs.features.detach import detach
 from headstart.ui.app import create_app
@@ -18,13 +16,13 @@ from headstart.ui.routes.jobs import MOST_STREAMS, stream_jobs
 from headstart.ui.safety import cookie_of
 from page_client import TOKEN, open_page, text_of
 from page_server import served
+from page_workspace import copied
 
 
 @pytest.fixture(scope="module")
 def workspace(page_folder, tmp_path_factory):
     folder = tmp_path_factory.mktemp("jobs")
-    shutil.copytree(page_folder / "zoo", folder / "zoo")
-    return hs.open(folder / "zoo")
+    return copied(page_folder / "zoo", folder / "zoo")
 
 
 @pytest.fixture(scope="module")
