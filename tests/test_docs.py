@@ -210,7 +210,7 @@ def test_the_tale_of_the_lost_database(photos):
     ]
     before, lost, again = outs
     assert "45 computed" in before
-    assert "1 registered and 0 restored, 45 rows in 1 feature sets; 0 damaged" in lost
+    assert "1 registered and 0 restored, 45 rows in 1 feature set; 0 damaged" in lost
     assert "0 computed, 45 reused" in again
     assert "0 damaged shards" in again
 
