@@ -1,11 +1,11 @@
 """What an extraction would compute, and why."""
 
-import pytest
 from cache_read import rows_of, shard_files
 
 import headstart as hs
 from conftest import draw, network
 from headstart.registry.features import QUARANTINED
+from headstart.registry.rates import cost_of
 
 # Explain
 
@@ -18,7 +18,7 @@ def test_explain_says_what_is_new_and_forecasts_by_measured_rates(ready, picture
     before = ready.cache.explain("net", "pics")
     assert (before.to_compute, before.seconds, before.bytes) == (36, None, 36 * (8 * 4 + 32))
     assert "no run has been measured" in run("features", "explain", "net", "pics").out
-    report = ready.extract("net", "pics").report
+    ready.extract("net", "pics")
     after = ready.cache.explain("net", "pics")
     assert (after.to_compute, after.cuts[0].present) == (0, 36)
     draw(pictures / "red" / "new.png", 999)
@@ -28,7 +28,9 @@ def test_explain_says_what_is_new_and_forecasts_by_measured_rates(ready, picture
     assert found.cuts[0].reasons[0].example == "red/new.png"
     assert reasons(found, 1) == {"new sample: its content was never seen at this cut": 37}
     assert found.to_compute == 37
-    assert found.seconds == pytest.approx(37 * report.seconds / 36, rel=0.05, abs=0.1)
+    cost = cost_of((run.counts, run.seconds) for run in ready.runs.find_latest())
+    assert cost is not None and found.seconds == round(cost.of(37), 1)
+    assert found.rate == round(1 / cost.each, 1)
     shown = run("features", "explain", "net@features,relu|gap", "pics").out
     assert "37 of 37 contents to compute" in shown
     assert "red/new.png" in shown

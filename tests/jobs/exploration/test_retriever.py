@@ -156,6 +156,7 @@ def test_several_queries_have_a_block_each_that_names_it(rows, run, tmp_path):
     view = rows.features(CUT, "rows")
     np.save(tmp_path / "asked.npy", np.load(rows.datasets.get("rows").source)["x"][:2])
     out = run("similar", tmp_path / "asked.npy", "rows", "--backbone", CUT, "--n", "2").out
+    out = "".join(out.split())  # a long path is broken anywhere
     first, second = out.index("asked.npy[0]"), out.index("asked.npy[1]")
     assert first < out.index(view.ids[0], first) < second
 
