@@ -81,7 +81,8 @@ def summary(answers, part):
 
 
 FEW, PARTS = 120, 3
-"""Of the quick run, in parts, so that the processes that run the tests share them."""
+"""Of the quick run, in parts, so that the processes that run the tests share them; `make test` has
+one of them (tests/long.txt)."""
 MORE = 20
 """Parts of the 10,000: each takes minutes, and can be run alone (`-k 10000-2-0-20`)."""
 
