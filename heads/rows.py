@@ -12,6 +12,7 @@ import numpy as np
 from headstart.errors import HeadError
 from headstart.heads.bounds import Bounds
 from headstart.heads.dense_stack import flat
+from headstart.progress import UNDIVIDED
 from headstart.storage.memory import free_memory
 from headstart.storage.views import FeatureView
 
@@ -65,7 +66,8 @@ class LazyRows(ABC):
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
         """Some rows, (n, width), float32."""
-        found = self._read(rows if self._chosen is None else self._chosen[rows])
+        with UNDIVIDED.get():
+            found = self._read(rows if self._chosen is None else self._chosen[rows])
         found = found if self._origin is None else found - self._origin
         return found if self._bounds is None else self._bounds.hold(found)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 
 Progress = Callable[[int, int], None]
@@ -31,3 +31,9 @@ def watched(progress: Progress) -> Iterator[None]:
 def watching() -> Progress:
     """What a fit is to call with (steps done, steps in all)."""
     return _WATCHING.get()
+
+
+_ANYWHERE = nullcontext()
+UNDIVIDED: ContextVar[AbstractContextManager[object]] = ContextVar("UNDIVIDED", default=_ANYWHERE)
+"""What is entered for whatever is done to its end or not begun, where a computation may be broken
+off between any two steps: a read that is left in the middle may hold h5py's lock for ever."""

@@ -6,10 +6,10 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from contextvars import copy_context
-from threading import Lock, Thread
+from threading import RLock, Thread
 from typing import Generic, TypeVar
 
-from headstart.progress import Progress, silent
+from headstart.progress import UNDIVIDED, Progress, silent
 
 LOOK_SECONDS = 0.5
 
@@ -23,9 +23,9 @@ def unless_ended(progress: Progress, compute: Callable[[], Found]) -> Found:
     meets, the thread that waits here goes on with what the progress raised.
 
     For code alone that holds nothing which others wait for (no transaction, no import, no lock but
-    in a `with`, such as numba's as it compiles): it is left between any two of its steps. What C
-    code does in one call is done to its end, and waited for: of a t-SNE that is its whole descent,
-    a minute or more at its largest, while the lease is kept.
+    in a `with`, such as numba's as it compiles): it is left between any two of its steps, but
+    within none that is `UNDIVIDED`, as each read of `LazyRows` is. What C code does in one call is
+    done to its end, and waited for: of a t-SNE a step of its descent, three seconds at its largest.
 
     Raises:
         Exception: as the progress or the computation raised it.
@@ -46,8 +46,9 @@ def unless_ended(progress: Progress, compute: Callable[[], Found]) -> Found:
 class _Computation(Generic[Found]):
     def __init__(self, compute: Callable[[], Found]) -> None:
         self._compute = compute
+        self._lock = RLock()  # whom it meets as it takes it for a read takes it again at the end
         self._context = copy_context()
-        self._lock = Lock()
+        self._context.run(UNDIVIDED.set, self._lock)
         self._is_over = False
         self._found: list[Found] = []
         self._met: BaseException | None = None
@@ -64,8 +65,9 @@ class _Computation(Generic[Found]):
         """End it, and wait for that.
 
         `PyThreadState_SetAsyncExc` is what Python has for this. Threads end by SystemExit without a
-        word, wherever in them it is raised. It is asked for under the lock only before the thread
-        takes it for the last time: a number of a thread that ended may be another's.
+        word, wherever in them it is raised. It is asked for under the lock: not within a read, and
+        only before the thread takes it for the last time, as a number of a thread that ended may be
+        another's.
         """
         with self._lock:
             if not self._is_over and (thread := self._thread.ident) is not None:

@@ -20,11 +20,11 @@ from headstart.heads.exploration.coordinates import (
     load,
     shown_of,
 )
-from headstart.heads.rows import LazyRows, Rows, rows_of
+from headstart.heads.rows import rows_of
 from headstart.jobs.exploration.interruption import unless_ended
 from headstart.jobs.heads.cross_validation import ROOM
 from headstart.jobs.named import both_named
-from headstart.progress import Progress, watching
+from headstart.progress import watching
 from headstart.registry.entities import Backbone, Dataset
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.views import FeatureView
@@ -135,32 +135,6 @@ def places_in(all_of_them: SampleColumns, some: SampleColumns) -> np.ndarray:
     return np.flatnonzero([id_ in wanted for id_ in all_of_them.ids])
 
 
-def _computed(features: Rows, identity: MapIdentity) -> tuple[np.ndarray, str]:
-    """As `coordinates_of`, broken off where the task is to end: between reads of what is not in
-    memory, as those hold h5py's lock; else anywhere."""
-    method, seed, progress = identity.method, identity.seed, watching()
-    if isinstance(features, LazyRows) and method == METHODS[0]:  # others read them once, first
-        return coordinates_of(WatchedRows(features, progress), method, seed)
-    return unless_ended(progress, lambda: coordinates_of(features, method, seed))
-
-
-class WatchedRows(LazyRows):
-    """Rows of which each read is told to a progress, which raises to end its task.
-
-    Args:
-        rows: that are read.
-        progress: of the task.
-    """
-
-    def __init__(self, rows: LazyRows, progress: Progress) -> None:
-        self._rows, self._progress = rows, progress
-        self.shape = rows.shape
-
-    def _read(self, rows: slice | np.ndarray) -> np.ndarray:
-        self._progress(0, 1)
-        return self._rows[rows]
-
-
 def _make(
     context: Context, identity: MapIdentity, view: FeatureView, samples: SampleColumns
 ) -> KeptMap:
@@ -168,7 +142,9 @@ def _make(
     rows = shown_of(np.arange(len(view)), identity.method, identity.seed)
     features = rows_of(view, chosen=rows, room=ROOM)
     load(identity.method)  # an import that is broken off is half done for all
-    found, words = _computed(features, identity)
+    found, words = unless_ended(
+        watching(), lambda: coordinates_of(features, identity.method, identity.seed)
+    )
     origin = view.origin
     kept = KeptMap(
         identity,

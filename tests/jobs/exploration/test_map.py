@@ -1,6 +1,7 @@
 """Coordinates of samples are made once, kept, and those of just these samples and features."""
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -36,23 +37,31 @@ def test_a_map_is_made_once(rows, found):
     assert rows.map("flat@as_it_is", "rows", seed=1).is_new
 
 
-def test_a_map_of_rows_that_memory_has_no_room_for_ends_between_two_reads(rows, monkeypatch):
-    """In the thread that reads: another one could be broken off as it holds h5py's lock."""
+def test_a_map_of_rows_that_memory_has_no_room_for_is_not_broken_off_within_a_read(
+    rows, monkeypatch
+):
     monkeypatch.setattr(making, "ROOM", 0)
-    readers, looks = [], []
+    monkeypatch.setattr("headstart.jobs.exploration.interruption.LOOK_SECONDS", 0.001)
+    begun, ended = threading.Event(), threading.Event()
     read = StoredRows._read
-    monkeypatch.setattr(
-        StoredRows, "_read", lambda *given: readers.append(threading.get_ident()) or read(*given)
-    )
+
+    def slow(*given):
+        begun.set()
+        for _ in range(100):  # any of these steps could be the last
+            time.sleep(0.001)
+        found = read(*given)
+        ended.set()
+        return found
 
     def ends(*_given):
-        looks.append(1)
-        if len(looks) > 1:
+        if begun.is_set():
             raise Cancelled("closed")
 
-    with watched(ends), pytest.raises(Cancelled, match="closed"):
-        rows.map("flat@as_it_is", "rows")
-    assert readers == [threading.get_ident()] and len(looks) == 2
+    with monkeypatch.context() as patched, watched(ends):
+        patched.setattr(StoredRows, "_read", slow)
+        with pytest.raises(Cancelled, match="closed"):
+            rows.map("flat@as_it_is", "rows")
+    assert ended.is_set()
     with watched(lambda *_given: None):
         assert rows.map("flat@as_it_is", "rows").is_new
 
