@@ -20,6 +20,7 @@ from headstart.heads.calibration.conformal import score_at
 from headstart.heads.evaluation.by_sample import BySample
 from headstart.heads.evaluation.clusters import clusters_of, groups_of
 from headstart.heads.evaluation.intervals import share_text
+from headstart.heads.evaluation.provenance import need_scores
 from headstart.heads.evaluation.scores import share_interval_of
 from headstart.storage.views import FeatureView
 from headstart.trained_head import TrainedHead
@@ -104,6 +105,7 @@ def judging_split(head: TrainedHead, view: FeatureView) -> FeatureView:
     Raises:
         HeadError: it has no sample.
     """
+    need_scores(head.record)
     judging = view.split("validation")
     if not len(judging):
         raise HeadError(
