@@ -215,6 +215,17 @@ def test_a_link_to_nothing_is_told_before_anything_is_extracted(towers, run, fai
     assert run("similar", own, "rows", "--backbone", CUT, "--json").json[0]["query"] == own
 
 
+def test_what_no_joined_features_take_is_told_before_anything_is_extracted(linked, fails, tmp_path):
+    by = ("rows", "--backbone", f"{CUT} + flat@out")
+    said = fails("similar", "kind b", *by)
+    assert "no file, folder or dataset kind b" in said and "have no space of texts" in said
+    assert "are joined" in fails("similar", "kind b", *by, "--text-backbone", "texts@mean")
+    linked.backbones.tag("flat", {"text-backbone": None})
+    assert "no file, folder or dataset" in fails("similar", "b", "rows", "--backbone", "flat@out")
+    with pytest.raises(FeaturesMissing):
+        linked.features("flat@out", "rows")
+
+
 @pytest.mark.parametrize(
     ("value", "says"),
     [
