@@ -38,9 +38,10 @@ import numpy as np
 from headstart.errors import HeadError
 from headstart.heads.attention.tokens import NoTokens, Tokens
 from headstart.heads.dense_stack import Layer
+from headstart.heads.labelled import labels_of
 from headstart.heads.rows import Rows, some_of
 from headstart.heads.setting import Setting
-from headstart.storage.manifest import Label
+from headstart.storage.manifest import Label, Sample
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,14 @@ class TakesTokens(Protocol):
     takes_tokens: ClassVar[bool]
 
 
+class FindsClasses(Protocol):
+    """What a task knows of labels."""
+
+    def find_classes(self, samples: Sequence[Sample]) -> list[Label]:
+        """The label of each output."""
+        ...
+
+
 @runtime_checkable
 class TakesClassNames(Protocol):
     """A kind whose weights are what a text backbone says of the classes' names. It takes features
@@ -163,6 +172,31 @@ class TakesClassNames(Protocol):
     def texts_of(self, classes: Sequence[Label]) -> list[list[str]]:
         """The texts of each class, one or several."""
         ...
+
+
+def classes_of(kind: Any, task: FindsClasses, samples: Sequence[Sample]) -> list[Label]:
+    """The label of each output: what a kind was told there is, or what labels the samples have.
+
+    Raises:
+        HeadError: a sample has a label that the kind was not told of; or see the task.
+    """
+    named = classes_named(kind)
+    if not named:
+        return task.find_classes(samples)
+    known = {str(label): label for label in labels_of(samples) if label is not None}
+    told = {str(one) for one in named}
+    other = next((label for text, label in known.items() if text not in told), None)
+    if other is not None:
+        raise HeadError(
+            f"{other!r}, a label of the samples, is none of the {len(named)} classes named",
+            hint="Name it, too; or give no classes: then they are the labels.",
+        )
+    return [known.get(str(one), one) for one in named]  # numbers in a dataset, texts in a list
+
+
+def classes_named(kind: Any) -> tuple[Label, ...]:
+    """The classes that a kind was told there are; none of other kinds."""
+    return getattr(kind, "classes", ()) if takes_class_names(kind) else ()
 
 
 def takes_class_names(kind: Any) -> bool:

@@ -25,7 +25,7 @@ from headstart.heads.combined.bagged import Bagged
 from headstart.heads.combined.ensemble import ENSEMBLE, Ensemble
 from headstart.heads.dense_stack import DenseStack
 from headstart.heads.evaluation.by_sample import BySample
-from headstart.heads.evaluation.provenance import TUNED
+from headstart.heads.evaluation.provenance import TUNED, need_scores
 from headstart.heads.tasks import Classification, MultiLabel, Task, task_of
 from headstart.origins.blocks import Blocks
 from headstart.origins.of_head import blocks_of_head, known_of
@@ -226,6 +226,7 @@ class TrainedHead(Showable):
             FeaturesMissing: its features are not cached any more.
         """
         view = self.features(corrected=corrected).split("test")
+        need_scores(self.record)
         if corrected and (new := self._unknown(view)):
             raise HeadError(
                 f"{new[0]!r}, a class of dataset {self.record.dataset!r} by now, is none of head "

@@ -166,6 +166,8 @@ def _inspect(path: Path, weights: bool) -> Inspection:
                 _inspect_hdf5(file, path.stat().st_size, found)
         else:
             _inspect_model(path, found)
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        found.damage = f"it holds no JSON: {first_line(error)}"  # which runs no code
     except (
         OSError,
         ValueError,

@@ -156,6 +156,12 @@ def clusters_of(samples: Sequence[Sample]) -> Clusters | None:
     return Clusters.of(units_of(SampleColumns.of(samples)))
 
 
+def groups_of(samples: Sequence[Sample]) -> np.ndarray | None:
+    """The number of the group that each sample is in, (n,); None where each is on its own."""
+    clusters = clusters_of(samples)
+    return None if clusters is None else clusters.numbers
+
+
 def cluster_share_interval(
     right: np.ndarray, clusters: Clusters, confidence: float = CONFIDENCE
 ) -> tuple[float, float]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from headstart.errors import HeadError
 from headstart.heads.evaluation.clusters import FEW as FEW_GROUPS
 from headstart.heads.evaluation.intervals import groups_text, interval_of, interval_text, score_text
 from headstart.heads.kinds.linear import Linear
@@ -82,6 +83,8 @@ def balanced_text(record: Head) -> str:
     return AS_FREQUENT if record.settings.get("balanced") else ""
 
 
+UNSCORED = "no sample: there were no labels, and how often it is right is not known"
+"""On how many samples the scores of a head of class names alone are."""
 IMPORTED = "imported"
 """Among the versions of a head: from which workspace it came, by whom and when."""
 
@@ -116,7 +119,23 @@ def untested_text(metrics: Mapping[str, Any]) -> str:
 
 def held_out_text(metrics: Mapping[str, Any]) -> str:
     """On how many samples, or groups of them, the scores are."""
+    if not metrics["n_test"]:
+        return UNSCORED
     return f"{metrics['n_test']:,} samples{groups_text(metrics)}, which the scores are measured on"
+
+
+def need_scores(record: Head) -> None:
+    """See that a head was tested.
+
+    Raises:
+        HeadError: there were no labels to test it by.
+    """
+    if not record.metrics["n_test"]:
+        raise HeadError(
+            f"head {record.name!r} is of class names alone, and dataset {record.dataset!r} had no "
+            "labels: nothing is known of how often it is right",
+            hint=f"`headstart head evaluate {record.name} DATASET` tells it on labelled samples.",
+        )
 
 
 def few_groups_text(metrics: Mapping[str, Any]) -> str:
@@ -242,6 +261,8 @@ def scored_text(record: Head) -> str:
     """A head's main score with its interval, and on how many samples, or groups of them."""
     metrics = record.metrics
     name = next((one for one in MAIN_SCORES if one in metrics), None)
+    if not metrics["n_test"]:
+        return "no score: there was no labelled sample to test it on"
     told = "no score"
     if name is not None:
         value, interval = score_text(name, metrics[name]), interval_text(metrics, name)

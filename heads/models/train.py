@@ -20,6 +20,7 @@ from headstart.heads.kind import (
     Fitted,
     HeadKind,
     Part,
+    classes_of,
     learns_of_samples,
     takes_class_names,
     tokens_for,
@@ -80,7 +81,8 @@ def train(
     task = task or Classification()
     chosen: HeadKind = kind or task.default_kind()
     is_taught = learns_of_samples(chosen)
-    parts, classes = parts_of(view, task, more, is_taught=is_taught)
+    classes = classes_of(chosen, task, view.samples)
+    parts = splits_of(view, task, classes, more, is_taught=is_taught)
     width = len(classes) or parts["train"].targets.shape[1]
     if isinstance(chosen, Bagged):
         bags = fit_bags(chosen, parts, classes, task, seed)
@@ -125,39 +127,55 @@ def measure(
 
     Args:
         stack: the head.
-        view: see `train`.
+        view: see `train`; without a sample there are no scores.
         task: what the labels mean.
         parts: the splits, as `parts_of` gives them.
         classes: the label of each output.
     """
     of = {split: BySample.of(view.split(split)) for split in SPLITS}
+    counts: dict[str, Any] = {f"n_{split}": len(samples) for split, samples in of.items()}
     test, tested = parts["test"], of["test"]
+    if not len(test):
+        return counts | {"few": []}
     outputs = tested.mean(outputs_of(stack, test))
     clusters = clusters_of(tested.samples)
     metrics = scores_of(task, outputs, tested.first(test.targets), classes, clusters)
-    metrics |= {f"n_{split}": len(samples) for split, samples in of.items()}
+    metrics |= counts
     own = of["train"].first(parts["train"].targets[: len(view.split("train"))])
     metrics["few"] = [list(pair) for pair in few_trained(task, own, classes)]
     return metrics
 
 
 def parts_of(
-    view: FeatureView, task: Task, more: Sequence[FeatureView] = (), *, is_taught: bool = True
+    view: FeatureView, task: Task, more: Sequence[FeatureView] = ()
 ) -> tuple[dict[str, Part], list[Label]]:
     """The splits with features and targets, and the label of each output.
 
-    Rows of other views stand behind those of the train split, which may be empty of a head that
-    is not taught.
+    Rows of other views stand behind those of the train split.
 
     Raises:
         HeadError: the labels or splits do not allow training; the message says which.
     """
     classes = task.find_classes(view.samples)
+    return splits_of(view, task, classes, more), classes
+
+
+def splits_of(
+    view: FeatureView,
+    task: Task,
+    classes: list[Label],
+    more: Sequence[FeatureView] = (),
+    *,
+    is_taught: bool = True,
+) -> dict[str, Part]:
+    """As `parts_of`, of classes that are known; a view without any sample has no split of one, and
+    is for a head that is not taught."""
     parts = {
         split: part_of([view.split(split), *(more if split == "train" else ())], task, classes)
         for split in SPLITS
     }
-    for split in ("train", "test") if is_taught else ("test",):
+    needed = ("train", "test") if is_taught else ("test",) if len(view) else ()
+    for split in needed:
         if not len(parts[split]):
             raise HeadError(
                 f"the {split} split is empty",
@@ -168,7 +186,7 @@ def parts_of(
         parts["validation"] = replace(empty, targets=targets[:0])
     if is_taught:
         task.check(parts["train"], classes)
-    return parts, classes
+    return parts
 
 
 def part_of(views: Sequence[FeatureView], task: Task, classes: list[Label]) -> Part:

@@ -18,11 +18,10 @@ if TYPE_CHECKING:  # a verb is imported by its method
     from headstart.heads.models.finetune import FineTuning
     from headstart.heads.models.learning_curves import CurvePoint
     from headstart.jobs.heads.attach import Attached
-    from headstart.jobs.heads.care.conformal import Conformal
     from headstart.jobs.heads.care.evaluate import Evaluated
     from headstart.jobs.heads.care.label_next import ToLabel
     from headstart.jobs.heads.care.novelty import Novelty
-    from headstart.jobs.heads.care.number_intervals import NumberIntervals
+    from headstart.jobs.heads.care.unsure import Sets
     from headstart.jobs.heads.finetune import FineTuned
     from headstart.jobs.heads.looks import Looks
     from headstart.jobs.heads.predict import Predictions
@@ -190,20 +189,22 @@ class Head(TrainedHead):
 
         return evaluate(self, dataset_named(self.context, dataset), split)
 
-    def conformal(self, level: float = 0.9) -> Conformal | NumberIntervals:
+    def conformal(self, level: float = 0.9) -> Sets:
         """How sure it has to be for sets of classes to hold the right one of a share `level` of
         samples, told by the validation split, and how many they hold of the test split (adaptive
         prediction sets; Romano, Sesia, Candès, NeurIPS 2020). `predict(…, unsure="set")` has them.
-        Of a head of numbers how wide intervals have to be (split conformal; Lei et al., JASA 2018).
+        Of a head of numbers how wide intervals have to be (split conformal; Lei et al., JASA 2018);
+        of one of several labels when to answer yes, no or unknown, label by label, so that of the
+        samples with it, and of those without, a share `level` hears no wrong answer.
 
         Raises:
-            HeadError: it says several labels, there is no validation split, or the dataset is not
-                what it was.
+            HeadError: there is no validation split, or the dataset is not what it was; or too few
+                validation samples have a label, or are without it.
             FeaturesMissing: its features are not cached any more.
         """
-        from headstart.jobs.heads.care.conformal import sets_or_intervals
+        from headstart.jobs.heads.care.unsure import sets_of_head
 
-        return sets_or_intervals(self, level)
+        return sets_of_head(self, level)
 
     def novelty(self, level: float = 0.95) -> Novelty:
         """How new samples are to it: how far they lie from those of the train split, beside those
@@ -351,10 +352,11 @@ class Head(TrainedHead):
                 polars or pyarrow with a column of paths, pictures or texts, or columns of numbers.
             on_error: `fail` at a sample that cannot be read, or `skip` it.
             root: a folder outside of which no file is read, whoever names it.
-            unsure: `set` gives each prediction `likely`, the classes of which one is right, or the
-                `intervals` of its numbers; with `reject` also no label where those are several.
-                See `conformal`.
-            level: the share of sets that are to hold the right class.
+            unsure: `set` gives each prediction `likely`, the classes of which one is right, the
+                `intervals` of its numbers, or `answers` about its labels; see `conformal`. With
+                `reject` also no label where those classes are several; of several labels none
+                where the sample is as new as `level` or newer, see `novelty`.
+            level: the share of sets that are to hold the right class, and so on.
             novelty: give each prediction `novelty`, how new the sample is to the head; see
                 `novelty`.
             tta: say the mean of what the head says of each picture and of so many augmented views
@@ -387,8 +389,10 @@ class Head(TrainedHead):
         tta: int = 0,
     ) -> Predictions:
         """As `predict`, but computed while it is iterated: for more than fits into memory."""
-        from headstart.jobs.heads.care.conformal import unsure_of
+        from headstart.jobs.heads.care.unsure import RejectsNew, unsure_of
         from headstart.jobs.heads.predict import Predictions
 
-        asked = unsure_of(self, unsure, level), self.novelty() if novelty else None
-        return Predictions(self, samples, on_error, root, *asked, tta)
+        asked = unsure_of(self, unsure, level)
+        by = asked.novelty if isinstance(asked, RejectsNew) else None
+        new = by or (self.novelty() if novelty else None)
+        return Predictions(self, samples, on_error, root, asked, new, tta)

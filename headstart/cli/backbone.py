@@ -324,6 +324,7 @@ def _shown(backbone: Backbone, verification: Run | None = None) -> Result:
     from headstart.extractors.preprocessing.pipeline import Preprocessing
 
     steps = Preprocessing.from_json(backbone.preprocessing).describe()
+    length = _tokens_in(backbone.preprocessing)
     cut, trust = backbone.default_cut, backbone.trust
     rows = [
         ("name", f"{backbone.name}, version {backbone.version}"),
@@ -334,7 +335,7 @@ def _shown(backbone: Backbone, verification: Run | None = None) -> Result:
         ("file", f"{backbone.format}, {size_text(backbone.artifact_size)}"),
         ("sha256", backbone.artifact_digest),
         *(
-            ("input", f"{tensor['name']}: {shape_text(tensor['shape'])}, {tensor['dtype']}")
+            ("input", f"{tensor['name']}: {_size(tensor, length)}, {tensor['dtype']}")
             for tensor in backbone.inputs
         ),
         ("preprocessing", tuple(f"{n}. {step}" for n, step in enumerate(steps, start=1))),
@@ -346,6 +347,23 @@ def _shown(backbone: Backbone, verification: Run | None = None) -> Result:
         *(("warning", warning) for warning in backbone.warnings),
     ]
     return Result(backbone, lambda out: out.print(table(None, ("what", ""), rows)))
+
+
+def _size(tensor: dict[str, Any], length: int | None) -> str:
+    """The shape of an input; of one that takes sequences how many numbers they have, of which the
+    preprocessing makes so many."""
+    if list(tensor["shape"]) != [None]:
+        return shape_text(tensor["shape"])
+    made = "" if length is None else f", {length:,} by the preprocessing"
+    return f"a sequence of any length{made}"
+
+
+def _tokens_in(preprocessing: dict[str, Any]) -> int | None:
+    """Of how many tokens the preprocessing makes a text; None where it does not say."""
+    said = [
+        one.get("sequence_length") or one.get("length") for one in preprocessing.get("steps", ())
+    ]
+    return next((one for one in reversed(said) if one), None)
 
 
 def _trusted(trust: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ import click
 from headstart.cli import models, plots, sweep
 from headstart.cli.heads import care, compare, predict, travel
 from headstart.cli.heads.kept import number_of_sweep, row_of_sweep
+from headstart.cli.heads.named_classes import with_classes
 from headstart.cli.heads.shown import VOID_LEGEND, by_class, shown
 from headstart.cli.heads.task_options import task_of, task_options
 from headstart.cli.names import tags as tag_commands
@@ -66,6 +67,14 @@ TRAIN_OPTIONS = (
         type=NUMBER,
         metavar="K",
         help="Train K heads on samples drawn with replacement; the head says their mean.",
+    ),
+    click.option(
+        "--classes",
+        "classes_file",
+        type=click.Path(dir_okay=False),
+        metavar="FILE",
+        help="zeroshot: a text file with a class name a line; no sample needs a label then. "
+        "Default: the labels of DATASET.",
     ),
     task_options,
     click.option(
@@ -126,6 +135,7 @@ def _train(
     ensemble: str | None,
     kind: str | None,
     bags: int | None,
+    classes_file: str | None,
     task: str | None,
     separator: str | None,
     order: str | None,
@@ -165,7 +175,7 @@ def _train(
         class_weights=weights_in(class_weights) or None,
     )
     of_task = (task, separator, order, decision, loss, quantile, balanced, class_weights)
-    others = (backbone, dataset, kind, bags, *of_task, windows, given)
+    others = (backbone, dataset, kind, bags, classes_file, *of_task, windows, given)
     if ensemble is not None:
         others = any((*others, from_sweep, seed, precision, views, ignore_weights))
         return _ensemble(call, name, number_of_sweep(ensemble, others=others), tagged)
@@ -183,6 +193,7 @@ def _train(
         raise click.UsageError("Name a BACKBONE and a DATASET, or a sweep with --from-sweep.")
     else:
         settings = _kind(kind or made.default_kind.kind, given)
+        settings = settings if classes_file is None else with_classes(settings, classes_file)
         settings = settings if bags is None else Bagged(settings, bags)
         workspace, precision = call.open(backbone, dataset), precision or "float32"
     how: dict[str, Any] = {"seed": seed or 0, "task": made, "views": views, "windows": windows}

@@ -9,8 +9,8 @@ from pyarrow import parquet
 
 import headstart as hs
 from headstart.errors import HeadError
-from headstart.heads.evaluation.clusters import Clusters, clusters_of
-from headstart.jobs.heads.care.number_intervals import half_width_of
+from headstart.heads.calibration.conformal import score_at
+from headstart.heads.evaluation.clusters import groups_of
 
 CUT = "flat@as_it_is"
 COUNT = 900
@@ -23,7 +23,7 @@ def test_coverage_is_what_was_asked_on_ten_seeds(level):
 
     for seed in range(10):
         rng = np.random.default_rng(seed)
-        half = half_width_of(np.abs(rng.standard_t(3, size=200)), level)
+        half = score_at(np.abs(rng.standard_t(3, size=200)), level)
         held = (np.abs(rng.standard_t(3, size=1000)) <= half).sum()
         rank = int(np.ceil(201 * level))
         low, high = betabinom(1000, rank, 201 - rank).interval(0.999)
@@ -31,17 +31,17 @@ def test_coverage_is_what_was_asked_on_ten_seeds(level):
 
 
 def test_the_half_width_is_the_error_of_the_rank_that_was_asked():
-    assert half_width_of(np.arange(1.0, 10.0)[::-1], 0.9) == 9  # of ten, the new one among them
-    assert half_width_of(np.arange(1.0, 20.0), 0.9) == 18
-    assert np.isinf(half_width_of(np.arange(8.0), 0.9))  # too few to tell
+    assert score_at(np.arange(1.0, 10.0)[::-1], 0.9) == 9  # of ten, the new one among them
+    assert score_at(np.arange(1.0, 20.0), 0.9) == 18
+    assert np.isinf(score_at(np.arange(8.0), 0.9))  # too few to tell
 
 
 def test_samples_of_one_group_count_as_one():
     errors = np.arange(1.0, 10.0)[::-1]
-    each = Clusters(np.arange(9))
-    assert half_width_of(errors, 0.9, each) == half_width_of(errors, 0.9) == 9
-    assert half_width_of(np.repeat(errors, 3), 0.8, Clusters(np.repeat(np.arange(9), 3))) == 8
-    assert np.isinf(half_width_of(np.arange(80.0), 0.9, Clusters(np.arange(80) // 10)))
+    each = np.arange(9)
+    assert score_at(errors, 0.9, each) == score_at(errors, 0.9) == 9
+    assert score_at(np.repeat(errors, 3), 0.8, np.repeat(np.arange(9), 3)) == 8
+    assert np.isinf(score_at(np.arange(80.0), 0.9, np.arange(80) // 10))
 
 
 def test_intervals_hold_the_right_number_of_new_groups():
@@ -52,7 +52,7 @@ def test_intervals_hold_the_right_number_of_new_groups():
     numbers = np.repeat(np.arange(20), 10)
     for _ in range(400):
         errors = np.abs(rng.normal(size=21)[np.append(numbers, 20)] + 0.1 * rng.normal(size=201))
-        held += errors[-1] <= half_width_of(errors[:-1], 0.9, Clusters(numbers))
+        held += errors[-1] <= score_at(errors[:-1], 0.9, numbers)
     assert held >= binom(400, 0.9).ppf(0.0005)
 
 
@@ -67,11 +67,11 @@ def test_a_head_of_patients_has_intervals_for_new_patients(rows):
     errors = np.abs(
         head.stack.predict_proba(judging.to_numpy())[:, 0] - np.array(judging.labels, float)
     )
-    groups = clusters_of(judging.samples)
+    groups = groups_of(judging.samples)
     (found,) = head.conformal(0.8).numbers
-    assert len(groups) < len(errors)
-    assert found.half_width == pytest.approx(half_width_of(errors, 0.8, groups), rel=1e-5)
-    assert found.half_width != pytest.approx(half_width_of(errors, 0.8), rel=1e-5)
+    assert len(np.unique(groups)) < len(errors)
+    assert found.half_width == pytest.approx(score_at(errors, 0.8, groups), rel=1e-5)
+    assert found.half_width != pytest.approx(score_at(errors, 0.8), rel=1e-5)
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_the_errors_on_the_validation_split_tell_how_wide_intervals_are(numbers)
         for split in ("validation", "test")
     )
     widths = [one.half_width for one in found.numbers]
-    np.testing.assert_allclose(widths, [half_width_of(each, 0.8) for each in errors.T], rtol=1e-5)
+    np.testing.assert_allclose(widths, [score_at(each, 0.8) for each in errors.T], rtol=1e-5)
     coverages = [one.coverage for one in found.numbers]
     np.testing.assert_allclose(coverages, (missed <= widths).mean(axis=0))
     for one in found.numbers:

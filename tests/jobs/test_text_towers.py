@@ -1,6 +1,7 @@
 """Two backbones whose features share a space: samples are found, and classes said, by texts."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -24,40 +25,6 @@ from headstart.notices import HeadstartWarning
 from headstart.values.sizes import size_text
 
 CUT = "flat@as_it_is"
-WORDS = ("kind", "a", "b", "c", "both")
-
-
-@pytest.fixture(scope="module")
-def tower_file(tmp_path_factory):
-    """A model of texts whose features are where the samples of `rows` of a class lie that a text
-    names; of `both` between a and b."""
-    place = tmp_path_factory.mktemp("tower")
-    table = np.zeros((2 + len(WORDS), 6), np.float32)
-    table[3], table[4], table[5] = 5 * np.eye(3, 6)
-    table[6] = table[3] + table[4]
-    words = keras.Input((4,), dtype="int32", name="words")
-    each = keras.layers.Embedding(*table.shape, name="each")(words)
-    x = keras.layers.GlobalAveragePooling1D(name="mean")(each)
-    model = keras.Model(words, keras.layers.Dense(2, name="out")(x))
-    model.get_layer("each").set_weights([table])
-    model.save(place / "texts.keras")
-    (place / "words.txt").write_text("\n".join(WORDS))
-    step = {"step": "vectorize", "file": "words.txt", "length": 4}
-    (place / "steps.json").write_text(json.dumps({"steps": [step]}))
-    return place / "texts.keras"
-
-
-@pytest.fixture
-def towers(rows, tower_file):
-    how = {"preprocess": str(tower_file.parent / "steps.json")}
-    rows.backbones.add("texts", tower_file, **how)
-    return rows
-
-
-@pytest.fixture
-def linked(towers):
-    towers.backbones.tag("flat", {"text-backbone": "texts@mean"})
-    return towers
 
 
 def nearest(ws, direction, count):
@@ -98,12 +65,12 @@ def test_towers_that_share_no_space_are_refused(towers):
         towers.similar(CUT, "rows", texts="kind a", text_backbone="flat")
 
 
-def test_a_text_with_a_token_that_the_model_has_no_row_for_is_refused(rows, tmp_path):
+def test_a_text_with_a_token_that_the_model_has_no_row_for_is_refused(rows, tower_file, tmp_path):
     words = keras.Input((4,), dtype="int32", name="words")
     each = keras.layers.Embedding(6, 6, name="each")(words)
     mean = keras.layers.GlobalAveragePooling1D(name="mean")(each)
     keras.Model(words, keras.layers.Dense(2, name="out")(mean)).save(tmp_path / "short.keras")
-    (tmp_path / "words.txt").write_text("\n".join(WORDS))
+    shutil.copy(tower_file.parent / "words.txt", tmp_path)
     step = {"step": "vectorize", "file": "words.txt", "length": 4}
     (tmp_path / "steps.json").write_text(json.dumps({"steps": [step]}))
     rows.backbones.add("short", tmp_path / "short.keras", preprocess=str(tmp_path / "steps.json"))
@@ -246,6 +213,17 @@ def test_a_link_to_nothing_is_told_before_anything_is_extracted(towers, run, fai
         towers.features("flat@out", "rows")
     own = towers.features(CUT, "rows").ids[0]
     assert run("similar", own, "rows", "--backbone", CUT, "--json").json[0]["query"] == own
+
+
+def test_what_no_joined_features_take_is_told_before_anything_is_extracted(linked, fails, tmp_path):
+    by = ("rows", "--backbone", f"{CUT} + flat@out")
+    said = fails("similar", "kind b", *by)
+    assert "no file, folder or dataset kind b" in said and "have no space of texts" in said
+    assert "are joined" in fails("similar", "kind b", *by, "--text-backbone", "texts@mean")
+    linked.backbones.tag("flat", {"text-backbone": None})
+    assert "no file, folder or dataset" in fails("similar", "b", "rows", "--backbone", "flat@out")
+    with pytest.raises(FeaturesMissing):
+        linked.features("flat@out", "rows")
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,21 @@ def kernel_of(kind: str, directions: Directions | None, classes: int, width: int
     return np.ascontiguousarray(rows.T)
 
 
+def check_classes(classes: Sequence[Label]) -> None:
+    """See that names of classes, if they are given, are two or more that differ.
+
+    Raises:
+        InvalidHeadSetting: they are not.
+    """
+    names = [str(one).strip() for one in classes]
+    again = next((one for place, one in enumerate(names) if one in names[:place]), None)
+    if "" in names or again is not None or len(names) == 1:
+        what = "an empty name" if "" in names else f"{again!r} twice" if again else "one name"
+        raise InvalidHeadSetting(
+            f"classes have {what}", hint="Give two names or more, each of them once."
+        )
+
+
 def check_above_zero(name: str, value: float | None) -> None:
     """See that a setting is a finite number above 0, if it is given."""
     if value is not None and not 0 < value < math.inf:

@@ -25,6 +25,7 @@ from headstart.heads.kinds.of_names.class_names import (
     SCALE,
     Directions,
     check_above_zero,
+    check_classes,
     kernel_of,
     texts_of,
     to_length_one,
@@ -48,6 +49,8 @@ class ZeroShot(Options, error=InvalidHeadSetting):
             one that the tag `text-backbone` of the backbone names without it.
         logit_scale: what cosines are multiplied by before the softmax; without it the one that
             suits the train and validation samples best, or 100 where there are none.
+        classes: what there is to say, in order; without them the labels of the samples. With them
+            no sample needs a label, and nothing is known then of how often the head is right.
         directions: of the classes; found when it is trained.
     """
 
@@ -58,11 +61,13 @@ class ZeroShot(Options, error=InvalidHeadSetting):
     prompt: str = PROMPT
     text_backbone: str = ""
     logit_scale: float | None = None
+    classes: tuple[Label, ...] = ()
     directions: Directions | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_above_zero("logit_scale", self.logit_scale)
+        check_classes(self.classes)
 
     @classmethod
     def grid(cls, given: Mapping[str, Sequence[Any]]) -> list[ZeroShot]:
@@ -74,7 +79,8 @@ class ZeroShot(Options, error=InvalidHeadSetting):
 
     def describe(self) -> dict[str, Any]:
         names = ("prompt", "text_backbone", "logit_scale")
-        return {name: getattr(self, name) for name in names}
+        named = {"classes": list(self.classes)} if self.classes else {}
+        return {name: getattr(self, name) for name in names} | named
 
     def complexity(self, width: int, classes: int, rows: int) -> Complexity:
         return float(width * classes), 0.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +99,7 @@ def _similar(
     workspace = call.open(*[one for one in (backbone, dataset) if one is not None])
     by = backbone or _only(workspace.backbones, "backbone", "--backbone NAME")
     among = dataset or _only(workspace.datasets, "dataset", "DATASET")
-    _check_link(workspace, by, among, sample, text_backbone)  # likewise
+    _check_sample(workspace, by, among, sample, text_backbone)  # likewise
     view = extract_missing(workspace, by, among, precision, on_error=on_error)
     is_own = bool(rows_named(view.samples, [sample]))
     if is_own and Path(sample).exists():
@@ -109,11 +111,8 @@ def _similar(
     how: dict[str, Any] = {"precision": precision, "index": index, "limit": limit, "seed": seed}
     with progress_bar("indexing", "samples") as progress:
         how |= {"on_error": on_error, "progress": progress, "text_backbone": text_backbone}
-        try:
+        with _hinted(are_joined=len(view.origin.blocks) > 1):
             found = workspace.similar(by, among, count=count, **how, **given)
-        except InputMissing as error:  # a text is none while no backbone takes it
-            error.hint = f"{error.hint} For a text, name what takes it: --text-backbone NAME."
-            raise
 
     def show(out: Any) -> None:
         told = found[0]
@@ -127,26 +126,61 @@ def _similar(
     return Result(found, show)
 
 
-def _check_link(
+def _check_sample(
     workspace: Any, backbone: str, dataset: str, sample: str, given: str | None
 ) -> None:
-    """See that what is to take a text does, unless it is a file or a sample of the dataset."""
-    from headstart.extractors.datasets import is_address
-    from headstart.jobs.backbones.text_tower import find_text_tower
-    from headstart.jobs.exploration.looked_at import rows_named
+    """See that what is asked about is a file, a sample of the dataset, or a text that something
+    takes, as far as that is known before features are extracted.
 
+    Raises:
+        FeatureError: a text is asked about by joined features.
+        InputMissing: it is none of these.
+    """
+    from headstart.extractors.datasets import is_address
+    from headstart.jobs.backbones.text_tower import find_text_tower, of_one_backbone
+    from headstart.jobs.raw_samples import Taker
+    from headstart.registry.references import parts_of
+
+    context, parts = workspace.context, parts_of(backbone)
     if given is None and (Path(sample).exists() or is_address(sample)):
         return
     try:
-        known = workspace.context.resolve(backbone)[0]
-    except HeadstartError:  # a source that is not registered yet, or several that are joined
+        known = [context.resolve(part)[0] for part in parts]
+    except HeadstartError:  # a source that is not registered yet
         return
+    if given is None and _is_own(workspace, dataset, sample):
+        return
+    if len(known) > 1 and given is not None:
+        raise of_one_backbone(backbone)
+    if len(known) == 1 and find_text_tower(context, known[0], given) is not None:
+        return
+    with _hinted(are_joined=len(known) > 1):
+        list(Taker.of(context, known[0], of_wholes=True).take(sample))
+
+
+def _is_own(workspace: Any, dataset: str, sample: str) -> bool:
+    """Whether a dataset has a sample of that name; not known of a source that is not registered."""
+    from headstart.jobs.exploration.looked_at import rows_named
+
     try:
-        find_text_tower(workspace.context, known, given)
+        return bool(rows_named(workspace.datasets.manifest(dataset).columns, [sample]))
     except HeadstartError:
-        samples = workspace.datasets.manifest(dataset).columns
-        if given is not None or not rows_named(samples, [sample]):
-            raise
+        return False
+
+
+@contextmanager
+def _hinted(*, are_joined: bool) -> Iterator[None]:
+    """Errors of the block about something that is not there say what a text needs: it is none while
+    no backbone takes it."""
+    try:
+        yield
+    except InputMissing as error:
+        error.hint = f"{error.hint} For a text, name what takes it: --text-backbone NAME" + (
+            ", beside one --backbone: joined features have no space of texts."
+            if are_joined
+            else "."
+        )
+        raise
 
 
 def _is_text(workspace: Any, view: Any, sample: str) -> bool:

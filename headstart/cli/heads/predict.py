@@ -45,14 +45,16 @@ PREDICT_OPTIONS = (
     click.option(
         "--unsure",
         type=click.Choice(("reject", "set")),
-        help="set: for each sample the classes of which one is right, or of numbers the "
-        "interval that holds the right one; reject: name no class if there are several.",
+        help="set: for each sample the classes of which one is right; yes, no or unknown for each "
+        "of several labels; of numbers the interval that holds the right one. reject: name no "
+        "class if there are several, no labels if the sample is unlike all that the head knows.",
     ),
     click.option(
         "--level",
         type=click.FloatRange(0, 1, min_open=True, max_open=True),
-        help="With --unsure: share of the sets that hold the right class, or of the intervals "
-        "that hold the right number. Default: 0.9.",
+        help="With --unsure: share of the sets that hold the right class, of the intervals that "
+        "hold the right number, of answers that are not wrong; of several labels rejected: of "
+        "samples like the head's own that are not. Default: 0.9.",
     ),
     click.option(
         "--novelty",
@@ -115,8 +117,8 @@ def _predict(
     warn_of_void(head, name)
     asked: dict[str, Any] = {"unsure": unsure, "level": level, "novelty": novelty, "tta": tta or 0}
     predictions = head.predict_each(paths, on_error, root, **asked)
-    if unsure is not None:
-        note(f"{head.conformal(level).to_text()}.")
+    if predictions.sets is not None:
+        note(f"{predictions.sets.to_text()}.")
     if predictions.novelty is not None:
         note(f"{predictions.novelty.to_text()}.")
     if tta:
@@ -160,7 +162,7 @@ def _predicted(head: Head, predictions: Predictions, trust: str, top: int | None
     found.tops = top or 0
     columns, cells_of = SHOWN[predictions.says] if top is None else likeliest(top)
     if predictions.has_sets:
-        what = "one of" if head.record.classes else "interval"
+        what = {"class": "one of", "labels": "unknown", "numbers": "interval"}[predictions.says]
         columns, cells_of = (*columns, what), with_set(cells_of)
     if predictions.has_novelty:
         columns, cells_of = (*columns, ">novelty"), with_novelty(cells_of)
@@ -233,10 +235,13 @@ def _class_cells(one: Any) -> tuple[str | None, str]:
 
 
 def _label_cells(one: Any) -> tuple[str | None, str]:
-    """The labels that are said, and the probability of each; of none the most probable one."""
+    """The labels that are said, and the probability of each; of none the most probable one, and of
+    what is rejected nothing."""
     from headstart.heads.evaluation.intervals import share_text
     from headstart.heads.tasks import SAID_FROM
 
+    if one.label is None:
+        return None, "rejected: unlike what the head knows"
     shares = one.by_class()
     told = {name: share for name, share in shares.items() if share >= SAID_FROM}
     if told:

@@ -11,7 +11,7 @@ import numpy as np
 
 from headstart.context import Context
 from headstart.errors import HeadError
-from headstart.heads.kind import HeadKind, takes_class_names
+from headstart.heads.kind import HeadKind, classes_of, takes_class_names
 from headstart.heads.kinds.of_names.class_names import Directions
 from headstart.heads.tasks import Task
 from headstart.jobs.backbones.text_tower import get_text_tower
@@ -47,7 +47,7 @@ def with_class_names(context: Context, kind: HeadKind, view: FeatureView, task: 
             f"a head of kind {kind.kind} takes features of one backbone, and {origin} are joined",
             hint="Name the backbone whose space texts share.",
         )
-    classes = task.find_classes(view.samples)
+    classes = classes_of(kind, task, view.samples)
     texts: Sequence[Sequence[str]] = made.texts_of(classes)
     tower = get_text_tower(context, origin.blocks[0].backbone, made.text_backbone or None)
     rows = tower.directions(texts, math.prod(view.shape[1:]))

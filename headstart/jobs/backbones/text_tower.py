@@ -135,6 +135,14 @@ def find_text_tower(
     return TextTower(context, tower, cut, backbone.label)
 
 
+def of_one_backbone(reference: str) -> FeatureError:
+    """The error of texts that are to be compared with joined features."""
+    return FeatureError(
+        f"texts are compared with features of one backbone, and {reference} are joined",
+        hint="Name one backbone with a text backbone.",
+    )
+
+
 def check_link(context: Context, tags: Mapping[str, str | None]) -> None:
     """See that the tag of a text backbone, where it is among those that are to be set, names one.
 

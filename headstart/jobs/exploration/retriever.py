@@ -14,7 +14,7 @@ from headstart.heads.dense_stack import flat
 from headstart.heads.exploration.neighbour_index import NeighbourIndex
 from headstart.heads.exploration.similarity import most_similar
 from headstart.heads.rows import Rows, check_rows, rows_of
-from headstart.jobs.backbones.text_tower import TextTower, get_text_tower
+from headstart.jobs.backbones.text_tower import TextTower, get_text_tower, of_one_backbone
 from headstart.jobs.exploration.looked_at import LookedAt, check_count
 from headstart.jobs.exploration.similar import Match, Similar
 from headstart.jobs.features.extract_raw import extract_raw
@@ -116,10 +116,7 @@ class Retriever(Showable):
         """Similar to texts, by the features that a backbone of the same space gives them."""
         blocks = self._among.origin.blocks
         if len(blocks) > 1:
-            raise FeatureError(
-                f"texts are compared with features of one backbone, and {self.backbone} are joined",
-                hint="Name one backbone with a text backbone.",
-            )
+            raise of_one_backbone(self.backbone)
         if not texts or not all(text.strip() for text in texts):
             what = "an empty text is" if texts else "no texts are"
             raise HeadError(f"{what} given", hint="Give one text at least, of a letter or more.")

@@ -46,6 +46,8 @@ class Looks(Record):
 
     def to_text(self) -> str:
         """In words, with what follows where there were many."""
+        if not self.samples:
+            return "none: it was tested on no sample"
         line = f"{ordinal_of(self.number)} head on these {self.samples:,} test samples"
         if self.heads > self.number:
             line += f", of {self.heads:,} by now"
@@ -73,6 +75,8 @@ def looks_of(context: Context, record: HeadRecord) -> Looks:
 
     Heads of before the samples were recorded are on the same ones if their dataset is the same.
     """
+    if not record.metrics["n_test"]:
+        return Looks(0, 0, 0, None)
     heads = context.heads.find_lines()
     known = {one.reference for one in heads}
     same = [one for one in heads if _is_same(one, record)]

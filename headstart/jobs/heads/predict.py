@@ -18,9 +18,8 @@ from headstart.extractors.datasets.windows.source import cut_into_windows
 from headstart.extractors.runtime import cores
 from headstart.heads.evaluation.by_sample import Gathering
 from headstart.heads.evaluation.provenance import trust_text
-from headstart.jobs.heads.care.conformal import Unsure
 from headstart.jobs.heads.care.novelty import Novelty
-from headstart.jobs.heads.care.number_intervals import UnsureNumbers
+from headstart.jobs.heads.care.unsure import Sets, Unsure
 from headstart.jobs.heads.combined.feature_rows import Begun, FeatureRows, Part
 from headstart.jobs.heads.predicted import Predicted, Prediction
 from headstart.jobs.raw_samples import HINT, Taker
@@ -49,7 +48,9 @@ class Predictions(Showable):
         says: what is said of a sample: a `class`, `labels` or `numbers`.
         has_splits: whether a sample is of the dataset that the head was trained on, so that its
             split says whether it was learned.
-        has_sets: whether sets of classes were asked for.
+        sets: the sets of classes, answers about labels, or intervals, that are told; None where
+            those were not asked for.
+        has_sets: whether they were.
         novelty: how new samples are to the head; None where that was not asked for.
         has_novelty: whether it was.
         total: how many samples there are.
@@ -61,8 +62,7 @@ class Predictions(Showable):
         samples: see `Head.predict`.
         on_error: `fail` at a sample that cannot be read, or `skip` it.
         root: a folder outside of which no file is read, whoever names it.
-        unsure: the sets of classes to tell, and whether nothing else is said of a sample whose set
-            is of several; none without it.
+        unsure: what to say of samples of which the head is not sure; see `unsure_of`.
         novelty: how new samples are to the head; not told without it.
         tta: the mean is told of what the head says of a sample and of so many augmented views.
 
@@ -77,11 +77,12 @@ class Predictions(Showable):
         samples: Any,
         on_error: str = "fail",
         root: str | Path | None = None,
-        unsure: Unsure | UnsureNumbers | None = None,
+        unsure: Unsure | None = None,
         novelty: Novelty | None = None,
         tta: int = 0,
     ) -> None:
-        check_views(head, tta, unsure)
+        sets = None if unsure is None else unsure.sets
+        check_views(head, tta, sets)
         self._context, self._record = head.context, head.record
         if on_error not in ("fail", "skip"):
             raise HeadError(f"on_error is {brief(on_error)}", hint="It can be fail or skip.")
@@ -92,7 +93,8 @@ class Predictions(Showable):
         own = self._record.dataset
         taker = Taker.of(self._context, first, root, of_wholes=self._how is not None, splits_of=own)
         self._items = list(taker.take(samples))
-        self._unsure, self.has_sets = unsure, unsure is not None
+        self._unsure, self.sets = unsure, sets
+        self.has_sets = sets is not None
         self.novelty, self.has_novelty = novelty, novelty is not None
         self.has_splits = any(one.split is not None for one in self._items)
         self._judge = head.judge
@@ -219,12 +221,12 @@ class Predictions(Showable):
             ) from error
 
 
-def check_views(head: TrainedHead, tta: int, unsure: Unsure | UnsureNumbers | None) -> None:
+def check_views(head: TrainedHead, tta: int, sets: Sets | None) -> None:
     """See that a head can be asked about augmented views.
 
     Raises:
-        HeadError: the number is below 0, it takes windows, or sets of classes are wanted, which
-            were calibrated on samples as they are.
+        HeadError: the number is below 0, it takes windows, or sets are wanted, which were
+             calibrated on samples as they are.
     """
     if tta < 0:
         raise HeadError(f"tta is {tta}", hint="Give the number of augmented views, 1 or more.")
@@ -233,7 +235,7 @@ def check_views(head: TrainedHead, tta: int, unsure: Unsure | UnsureNumbers | No
             f"head {head.record.name!r} takes windows of samples, which have no augmented views",
             hint="Leave tta out.",
         )
-    if tta and unsure is not None:
+    if tta and sets is not None:
         raise HeadError(
             "sets of classes are calibrated on samples as they are, and tta takes the mean over "
             "augmented views",

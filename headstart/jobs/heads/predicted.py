@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from headstart.errors import HeadError
+from headstart.heads.calibration.label_answers import UNKNOWN
 from headstart.storage.manifest import Label
 from headstart.values.frames import need_pandas
 from headstart.values.showable import Results, Showable
@@ -48,6 +49,11 @@ def names_of_ends(outputs: int) -> list[str]:
     return [f"{end}_{number + 1}" for number in range(outputs) for end in ("low", "high")]
 
 
+def names_of_answers(classes: Sequence[Label]) -> list[str]:
+    """What the columns of answers about labels are called: `says_LABEL`."""
+    return [f"says_{label}" for label in classes]
+
+
 @dataclass(frozen=True)
 class Prediction(Showable):
     """What a head says of one sample: a file, or `FILE[ROW]` of an array.
@@ -56,7 +62,8 @@ class Prediction(Showable):
         name: of the sample.
         label: the most probable class, or the one that an ordinal head's task decides for; several
             with the head's separator between them; a number; or several, such as `0.5|1.25`. None
-            of what is rejected (`unsure="reject"`): several classes may be right.
+            of what is rejected (`unsure="reject"`): several classes may be right, or a head of
+            several labels knows nothing like it.
         probability: that this class is right; NaN for several labels, which depend on each
             other, so that those of each say nothing of all together, and for numbers.
         outputs: the probabilities of all classes, in the head's order, (classes,), float32; or the
@@ -67,6 +74,8 @@ class Prediction(Showable):
         likely: the classes of which one is right, the likeliest first, where sets were asked for.
         intervals: of each number that is said the ends of its interval, where those were asked for;
             None where too few samples told how wide it is.
+        answers: `yes`, `no` or `unknown` for each label, in the head's order, where those were
+            asked for.
         novelty: share of samples like those that the head knows that lie nearer to them, where that
             was asked for: near 1 of what is unlike all of them.
     """
@@ -80,6 +89,7 @@ class Prediction(Showable):
     likely: tuple[Label, ...] | None = None
     intervals: tuple[tuple[float | None, float | None], ...] | None = None
     novelty: float | None = None
+    answers: tuple[str, ...] | None = None
 
     @property
     def probabilities(self) -> np.ndarray:
@@ -109,13 +119,18 @@ class Prediction(Showable):
             return known | {"values": said, **({"intervals": ends} if ends else {})}
         known["label"] = self.label
         if math.isnan(self.probability):
+            known |= {} if self.answers is None else {"answers": self.answers_by_label()}
             return known | {"probabilities": self.by_class()}
         known["probability"] = self.probability
         return known if self.likely is None else known | {"set": list(self.likely)}
 
     @property
     def unsure_text(self) -> str:
-        """The classes of which one is right, or the intervals, in words; empty without."""
+        """The classes of which one is right, the labels of which it is unknown whether the sample
+        has them, or the intervals, in words; empty without."""
+        if self.answers is not None:
+            told = self.answers_by_label().items()
+            return ", ".join(label for label, answer in told if answer == UNKNOWN)
         if self.intervals is None:
             return ", ".join(map(str, self.likely or ()))
         return ", ".join(
@@ -140,6 +155,10 @@ class Prediction(Showable):
         """The probability of each class, by its label."""
         return dict(zip(map(str, self.classes), self.probabilities.tolist(), strict=True))
 
+    def answers_by_label(self) -> dict[str, str]:
+        """`yes`, `no` or `unknown` by label, where those were asked for."""
+        return dict(zip(map(str, self.classes), self.answers or (), strict=bool(self.answers)))
+
     def _line(self) -> str:
         sure = "" if math.isnan(self.probability) else f", {self.probability:.2f}"
         return f"{self.name!r} is {self.label!r}{sure}"
@@ -160,7 +179,7 @@ class Predicted(Results[Prediction]):
         says: what is said of a sample: a `class`, `labels` or `numbers`.
         has_splits: whether a sample is of the dataset that the head was trained on, so that it
             stands in a split of it.
-        has_sets: whether sets of classes were asked for.
+        has_sets: whether sets of classes, answers about labels or intervals were asked for.
         has_novelty: whether it was asked how new samples are.
         tops: how many of the likeliest classes `to_json` has of each, `top`; 0 for none.
     """
@@ -213,10 +232,10 @@ class Predicted(Results[Prediction]):
 
     def to_arrow(self) -> pyarrow.Table:
         """A row a sample: its `name`; its `split`, where one is of a dataset; its `novelty`, where
-        that was asked for; of a class `label`,
-        `probability` and `p_CLASS`, the probability of each class, float32; of several labels the
-        same without `probability`; of a number `value`, of several `value_1` and so on, with
-        `low` and `high`, or `low_1`, where intervals were asked for."""
+        that was asked for; of a class `label`, `probability` and `p_CLASS`, the probability of each
+        class, float32; of several labels the same without `probability`, with `says_LABEL` where
+        answers were asked for; of a number `value`, of several `value_1` and so on, with `low` and
+        `high`, or `low_1`, where intervals were asked for."""
         import pyarrow
 
         columns: dict[str, Any] = {"name": pyarrow.array(self.ids, pyarrow.string())}
@@ -225,14 +244,18 @@ class Predicted(Results[Prediction]):
         if self.has_novelty:
             columns["novelty"] = pyarrow.array([one.novelty for one in self], pyarrow.float32())
         if self.says != NUMBERS:
-            columns["label"] = pyarrow.array(self.labels)
+            columns["label"] = _labels(self.labels)
         if self.says == CLASS:
             sure = [one.probability for one in self]
             columns["probability"] = pyarrow.array(sure, pyarrow.float32())
-        if self.has_sets and self.says != NUMBERS:
+        if self.has_sets and self.says == CLASS:
             columns["set"] = pyarrow.array(
                 [[str(label) for label in one.likely or ()] for one in self]
             )
+        if self.has_sets and self.says == LABELS:
+            for place, name in enumerate(names_of_answers(self.classes)):
+                told = [one.answers[place] for one in self if one.answers is not None]
+                columns[name] = pyarrow.array(told, pyarrow.string())
         outputs = self._outputs()
         if self.has_sets and self.says == NUMBERS:
             ends = np.array([one.intervals for one in self], np.float64)
@@ -261,6 +284,14 @@ class Predicted(Results[Prediction]):
             }
             for one in self
         ]
+
+
+def _labels(labels: Sequence[Label | float | None]) -> pyarrow.Array:
+    """What is said of each, as a column: text where all are rejected."""
+    import pyarrow
+
+    is_known = any(label is not None for label in labels)
+    return pyarrow.array(labels) if is_known else pyarrow.array(labels, pyarrow.string())
 
 
 def _likely(label: Label, probability: float) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from headstart.jobs.heads.predicted import (
     Prediction,
     Says,
     names_of,
+    names_of_answers,
     names_of_ends,
 )
 from headstart.progress import Progress, silent
@@ -57,7 +58,9 @@ def write(predictions: Predictions, path: Path, progress: Progress = silent) -> 
     a `probability`: there is none of all together. Of a number there is `value`; of several columns
     `value_1` … in CSV, a list `values` in JSON lines and Parquet. Where sets of classes were asked
     for, `set` has them: with `|` between them in CSV, a list elsewhere; a `label` that is not known
-    is empty. Where intervals of numbers were asked for, `interval` has the two ends, of several
+    is empty. Where answers about several labels were asked for, `answers` has them, `yes`, `no` or
+    `unknown`: an object by label in JSON lines, a list in Parquet, columns `says_LABEL` in CSV.
+    Where intervals of numbers were asked for, `interval` has the two ends, of several
     `intervals`; in CSV `low` and `high`, of several `low_1` and so on.
 
     Returns:
@@ -84,12 +87,12 @@ def _csv(file: BinaryIO, head: Says) -> Iterator[Write]:
     writer = csv.writer(text)
     said = {CLASS: ["label", "probability"], LABELS: ["label"], NUMBERS: []}[head.says]
     split = ["split"] if head.has_splits else []
-    is_number = head.says == NUMBERS
-    sets = ["set"] if head.has_sets and not is_number else []
-    ends = names_of_ends(head.outputs) if head.has_sets and is_number else []
+    sets = ["set"] if head.has_sets and head.says == CLASS else []
+    ends = names_of_ends(head.outputs) if head.has_sets and head.says == NUMBERS else []
+    answers = names_of_answers(head.classes) if head.has_sets and head.says == LABELS else []
     far = ["novelty"] if head.has_novelty else []
     writer.writerow(
-        ["name", *split, *far, *said, *sets, *ends, *names_of(head.classes, head.outputs)]
+        ["name", *split, *far, *said, *sets, *answers, *ends, *names_of(head.classes, head.outputs)]
     )
 
     def add(one: Prediction) -> None:
@@ -99,6 +102,7 @@ def _csv(file: BinaryIO, head: Says) -> Iterator[Write]:
         known = [one.name, *([one.split] if split else [])]
         known += [f"{one.novelty:.6g}"] if far else []
         likely = _ends(one) if ends else []
+        likely += (one.answers or ()) if answers else ()
         likely += [BETWEEN.join(map(str, one.likely or ()))] if sets else []
         writer.writerow([*known, *label, *sure, *likely, *(f"{n:.{DIGITS}g}" for n in one.outputs)])
 
@@ -165,7 +169,8 @@ def _columns(head: Says) -> tuple[Any, Callable[[Prediction], dict[str, Any]]]:
     is_number = head.says == CLASS and all(isinstance(label, int) for label in head.classes)
     label = ("label", pyarrow.int64() if is_number else text)
     sure = [("probability", pyarrow.float32())] if head.says == CLASS else []
-    sets = [("set", pyarrow.list_(label[1]))] if head.has_sets else []
+    sets = [("set", pyarrow.list_(label[1]))] if head.has_sets and sure else []
+    sets += [("answers", pyarrow.list_(text))] if head.has_sets and not sure else []
     metadata = {"classes": json.dumps(list(head.classes), ensure_ascii=False)}
     schema = pyarrow.schema(
         [*known, label, *sure, *sets, ("probabilities", each)], metadata=metadata
@@ -174,7 +179,9 @@ def _columns(head: Says) -> tuple[Any, Callable[[Prediction], dict[str, Any]]]:
     def row_of(one: Prediction) -> dict[str, Any]:
         said = one.label if is_number or one.label is None else str(one.label)
         more: dict[str, Any] = {"probability": one.probability} if sure else {}
-        if sets:
+        if sets and not sure:
+            more["answers"] = one.answers
+        elif sets:
             more["set"] = [name if is_number else str(name) for name in one.likely or ()]
         return {"label": said, **more, "probabilities": one.probabilities}
 

@@ -54,7 +54,7 @@ def reproduce(head: TrainedHead) -> Reproduced:
     apart = [abs(metrics[name] - head.metrics[name]) for name in names]
     pairs = zip(again, before, strict=True)
     difference = max(largest(one, other) for one, other in pairs)
-    return Reproduced(metrics, difference, max(apart) <= SAME_METRIC)
+    return Reproduced(metrics, difference, max(apart, default=0.0) <= SAME_METRIC)
 
 
 def arrays_of(stack: DenseStack | Ensemble) -> Iterable[np.ndarray]:

@@ -13,7 +13,7 @@ from headstart.errors import HeadError, InvalidHeadSetting, NotFound
 from headstart.extractors.datasets import window_options
 from headstart.extractors.runtime import versions
 from headstart.heads.combined.bagged import Bagged
-from headstart.heads.kind import HeadKind
+from headstart.heads.kind import HeadKind, classes_named
 from headstart.heads.kinds.every_kind import one_kind
 from headstart.heads.tasks import Classification, MultiLabel, Task, one_task
 from headstart.jobs.backbones.class_names import with_class_names
@@ -114,6 +114,8 @@ def fit(
     told = {SAMPLE_WEIGHTS: IGNORED} if ignores else weights_told(features)
     several = isinstance(task, MultiLabel)  # of which none is an answer
     features = features if several else labelled_in(features)
+    if classes_named(chosen) and all(label is None for label in features.labels):
+        features = _without_labels(name, features)
     if chosen is not None:
         chosen = with_class_names(context, chosen, features, task or Classification())
     more = features_in_views(
@@ -130,6 +132,21 @@ def fit(
     trained = fitted(features, chosen, seed, task, more)
     trained = replace(trained, settings=trained.settings | told)
     return Fitted(context, name, features, trained, seed, started)
+
+
+def _without_labels(name: str, view: FeatureView) -> FeatureView:
+    """Of a dataset without any label nothing, which is all that a head of given classes can be
+    judged by.
+
+    Warns:
+        HeadstartWarning: what is not known of the head.
+    """
+    warn(
+        f"{view.origin.dataset.name} has no label: how often head {name!r} is right is not known, "
+        "and its probabilities are not calibrated; `headstart head evaluate` tells it on samples "
+        "with labels"
+    )
+    return view.labelled()
 
 
 def weights_told(view: FeatureView) -> dict[str, Any]:

@@ -50,12 +50,16 @@ def cosines_by(model, preprocessor, view, texts):
     return np.asarray(logits) / np.exp(float(np.asarray(model.clip_head.logit_scale)))
 
 
-def test_a_model_of_two_towers_is_two_backbones_that_are_linked(added, clip):
+def test_a_model_of_two_towers_is_two_backbones_that_are_linked(added, clip, run):
     _, model, preprocessor = clip
     pictures, texts = added.backbones.get("clip"), added.backbones.get("clip-text")
     assert pictures.tags["text-backbone"] == texts.reference
     assert [one["name"] for one in pictures.inputs] == ["images"]
     assert [one["name"] for one in texts.inputs] == ["token_ids"]
+    shown = run("backbone", "show", texts.reference, "--workspace", added.config.root).out
+    length = texts.preprocessing["steps"][-1]["sequence_length"]
+    told = f"token_ids: a sequence of any length, {length} by the preprocessing, int32"
+    assert told in " ".join(shown.split())
     view = added.extract("clip", "pictures")
     images = np.concatenate([preprocessor.image_converter(one[None]) for one in pixels(view)])
     by_hand = np.asarray(model.get_vision_embeddings(images))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,29 +12,20 @@ from headstart.errors import HeadError
 from headstart.heads.calibration.conformal import sets_of, threshold_of
 from headstart.heads.dense_stack import outputs_of, stack_of
 from headstart.heads.evaluation.by_sample import BySample
-from headstart.heads.evaluation.clusters import clusters_of
+from headstart.heads.evaluation.clusters import clusters_of, groups_of
 from headstart.heads.evaluation.intervals import share_text
 from headstart.heads.evaluation.scores import share_interval_of
+from headstart.heads.kind import Fitted, Part
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.models.train import part_of
 from headstart.heads.origins import fit_near_zero
 from headstart.heads.regression import Regression
-from headstart.heads.tasks import Classification
-from headstart.jobs.heads.care.number_intervals import (
-    NumberIntervals,
-    UnsureNumbers,
-    check_level,
-    judging_split,
-    number_intervals,
-)
-from headstart.jobs.heads.predicted import Prediction
+from headstart.heads.tasks import Classification, MultiLabel, Ordinal
+from headstart.jobs.heads.care.number_intervals import check_level, judging_split
 from headstart.storage.manifest import Label
 from headstart.storage.views import FeatureView
 from headstart.trained_head import TrainedHead
 from headstart.values.showable import Showable
-
-REJECT, SET = "reject", "set"
-"""What may be said of a sample of which a head is not sure: nothing, or several classes."""
 
 
 @dataclass(frozen=True)
@@ -90,65 +82,22 @@ class Conformal(Showable):
         return self.to_text()
 
 
-@dataclass(frozen=True)
-class Unsure:
-    """What is said of samples of which a head is not sure.
-
-    Attributes:
-        sets: of classes.
-        rejects: whether no class is said of a sample whose set is of several.
-    """
-
-    sets: Conformal
-    rejects: bool
-
-    def of(self, one: Prediction) -> Prediction:
-        """A prediction with its set."""
-        likely = self.sets.set_of(one.outputs)
-        is_rejected = self.rejects and len(likely) != 1
-        return replace(one, likely=likely, label=None if is_rejected else one.label)
-
-
-def unsure_of(head: TrainedHead, how: str | None, level: float) -> Unsure | UnsureNumbers | None:
-    """What was asked for of samples of which a head is not sure.
-
-    Raises:
-        HeadError: it is neither `reject` nor `set`, numbers are to be rejected, or see `conformal`.
-    """
-    if how is None:
-        return None
-    if how not in (REJECT, SET):
-        raise HeadError(f"unsure is {how!r}", hint=f"Give {REJECT} or {SET}.")
-    if how == REJECT and isinstance(head.task, Regression):
-        raise HeadError(
-            f"head {head.record.name!r} gives numbers, of which none is rejected",
-            hint="--unsure set (unsure='set') gives each an interval.",
-        )
-    if isinstance(head.task, Regression):
-        return UnsureNumbers(number_intervals(head, level))
-    return Unsure(conformal(head, level), how == REJECT)
-
-
-def sets_or_intervals(head: TrainedHead, level: float = 0.9) -> Conformal | NumberIntervals:
-    """See `Head.conformal`."""
-    of_numbers = isinstance(head.task, Regression)
-    return number_intervals(head, level) if of_numbers else conformal(head, level)
-
-
 def conformal(head: TrainedHead, level: float = 0.9) -> Conformal:
     """As `Head.conformal`, of a head that says one class a sample."""
     check_level(level)
     if not isinstance(head.task, Classification):
         raise HeadError(
             f"head {head.record.name!r} is for {head.task.name}",
-            hint="Sets are of heads that say one class per sample, intervals of heads of numbers.",
+            hint="Sets are of heads that say one class per sample.",
         )
     view = head.features()
     judging = judging_split(head, view)
     of = BySample.of(judging)
-    outputs = of.mean(_said(head, view, judging))
+    outputs = of.mean(said_of_judging(head, view, judging))
     targets = of.first(head.task.read(judging.labels, head.record.classes))
-    threshold = threshold_of(outputs, head.task.guess(outputs), targets, level)
+    threshold = threshold_of(
+        outputs, head.task.guess(outputs), targets, level, groups_of(of.samples)
+    )
     judged = head.held_out()
     held = sets_of(judged.probabilities, judged.guesses, threshold)
     right = held[np.arange(len(held)), judged.targets]
@@ -165,9 +114,19 @@ def conformal(head: TrainedHead, level: float = 0.9) -> Conformal:
     )
 
 
-def _said(head: TrainedHead, view: FeatureView, judging: FeatureView) -> np.ndarray:
-    """What the head says of the validation split. A linear one was fitted on it, too: one of the
-    same strength is asked that was fitted on the train split alone."""
+def said_of_judging(head: TrainedHead, view: FeatureView, judging: FeatureView) -> np.ndarray:
+    """What the head says of the validation split, (rows, outputs). A linear one was fitted on it,
+    too: one of the same strength is asked that was fitted on the train split alone; of several
+    labels, each of its own strength.
+
+    Args:
+        head: who says it.
+        view: its features.
+        judging: the validation split of these.
+
+    Raises:
+        HeadError: it is of several heads, which were chosen by that split, or fitted to it.
+    """
     if head.is_ensemble:
         raise HeadError(
             f"head {head.record.name!r} is an ensemble, whose members were chosen by samples of "
@@ -180,16 +139,26 @@ def _said(head: TrainedHead, view: FeatureView, judging: FeatureView) -> np.ndar
             "validation split, too: none is left to calibrate sets on",
             hint="Take the sets of a single head.",
         )
-    is_refitted = head.record.kind == Linear.kind and "strength" in head.record.settings
-    if not is_refitted or head.record.settings.get("task") == "ordinal":
+    refit = _refit_of(head)
+    if refit is None:
         return head.judge.predict_proba(judging.to_numpy())
     classes = list(head.record.classes)
     train, asked = (part_of([part], head.task, classes) for part in (view.split("train"), judging))
-    kind = Linear((head.record.settings["strength"],))
     nobody = asked.only(np.zeros(len(asked), bool))
-    fitted = fit_near_zero(
-        lambda one, other: head.task.fit(kind, one, other, len(classes), head.record.seed),
-        train,
-        nobody,
-    )
+    fitted = fit_near_zero(refit, train, nobody)
     return outputs_of(stack_of(fitted.layers, classes), asked)
+
+
+def _refit_of(head: TrainedHead) -> Callable[[Part, Part], Fitted] | None:
+    """Fits the head as it is, to other rows; None where it was not fitted to the validation split:
+    nothing but a linear one of classes or labels is."""
+    task, settings = head.task, head.record.settings
+    if head.record.kind != Linear.kind or isinstance(task, Ordinal):
+        return None
+    if isinstance(task, MultiLabel):
+        kinds = [Linear((one,)) for one in settings["chosen"]]
+        return lambda train, nobody: task.fit_each(kinds, train, nobody, head.record.seed)
+    if "strength" not in settings or isinstance(task, Regression):
+        return None
+    kind, count = Linear((settings["strength"],)), len(head.record.classes)
+    return lambda train, nobody: task.fit(kind, train, nobody, count, head.record.seed)

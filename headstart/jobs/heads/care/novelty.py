@@ -12,6 +12,7 @@ from headstart.errors import HeadError
 from headstart.heads.calibration.novelty import MOST, NoveltyScale
 from headstart.heads.evaluation.clusters import clusters_of
 from headstart.heads.evaluation.intervals import share_text
+from headstart.heads.evaluation.provenance import need_scores
 from headstart.heads.evaluation.scores import share_interval_of
 from headstart.heads.labelled import some_rows
 from headstart.notices import warn
@@ -93,6 +94,7 @@ def novelty(head: TrainedHead, level: float = LEVEL) -> Novelty:
             f"head {head.record.name!r} takes windows of samples, whose novelty is not told",
             hint="Train a head on samples that are not cut for that.",
         )
+    need_scores(head.record)
     view = head.features()
     train, judging, testing = (view.split(name) for name in ("train", "validation", "test"))
     if not len(judging):

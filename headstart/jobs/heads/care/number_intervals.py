@@ -11,16 +11,17 @@ samples. Of samples in groups, on average over new groups: those of one are no e
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from headstart.errors import HeadError
+from headstart.heads.calibration.conformal import score_at
 from headstart.heads.evaluation.by_sample import BySample
-from headstart.heads.evaluation.clusters import Clusters, clusters_of
+from headstart.heads.evaluation.clusters import clusters_of, groups_of
 from headstart.heads.evaluation.intervals import share_text
+from headstart.heads.evaluation.provenance import need_scores
 from headstart.heads.evaluation.scores import share_interval_of
-from headstart.jobs.heads.predicted import Prediction
 from headstart.storage.views import FeatureView
 from headstart.trained_head import TrainedHead
 from headstart.values.showable import Showable
@@ -88,17 +89,6 @@ class NumberIntervals(Showable):
         return self.to_text()
 
 
-@dataclass(frozen=True)
-class UnsureNumbers:
-    """What is said of numbers besides themselves."""
-
-    sets: NumberIntervals
-
-    def of(self, one: Prediction) -> Prediction:
-        """A prediction with its intervals."""
-        return replace(one, intervals=self.sets.ends_of(one.outputs))
-
-
 def check_level(level: float) -> None:
     """See that a level is a share.
 
@@ -115,6 +105,7 @@ def judging_split(head: TrainedHead, view: FeatureView) -> FeatureView:
     Raises:
         HeadError: it has no sample.
     """
+    need_scores(head.record)
     judging = view.split("validation")
     if not len(judging):
         raise HeadError(
@@ -136,29 +127,11 @@ def number_intervals(head: TrainedHead, level: float = 0.9) -> NumberIntervals:
     errors = np.abs(outputs.astype(np.float64) - targets)
     judged = head.held_out()
     missed = np.abs(judged.probabilities.astype(np.float64) - judged.targets)
-    clusters, together = clusters_of(judged.samples), clusters_of(of.samples)
+    clusters, groups = clusters_of(judged.samples), groups_of(of.samples)
     numbers = []
     for place in range(errors.shape[1]):
-        half = half_width_of(errors[:, place], level, together)
+        half = score_at(errors[:, place], level, groups)
         held = missed[:, place] <= half
         told = None if math.isinf(half) else half
         numbers.append(OfNumber(told, float(held.mean()), share_interval_of(held, clusters)))
     return NumberIntervals(level, tuple(numbers), len(of), len(missed))
-
-
-def half_width_of(errors: np.ndarray, level: float, clusters: Clusters | None = None) -> float:
-    """How far an interval reaches to either side; infinite where there are too few samples to tell.
-
-    Args:
-        errors: absolute, of samples that the head was not fitted on, (n,).
-        level: the share of intervals that are to hold the right number, above 0 and below 1.
-        clusters: which of the samples belong together; each group counts as one.
-    """
-    if clusters is not None:
-        order = np.argsort(errors)
-        passed = np.cumsum(1 / clusters.sizes[clusters.numbers[order]])
-        # of all groups and the new one; a sum of shares may end a rounding short
-        is_enough = passed >= (len(clusters) + 1) * level - 1e-9
-        return float(errors[order][is_enough.argmax()]) if is_enough.any() else math.inf
-    rank = math.ceil((len(errors) + 1) * level)  # of n + 1, as the new sample is one of them
-    return float(np.sort(errors)[rank - 1]) if rank <= len(errors) else math.inf

@@ -103,6 +103,7 @@ OF_SETTINGS: dict[str, Field] = {
     "temperature": NUMBERS,
     "strength": NUMBERS,
     "chosen": NUMBERS,
+    "classes": list_of(label),
     "scale": finite,
     **dict.fromkeys(("carried", "bytes"), COUNT),
     "path": list_of(anything),
@@ -209,6 +210,9 @@ def check_fields(told: Mapping[str, Any]) -> None:
     of_settings(told["settings"], "settings")
     _metrics(len(told["classes"]))(told["metrics"], "metrics")
     _check_settings(told["kind"], told["settings"])
+    named = told["settings"].get("classes", told["classes"])
+    if told["kind"] == ZeroShot.kind and named != told["classes"]:
+        raise refuse(told["settings"]["classes"], "settings.classes", "the classes of the head")
 
 
 def _check_settings(kind: str, settings: Mapping[str, Any]) -> None:

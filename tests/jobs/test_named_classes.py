@@ -1,0 +1,115 @@
+"""A head of class names that are given needs no label, and tells that nothing is known of it."""
+
+import json
+
+import numpy as np
+import pytest
+
+import headstart as hs
+from conftest import keras
+from headstart.errors import HeadError, InvalidHeadSetting
+from headstart.heads.evaluation.provenance import calibration_text
+from headstart.notices import HeadstartWarning
+
+CUT = "flat@as_it_is"
+NAMED = hs.ZeroShot(prompt="kind {}", classes=("c", "a", "b"))
+
+
+@pytest.fixture
+def bare(linked):
+    """Also `bare`, the rows without labels."""
+    with np.load(linked.datasets.get("rows").source) as file:
+        linked.datasets.add("bare", file["x"])
+    return linked
+
+
+@pytest.fixture
+def head(bare):
+    with pytest.warns(HeadstartWarning, match="bare has no label: how often head 'h' is right is"):
+        return bare.heads.train("h", bare.features(CUT, "bare"), NAMED)
+
+
+def test_without_labels_the_scale_is_the_usual_one_and_no_score_is_told(head, run):
+    assert head.record.classes == ["c", "a", "b"] and head.record.settings["scale"] == 100
+    assert not any(isinstance(value, float) for value in head.metrics.values())
+    assert [head.metrics[f"n_{one}"] for one in ("train", "validation", "test")] == [0, 0, 0]
+    assert calibration_text(head.record).startswith("not calibrated: there was no labelled sample")
+    shown = " ".join(run("head", "show", "h").out.split())
+    assert "how often it is right is not known" in shown and "it was tested on no sample" in shown
+    assert head.looks.heads == 0 and "h" in run("head", "list").out and head.reproduce().agrees
+
+
+def test_it_says_what_a_head_of_labelled_samples_says(head, bare, run):
+    given = hs.ZeroShot(prompt="kind {}", logit_scale=100.0)
+    other = bare.heads.train("other", bare.features(CUT, "rows"), given)
+    said = head.predict("bare")
+    assert said.labels == other.predict("bare").labels
+    np.testing.assert_allclose(
+        said.probabilities[:, [1, 2, 0]], other.predict("bare").probabilities, atol=1e-6
+    )
+    assert "no score: there was no labelled sample to test it on" in said.trust
+    assert "no score" in run("head", "predict", "h", "bare", "--top", "2").err
+    assert head.evaluate("rows").metrics["accuracy"] == pytest.approx(
+        other.evaluate("rows", "all").metrics["accuracy"]
+    )
+
+
+def test_what_needs_scores_is_refused_in_a_line(head, bare, fails, tmp_path):
+    assert len(head.label_next("bare", 3)) == 3  # that needs none
+    told = "is of class names alone, and dataset 'bare' had no labels"
+    for asked in (head.conformal, head.novelty, head.held_out, head.least_sure):
+        with pytest.raises(HeadError, match=told):
+            asked()
+    with pytest.raises(HeadError, match=told):
+        bare.heads.compare("h", "h")
+    assert told in fails("head", "predict", "h", "bare", "--unsure", "set")
+    assert told in fails("head", "report", "h", tmp_path / "h.html")
+
+
+def test_it_attaches_and_travels(head, bare, tmp_path):
+    head.attach(tmp_path / "h.keras")
+    x = head.present().to_numpy()
+    attached = keras.models.load_model(tmp_path / "h.keras").predict(x, verbose=0)
+    np.testing.assert_allclose(attached, head.stack.predict_proba(x), atol=1e-4)
+    told = json.loads((tmp_path / "h.json").read_text())
+    assert told["classes"] == ["c", "a", "b"] and "not calibrated" in told["probabilities"]
+    head.export(tmp_path / "h.zip")
+    back = bare.heads.import_(tmp_path / "h.zip", "back")
+    np.testing.assert_array_equal(back.stack.predict_proba(x), head.stack.predict_proba(x))
+
+
+def test_with_labels_it_is_scored_as_ever_and_other_labels_are_refused(bare):
+    view = bare.features(CUT, "rows")
+    named, plain = (
+        bare.heads.train("n", view, kind) for kind in (NAMED, hs.ZeroShot(prompt="kind {}"))
+    )
+    assert named.metrics["accuracy"] == plain.metrics["accuracy"]
+    assert named.record.settings["scale"] == pytest.approx(plain.record.settings["scale"])
+    more = hs.ZeroShot(prompt="kind {}", classes=("a", "b", "c", "both"))
+    assert bare.heads.train("m", view, more).metrics["untested"] == ["both"]
+    with pytest.raises(HeadError, match="'c', a label of the samples, is none of the 2 classes"):
+        bare.heads.train("f", view, hs.ZeroShot(prompt="kind {}", classes=("a", "b")))
+
+
+@pytest.mark.parametrize("classes", [("a",), ("a", "b", "a"), ("a", " ")])
+def test_names_that_are_no_choice_are_refused(classes):
+    with pytest.raises(InvalidHeadSetting, match="classes have"):
+        hs.ZeroShot(classes=classes)
+
+
+def test_the_command_line_takes_the_names_from_a_file(bare, run, fails, tmp_path):
+    (tmp_path / "names.txt").write_text("c\n\n a \r\nb\n", encoding="utf-8")
+    asked = ("head", "train", "h", CUT, "bare", "--classes", tmp_path / "names.txt")
+    ran = run(*asked, "--kind", "zeroshot", "--prompt", "kind {}", "--json")
+    assert ran.json["classes"] == ["c", "a", "b"] and "is not known" in " ".join(ran.err.split())
+    assert run("job", "list").code == 0
+    assert "--classes is not for a head of kind linear" in fails(*asked)
+    gone = ("head", "train", "h", CUT, "bare", "--classes", tmp_path / "no", "--kind", "zeroshot")
+    assert "cannot be read" in fails(*gone)
+
+
+def test_a_job_trains_it(bare):
+    bare.jobs.train("h", CUT, "bare", NAMED)
+    with pytest.warns(HeadstartWarning, match="has no label"):
+        bare.jobs.work()
+    assert bare.heads.get("h").record.classes == ["c", "a", "b"]
