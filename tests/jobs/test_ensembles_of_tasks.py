@@ -7,7 +7,7 @@ import pytest
 
 import headstart as hs
 from headstart.heads.combined.greedy import select
-from headstart.jobs.heads.combined.ensemble import Chosen, fit_members
+from headstart.jobs.heads.combined.ensemble import Chosen, Fitting, fit_members
 
 CUT = "flat@as_it_is"
 MLP = hs.MLP(hidden=(8,), epochs=15)
@@ -53,7 +53,7 @@ def test_it_says_the_mean_of_its_members_and_its_model_says_the_same(tasks, tmp_
     kinds = [*singles, *(kind for kind in kinds if not isinstance(kind, hs.Linear))]
     blocks = tasks.sweep(name, CUT, kinds[:1], trying=hs.CrossValidation(2, task=task))
     chosen = [Chosen(blocks.trials[0].blocks, kind, 1 / len(kinds)) for kind in kinds]
-    made = fit_members(tasks.context, f"all_{name}", name, chosen, {}, 0, task=task)
+    made = fit_members(tasks.context, f"all_{name}", name, chosen, {}, Fitting(task))
     head = tasks.heads.get(f"all_{name}")
     features = tasks.features(CUT, name)
     alone = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -66,6 +66,26 @@ class Chosen:
         }
 
 
+@dataclass(frozen=True)
+class Fitting:
+    """How members are fitted.
+
+    Attributes:
+        task: what the labels mean.
+        seed: of all fits.
+        windows: see `Heads.train`.
+    """
+
+    task: Task = field(default_factory=Classification)
+    seed: int = 0
+    windows: str | None = None
+
+    @staticmethod
+    def of(head: TrainedHead) -> Fitting:
+        """As those of an ensemble were."""
+        return Fitting(head.task, head.record.seed, head.windows.get("pooled"))
+
+
 def train_ensemble(
     context: Context,
     name: str,
@@ -98,8 +118,8 @@ def train_ensemble(
         "sweep": tried.number,
     }
     told |= {"selection": dict(taken.scores)}  # of samples that it fits a little
-    how = {"windows": tried.windows, "task": task}
-    return fit_members(context, name, tried.dataset, chosen, told, tried.seed, **how)
+    how = Fitting(task, tried.seed, tried.windows)
+    return fit_members(context, name, tried.dataset, chosen, told, how)
 
 
 def _check_tried(trying: CrossValidation) -> None:
@@ -131,10 +151,8 @@ def fit_again(
         record.dataset,
         chosen_of(head),
         {key: record.settings[key] for key in TOLD if key in record.settings},
-        record.seed,
-        windows=head.windows.get("pooled"),
-        task=head.task,
-        progress=progress,
+        Fitting.of(head),
+        progress,
     )
 
 
@@ -144,10 +162,9 @@ TOLD = ("selected_on", "selected_from", "selected_by", "sweep", "selection")
 
 def again(head: TrainedHead) -> Trained:
     """The ensemble fitted again, and not registered."""
-    record, windows = head.record, head.windows.get("pooled")
-    chosen = chosen_of(head)
-    view = view_of(head.context, record.dataset, chosen, windows, head.task)
-    return fitted(head.context, view, chosen, record.seed, head.task)
+    chosen, how = chosen_of(head), Fitting.of(head)
+    view = view_of(head.context, head.record.dataset, chosen, how)
+    return fitted(head.context, view, chosen, how)
 
 
 def chosen_of(head: TrainedHead) -> list[Chosen]:
@@ -169,43 +186,38 @@ def fit_members(
     dataset: str,
     chosen: Sequence[Chosen],
     told: dict[str, Any],
-    seed: int,
-    *,
-    windows: str | None = None,
-    task: Task | None = None,
+    how: Fitting,
     progress: Progress = silent,
 ) -> TrainedHead:
     """Fit the members, measure the ensemble on the test split, and register it. `progress` may
     raise: nothing is registered then."""
     started = time.monotonic()
-    task = task or Classification()
-    view = view_of(context, dataset, chosen, windows, task)
-    trained = fitted(context, view, chosen, seed, task, progress)
+    view = view_of(context, dataset, chosen, how)
+    trained = fitted(context, view, chosen, how, progress)
     progress(len(chosen), len(chosen))
     settings = trained.settings | told | weights_told(view)
     made = Trained(trained.stack, trained.kind, trained.metrics, settings)
-    return register(context, name, view, made, seed, started)
+    return register(context, name, view, made, how.seed, started)
 
 
-def view_of(
-    context: Context, dataset: str, chosen: Sequence[Chosen], windows: str | None, task: Task
-) -> FeatureView:
+def view_of(context: Context, dataset: str, chosen: Sequence[Chosen], how: Fitting) -> FeatureView:
     """The features of all members side by side, each block once and as it is."""
     blocks = dict[str, Block]()
     for one in chosen:
         blocks |= {own.reference: own for own in one.blocks}
     every = Blocks(blocks.values())
     view = features_of_blocks(context, every, context.datasets.get(dataset), 0, [1.0] * len(every))
-    view = of_samples(view, windows)
-    return view if isinstance(task, MultiLabel) else labelled_in(view)  # none is an answer there
+    view = of_samples(view, how.windows)
+    return (
+        view if isinstance(how.task, MultiLabel) else labelled_in(view)
+    )  # none is an answer there
 
 
 def fitted(
     context: Context,
     view: FeatureView,
     chosen: Sequence[Chosen],
-    seed: int,
-    task: Task,
+    how: Fitting,
     progress: Progress = silent,
 ) -> Trained:
     """The members fitted, each as `head train` would, and what they say together measured.
@@ -214,20 +226,19 @@ def fitted(
         context: whose cache.
         view: of `view_of`.
         chosen: the members, the best by itself first.
-        seed: of all fits.
-        task: what the labels mean.
+        how: to fit them.
         progress: called before each member is fitted, with (fitted, all).
     """
-    every, entity = view.origin.blocks, view.origin.dataset
+    every, entity, task = view.origin.blocks, view.origin.dataset, how.task
     places = {one.reference: place for place, one in enumerate(every)}
     widths = [int(np.prod(one.cut.shape, dtype=np.int64)) for one in every]
     members = []
     for number, one in enumerate(chosen):
         progress(number, len(chosen))
-        own = of_samples(features_of_blocks(context, one.blocks, entity), view.windows)
+        own = of_samples(features_of_blocks(context, one.blocks, entity), how.windows)
         own = own.take(_rows_of(own, view))  # others may lack some, or all of a class
         scales = own.origin.scales or (1.0,)
-        stack = fit(own, one.kind, seed, task).stack
+        stack = fit(own, one.kind, how.seed, task).stack
         assert isinstance(stack, DenseStack)  # of a kind, which gives layers
         factors = [float(factor_of(scale)) for scale in scales]
         taken = slices_of([places[block.reference] for block in one.blocks], widths, factors)
@@ -281,8 +292,8 @@ def beside_best(
     interval, _ = interval_of_difference(task, name, outputs, tested.targets, clusters)
     p_value = None
     if name in SHARES:
-        right = [values_of(task, name, one, tested.targets) for one in outputs]
-        p_value = often_right(*right, clusters).p_value
+        was_right, is_right = (values_of(task, name, one, tested.targets) for one in outputs)
+        p_value = often_right(was_right, is_right, clusters).p_value
     return {
         "features": best.blocks.name,
         "kind": best.kind.kind,
