@@ -152,10 +152,18 @@ def hint_of(labels: Collection[Label | None], samples: int, hint: str) -> str:
 
     if several_in(labels):
         return SEVERAL
+    return REGRESSION if are_quantities(labels, samples) else hint
+
+
+def are_quantities(labels: Collection[Label | None], samples: int) -> bool:
+    """Whether labels that are too rare to be classes look like numbers to be learnt.
+
+    Args:
+        labels: the different ones.
+        samples: that have them.
+    """
     known = [label for label in labels if label is not None]
-    fractions = any(map(is_fraction, known))
-    are_numbers = fractions or any(rule(known, samples) for rule in QUANTITIES)
-    return REGRESSION if are_numbers else hint
+    return any(map(is_fraction, known)) or any(rule(known, samples) for rule in QUANTITIES)
 
 
 def numbers_of(labels: Sequence[Label | None], classes: Sequence[Label]) -> np.ndarray:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from headstart.heads.combined.bagged import Bagged
 from headstart.heads.combined.ensemble import ENSEMBLE
-from headstart.heads.evaluation.intervals import interval_text, score_text
+from headstart.heads.evaluation.intervals import SHARES, interval_text, score_text
+from headstart.heads.evaluation.provenance import words_of
 from headstart.heads.kinds.words import setting_words
 from headstart.registry.entities import Head
 
@@ -40,11 +41,17 @@ def compared_text(record: Head) -> str:
     found = record.settings.get("beside")
     if found is None or record.kind != ENSEMBLE:
         return ""
+    name = found.get("score", "accuracy")  # of before there were others
     within = "no interval of a single group"
     if found["interval"] is not None:
-        low, high = (100 * end for end in found["interval"])
-        within = f"95 %: {low:+.1f} to {high:+.1f}"
+        within = "95 %: " + " to ".join(_apart(name, end) for end in found["interval"])
+    what = f"points of {words_of(name)}" if name in SHARES else words_of(name)
     return (
-        f"{100 * found['difference']:+.1f} points of accuracy compared with {found['kind']} on "
+        f"{_apart(name, found['difference'])} {what} compared with {found['kind']} on "
         f"{found['features']} alone ({within}, paired, {found['samples']:,} samples)"
     )
+
+
+def _apart(name: str, value: float) -> str:
+    """By how much a score is more; shares in points."""
+    return f"{100 * value:+.1f}" if name in SHARES else f"{value:+.3f}"

@@ -49,6 +49,11 @@ def check_kinds(task: Task, kinds: Sequence[HeadKind]) -> None:
             raise HeadError(refused[0], hint=refused[1])
 
 
+def can_try(task: Task, kind: HeadKind) -> bool:
+    """Whether a kind of heads can be tried on a task."""
+    return _refusal(task, kind) is None
+
+
 def _refusal(task: Task, kind: HeadKind) -> tuple[str, str] | None:
     """Why a kind cannot be tried on a task, and what can; None where it can."""
     if isinstance(kind, Bagged):
@@ -70,7 +75,7 @@ def usual_kinds(task: Task) -> list[str]:
     """The names of the kinds whose settings are searched unless others are named: what is fitted
     first, and an mlp, where that can do the task."""
     first, more = task.default_kind.kind, MLP()
-    return [first, more.kind] if _refusal(task, more) is None else [first]
+    return [first, more.kind] if can_try(task, more) else [first]
 
 
 def folds_of(

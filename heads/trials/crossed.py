@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,14 +12,13 @@ import numpy as np
 from headstart.heads.evaluation.bootstrap import Unseen
 from headstart.heads.evaluation.folds import Fold
 from headstart.heads.evaluation.outcomes import Outcomes
-from headstart.heads.evaluation.paired import right_of
 from headstart.heads.evaluation.reliability import unseen_of
-from headstart.heads.evaluation.scores import decided
 from headstart.heads.kind import HeadKind, Part
 from headstart.heads.kinds.losses import log_losses_of
 from headstart.heads.tasks import Classification, Task
 from headstart.heads.trials.objective import ACCURACY, EXACT, LOG_LOSS, objectives_of
-from headstart.heads.trials.out_of_fold import Gathering, OutOfFold
+from headstart.heads.trials.out_of_fold import UNKNOWN, Gathering, OutOfFold
+from headstart.heads.trials.values import values_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +89,22 @@ class Crossed(OutOfFold):
         """The mean of the repeats' log losses."""
         return self.log_losses.mean
 
+    def saying(self, outputs: np.ndarray, settings: dict[str, Any]) -> Crossed:
+        said = _as_shares(outputs, self.targets)
+        unseen = sum(
+            unseen_of(log_losses_of, said[inside], self.targets[inside]).high * inside.mean()
+            for inside in (self.draws[0] == number for number in np.unique(self.draws))
+        )
+        return replace(
+            self,
+            settings=settings,
+            probabilities=said,
+            hits=values_of(self.task, self._share, said, self.targets)[None],
+            losses=values_of(self.task, LOG_LOSS, said, self.targets)[None].astype(np.float32),
+            unseen=Unseen(0.0, float(unseen)),
+            complexity=UNKNOWN,
+        )
+
     def _facts(self) -> dict[str, Any]:
         """The settings and what they are worth; of probabilities there are many."""
         scores = {self._share: self.accuracy, "interval": self.interval, "log_loss": self.log_loss}
@@ -137,10 +152,10 @@ class Gathered(Gathering):
 
     def _take(self, number: int, repeat: int, tried: np.ndarray, said: np.ndarray) -> None:
         targets = self._rows.targets[tried]
-        if targets.ndim == 1:
-            said = said / said.sum(axis=1, keepdims=True)
-        self._hits[repeat, tried] = right_of(decided(self._task, said), targets)
-        self._losses[repeat, tried] = log_losses_of(said, targets)
+        said = _as_shares(said, targets)
+        share = ACCURACY if targets.ndim == 1 else EXACT
+        self._hits[repeat, tried] = values_of(self._task, share, said, targets)
+        self._losses[repeat, tried] = values_of(self._task, LOG_LOSS, said, targets)
         self._probabilities[tried] += said
         self._unseen[number] = unseen_of(log_losses_of, said, targets).high * len(tried)
 
@@ -154,6 +169,11 @@ class Gathered(Gathering):
             losses=self._losses,
             unseen=Unseen(0.0, float(self._unseen.sum()) / self._draws.size),
         )
+
+
+def _as_shares(said: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Probabilities of one class a row, which add up to 1; those of several labels as they are."""
+    return said / said.sum(axis=1, keepdims=True) if targets.ndim == 1 else said
 
 
 def draws_of(folds: Sequence[Fold], rows: int) -> np.ndarray:

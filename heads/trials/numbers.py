@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,7 +17,8 @@ from headstart.heads.evaluation.scores import widened
 from headstart.heads.kind import HeadKind, Part
 from headstart.heads.regression import Regression
 from headstart.heads.trials.objective import ABSOLUTE, OBJECTIVES, R2, ROOT, objectives_of
-from headstart.heads.trials.out_of_fold import Gathering, OutOfFold
+from headstart.heads.trials.out_of_fold import UNKNOWN, Gathering, OutOfFold
+from headstart.heads.trials.values import values_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,12 +51,7 @@ class CrossedNumbers(OutOfFold):
 
     def _values(self, objective: str) -> np.ndarray:
         """(repeats, rows), float64."""
-        if objective == R2:
-            return 1 - (self._squares / self.targets.var(axis=0)).mean(axis=2)
-        if objective == ABSOLUTE:
-            return np.abs(self.said - self.targets).mean(axis=2)
-        assert isinstance(self.task, Regression)
-        return np.stack([self.task.losses_of(one, self.targets) for one in self.said])
+        return np.stack([values_of(self.task, objective, one, self.targets) for one in self.said])
 
     @property
     def _squares(self) -> np.ndarray:
@@ -92,6 +88,10 @@ class CrossedNumbers(OutOfFold):
     def _reach(self) -> float:
         """How much wider, see `Outcomes.reach`: that of the squared errors."""
         return self.outcomes(R2).reach
+
+    def saying(self, outputs: np.ndarray, settings: dict[str, Any]) -> CrossedNumbers:
+        said = outputs[None].astype(np.float64)
+        return replace(self, settings=settings, said=said, complexity=UNKNOWN)
 
     def _facts(self) -> dict[str, Any]:
         """The settings and what they are worth; what was said is of many samples."""

@@ -43,6 +43,11 @@ OBJECTIVES = {
 }
 
 
+def ascending(name: str, value: float) -> float:
+    """A score such that less is better."""
+    return value if OBJECTIVES[name].is_loss else -value
+
+
 def objectives_of(task: Task) -> tuple[str, ...]:
     """The names of those of a task; the first unless another is asked for. That of numbers is their
     own loss: R2, where that is the squared error, of which it is a function."""

@@ -22,8 +22,11 @@ from headstart.heads.evaluation.outcomes import Outcomes
 from headstart.heads.evaluation.simplicity import complexity_of
 from headstart.heads.kind import Complexity, HeadKind, Part
 from headstart.heads.tasks import Task
-from headstart.heads.trials.objective import OBJECTIVES, objectives_of
+from headstart.heads.trials.objective import ascending, objectives_of
 from headstart.values.showable import Showable
+
+UNKNOWN: Complexity = (math.inf, math.inf)
+"""Of heads that do not say how complex they are: beyond all others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +52,7 @@ class OutOfFold(Showable, ABC):
     draws: np.ndarray
     taken: float = 0.0
     groups: np.ndarray | None = None
-    complexity: Complexity = (math.inf, math.inf)
+    complexity: Complexity = UNKNOWN
 
     @cached_property
     def clusters(self) -> Clusters | None:
@@ -73,6 +76,11 @@ class OutOfFold(Showable, ABC):
     def metrics(self) -> dict[str, Any]:
         """The scores of single heads with their intervals, as a head's metrics."""
 
+    @abstractmethod
+    def saying(self, outputs: np.ndarray, settings: dict[str, Any]) -> OutOfFold:
+        """What came of the same rows and folds, tried once, where this was said of them, (rows,
+        outputs)."""
+
     @property
     def spread(self) -> float | None:
         """Standard deviation of a head's first score between draws of its training rows; None
@@ -84,8 +92,7 @@ class OutOfFold(Showable, ABC):
         task's others."""
         others = (one for one in objectives_of(self.task) if one != objective)
         first, second = (
-            self.outcomes(name).mean * (1 if OBJECTIVES[name].is_loss else -1)
-            for name in [objective, *others][:2]
+            ascending(name, self.outcomes(name).mean) for name in [objective, *others][:2]
         )
         return first, second
 

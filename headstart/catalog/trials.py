@@ -17,6 +17,7 @@ from headstart.values.showable import Results
 if TYPE_CHECKING:  # a verb is imported by its method
     from headstart.heads.evaluation.ranking import Rank
     from headstart.heads.kinds.every_kind import Kinds
+    from headstart.heads.tasks import Task
     from headstart.jobs.auto.found import Auto
     from headstart.jobs.datasets.audit import Audit
     from headstart.jobs.heads.cross_validation import CrossValidation, Features
@@ -179,16 +180,18 @@ class Trials:
         seed: int = 0,
         on_error: str = "fail",
         overwrite: bool = False,
+        task: Task | str | None = None,
         progress: Progress = silent,
         watch: Callable[[str], None] | None = None,
     ) -> Auto:
         """From a dataset to a checked head in a given time.
 
-        A linear head on the cheapest backbone comes first and is finished whatever it takes. Then
-        backbones, cuts and kinds of heads are tried by successive halving on folds of the train and
-        validation splits: on few samples first, the cheapest backbones first, by what their samples
-        take here. The default is kept unless something else is better beyond chance on the same
-        folds; the chosen head is scored once on the test split, which takes no part in the choice.
+        A linear head, of numbers a ridge head, on the cheapest backbone comes first and is finished
+        whatever it takes. Then backbones, cuts and kinds of heads are tried by successive halving
+        on folds of the train and validation splits: on few samples first, the cheapest backbones
+        first, by what their samples take here. The default is kept unless something else is better
+        beyond chance on the same folds; the chosen head is scored once on the test split, which
+        takes no part in the choice.
 
         Ctrl-C ends the search, and what was best so far is trained.
 
@@ -209,6 +212,8 @@ class Trials:
             seed: of all random choices.
             on_error: what to do about a sample that cannot be read, `fail` or `skip`.
             overwrite: write `output` over what is there.
+            task: what labels mean, such as `hs.Regression()`, or its name; without it numbers
+                where they look like numbers, several where they are joined by `|`, else a class.
             progress: called with (seconds spent, seconds in all).
             watch: told what is done now.
 
@@ -224,6 +229,7 @@ class Trials:
         target = None if output is None else Path(output)
         how: dict[str, Any] = {"folds": folds, "limit": limit, "seed": seed, "on_error": on_error}
         how |= {"precision": precision, "download": download, "output": target, "kinds": kinds}
+        how |= {"task": task}
         with registered_for(self.context, features.dataset, is_new=features.dataset not in before):
             return auto(
                 self.context,

@@ -145,7 +145,6 @@ def _sweep(
     """
     from headstart.cli.extract import check_extracts, extract_missing
     from headstart.heads.kinds.words import setting_words
-    from headstart.heads.trials.by_task import is_plain
     from headstart.heads.trials.objective import columns_of
     from headstart.jobs.heads.cross_validation import CrossValidation
 
@@ -154,8 +153,6 @@ def _sweep(
     check_extracts(backbones, on_error)
     named = [task.default_kind.kind] if kinds is None else names_of(kinds)
     made = settings_of(named, grid)
-    if ensemble is not None and not is_plain(task):
-        raise click.UsageError("--ensemble is of heads that say one class; --confirm takes any.")
     if ensemble is not None and ignore_weights:
         raise click.UsageError("--ensemble is of heads that count samples by their weights.")
     if search is not None and any(value is not None for value in grid.values()):

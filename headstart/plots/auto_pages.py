@@ -7,9 +7,9 @@ from pathlib import Path
 
 from headstart import __version__
 from headstart.errors import HeadError
-from headstart.heads.evaluation.intervals import interval_text, score_text, share_text
+from headstart.heads.evaluation.intervals import interval_text, score_text
 from headstart.heads.evaluation.provenance import scores_in, words_of
-from headstart.jobs.auto.found import Attempt, Auto, Cost, Side
+from headstart.jobs.auto.found import Attempt, Auto, Cost, Scored, Side
 from headstart.plots.reports import SUFFIXES, template_of
 from headstart.storage.files import written_aside
 
@@ -45,9 +45,9 @@ def write_page(found: Auto, path: str | Path) -> Auto:
         scores=_scores(found),
         tested=tested_text(found),
         samples=f"{found.samples:,}",
-        side_columns=[("", False), ("features", False), ("head", False), ("accuracy", True)],
+        side_columns=[*SIDES, *score_columns(found)],
         sides=[_side(one, found) for one in found.sides],
-        tried_columns=TRIED,
+        tried_columns=[*TRIED, *score_columns(found), *SPENT],
         tried=[_attempt(one) for one in found.tried],
         dropped_columns=[("what", False), ("why", False)],
         dropped=[(one.what, one.why) for one in found.dropped],
@@ -65,12 +65,13 @@ TRIED = [
     ("features", False),
     ("head", False),
     ("samples", True),
-    ("accuracy", True),
-    ("log loss", True),
+]
+SPENT = [
     ("heads", True),
     ("seconds", True),
     ("what became of it", False),
 ]
+SIDES = [("", False), ("features", False), ("head", False)]
 COSTS = [
     ("backbone", False),
     ("samples computed", True),
@@ -112,10 +113,17 @@ def time_text(found: Auto) -> str:
     )
 
 
-def told(accuracy: float, interval: tuple[float, float]) -> str:
-    """A share with its interval."""
-    low, high = map(share_text, interval)
-    return f"{share_text(accuracy)} ({low} to {high})"
+def score_columns(found: Auto) -> list[tuple[str, bool]]:
+    """Of the scores by which heads were compared; that which decided comes first."""
+    return [(words_of(name), True) for name in found.tried[0].scores]
+
+
+def told(one: Scored) -> list[str]:
+    """The scores, each with its interval."""
+    return [
+        f"{score_text(name, value)} ({interval_text({'intervals': one.intervals}, name)})"
+        for name, value in one.scores.items()
+    ]
 
 
 def _scores(found: Auto) -> list[tuple[str, str, str]]:
@@ -126,9 +134,9 @@ def _scores(found: Auto) -> list[tuple[str, str, str]]:
     ]
 
 
-def _side(side: Side, found: Auto) -> tuple[str, str, str, str]:
+def _side(side: Side, found: Auto) -> tuple[str, ...]:
     chosen = ", chosen" if side.what == found.chosen else ""
-    return f"{side.what}{chosen}", side.features, side.head, told(side.accuracy, side.interval)
+    return f"{side.what}{chosen}", side.features, side.head, *told(side)
 
 
 def _attempt(one: Attempt) -> tuple[str, ...]:
@@ -136,8 +144,7 @@ def _attempt(one: Attempt) -> tuple[str, ...]:
         one.features,
         one.head,
         f"{one.rows:,}",
-        told(one.accuracy, one.interval),
-        f"{one.log_loss:.3f}",
+        *told(one),
         f"{one.heads:,}",
         f"{one.seconds:.1f}",
         one.verdict or "tried on all samples",

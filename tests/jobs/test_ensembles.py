@@ -8,7 +8,7 @@ from conftest import keras
 from headstart.errors import HeadError
 from headstart.heads.combined.greedy import select
 from headstart.heads.kinds.losses import losses_of
-from headstart.jobs.heads.combined.ensemble import Chosen, fit_members
+from headstart.jobs.heads.combined.ensemble import Chosen, Fitting, fit_members
 from headstart.notices import HeadstartWarning
 from headstart.origins.blocks import blocks_of
 from headstart.registry import tables as t
@@ -48,16 +48,16 @@ def test_each_head_that_is_taken_is_the_one_that_helps_most(said):
     means = [np.mean([each[n] for n in taken[:end]], axis=0) for end in range(1, 5)]
     end = int(np.argmin([loss(mean, targets) for mean in means])) + 1
     np.testing.assert_array_equal(found.counts, np.bincount(taken[:end], minlength=5))
-    assert found.log_loss == pytest.approx(loss(means[end - 1], targets))
-    assert found.accuracy == (means[end - 1].argmax(axis=1) == targets).mean()
+    assert found.scores["log_loss"] == pytest.approx(loss(means[end - 1], targets))
+    assert found.scores["accuracy"] == (means[end - 1].argmax(axis=1) == targets).mean()
 
 
 def test_an_ensemble_is_never_worse_than_its_best_head_where_it_was_chosen(said):
     each, targets = said
     by_accuracy, by_loss = (select(each, targets, name) for name in ("accuracy", "log_loss"))
     best = max((one.argmax(axis=1) == targets).mean() for one in each)
-    assert by_accuracy.accuracy >= best
-    assert by_loss.log_loss <= min(loss(one, targets) for one in each)
+    assert by_accuracy.scores["accuracy"] >= best
+    assert by_loss.scores["log_loss"] <= min(loss(one, targets) for one in each)
     for found in (by_accuracy, by_loss):
         assert found.counts[4] == 0 and found.weights.sum() == pytest.approx(1)
 
@@ -95,7 +95,7 @@ def test_it_says_the_mean_of_what_its_members_say_and_its_model_says_the_same(tw
     )
     # such small data choose few members: all of them, for the sake of the model
     chosen = [Chosen(t.blocks, t.kind, 1 / len(sweep.trials)) for t in sweep.trials]
-    made = fit_members(two.context, "all", "pics", chosen, {}, 0, None)
+    made = fit_members(two.context, "all", "pics", chosen, {}, Fitting())
     head = two.heads.get("all")
     alone = [
         two.heads.train(f"m{number}", two.features(one.blocks.reference, "pics"), one.kind)
@@ -189,7 +189,7 @@ def test_what_one_backbone_cannot_read_no_member_is_fitted_on(two):
         two.extract("other@features", "pics", engine="tensorflow")
         names = ("net@pool", "other@features")
         chosen = [Chosen(blocks_of(two.context, one), hs.Prototype(), 0.5) for one in names]
-        made = fit_members(two.context, "e", "pics", chosen, {}, 0, None)
+        made = fit_members(two.context, "e", "pics", chosen, {}, Fitting())
         assert made.record.classes == ["blue", "green"]
         assert two.heads.get("e").reproduce().agrees
 
@@ -223,7 +223,7 @@ def test_every_format_says_what_the_cached_features_say(two, tmp_path, name):
         Chosen(blocks_of(two.context, "net@pool"), hs.Linear((0.1,)), 0.25),
         Chosen(blocks_of(two.context, BOTH), hs.MLP(hidden=(8,)), 0.75),
     ]
-    fit_members(two.context, "e", "pics", chosen, {}, 0, None)
+    fit_members(two.context, "e", "pics", chosen, {}, Fitting())
     made = two.heads.get("e").attach_checked(tmp_path / f"e-{name}", labels="." not in name)
     assert made.difference < 1e-4
 

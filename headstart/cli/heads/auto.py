@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from headstart.cli.heads.task_options import NAMES as OF_TASK
+from headstart.cli.heads.task_options import taken_task, task_options
 from headstart.cli.models import MODEL
 from headstart.cli.output import (
     Call,
@@ -18,7 +20,7 @@ from headstart.cli.output import (
     on_error_option,
     precision_option,
     progress_bar,
-    range_text,
+    score_cell,
     table,
     text,
     with_options,
@@ -28,7 +30,7 @@ from headstart.cli.parameters import SEED, OutputFile
 from headstart.cli.sweep import names_of
 
 if TYPE_CHECKING:
-    from headstart.jobs.auto.found import Auto
+    from headstart.jobs.auto.found import Attempt, Auto
 
 SHOWN = 12
 """Attempts that are printed, the best on all samples first; all of them with --json and on the
@@ -74,6 +76,7 @@ def register(cli: click.Group) -> None:
         ),
         precision_option,
         on_error_option,
+        task_options,
         folds_option,
         limit_option,
         click.option(
@@ -93,9 +96,11 @@ def _auto(
 ) -> Result:
     """Find a head for DATASET in a given time, and check it.
 
-    A linear head on the cheapest backbone comes first. Then backbones, layers and kinds of heads
-    are tried, on few samples first. The default is kept unless something else is better beyond
-    chance. The chosen head is scored once on the test split, which takes no part in the choice.
+    Without --task, labels that look like numbers are numbers, and those joined by | are several.
+    A linear head (of numbers a ridge head) on the cheapest backbone comes first. Then backbones,
+    layers and kinds of heads are tried, on few samples first. The default is kept unless something
+    else is better beyond chance. The chosen head is scored once on the test split, which takes no
+    part in the choice.
 
     Without BACKBONE, the registered backbones are tried, then those of the zoo whose weights are
     installed here. Ctrl-C ends the search: what was best so far is trained.
@@ -104,6 +109,9 @@ def _auto(
         from headstart.plots.auto_pages import check_target
 
         check_target(page)
+    is_told = any(given[option] is not None for option in OF_TASK)
+    task = taken_task(given)
+    given["task"] = task if is_told else None
     workspace = call.open(dataset, *backbones)
     doing = ""
 
@@ -124,16 +132,22 @@ def _auto(
 
 
 def _show(out: Any, found: Auto) -> None:
-    from headstart.heads.evaluation.provenance import scored_text
+    from headstart.heads.evaluation.provenance import scored_text, words_of
+    from headstart.heads.trials.objective import ascending
     from headstart.plots.auto_pages import answer_text, tested_text, time_text
 
-    best = sorted(found.tried, key=lambda one: (-one.rows, -one.accuracy, one.log_loss))[:SHOWN]
+    def order(one: Attempt) -> tuple[float, ...]:
+        return -one.rows, *(ascending(name, value) for name, value in one.scores.items())
+
+    best, score = sorted(found.tried, key=order)[:SHOWN], found.objective
     rows = [
-        (one.features, one.head, one.rows, _cell(one.accuracy, one.interval), f"{one.seconds:.1f}")
+        (one.features, one.head, one.rows, score_cell(_scores(one), score), f"{one.seconds:.1f}")
         for one in best
     ]
-    out.print(table(None, COLUMNS, rows))
-    out.print(text(f"{len(rows)} of {len(found.tried):,} attempts; below each accuracy its 95 %."))
+    columns = ("features", "head", ">samples", f">{words_of(score)}", ">seconds")
+    out.print(table(None, columns, rows))
+    of_all = f"{len(rows)} of {len(found.tried):,} attempts"
+    out.print(text(f"{of_all}; below each {words_of(score)} its 95 %."))
     for why, what in left_out(found):
         out.print(text(f"Left out: {what}: {why}"))
     out.print(text(time_text(found)))
@@ -153,8 +167,6 @@ def left_out(found: Auto) -> list[tuple[str, str]]:
     return [(why, ", ".join(what)) for why, what in by_reason.items()]
 
 
-COLUMNS = ("features", "head", ">samples", ">accuracy", ">seconds")
-
-
-def _cell(accuracy: float, interval: tuple[float, float]) -> tuple[str, str]:
-    return f"{accuracy:.3f}", range_text(*(f"{end:.3f}" for end in interval))
+def _scores(one: Attempt) -> dict[str, Any]:
+    """As a head's metrics."""
+    return {**one.scores, "intervals": one.intervals}

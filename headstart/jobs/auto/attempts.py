@@ -16,9 +16,11 @@ from headstart.heads.evaluation.cross_validation import cross
 from headstart.heads.kind import HeadKind
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.words import setting_words
-from headstart.heads.trials.objective import ACCURACY, LOG_LOSS
+from headstart.heads.trials.by_task import is_plain
+from headstart.heads.trials.objective import objectives_of
 from headstart.heads.trials.out_of_fold import OutOfFold
 from headstart.jobs.auto.budget import FIT, Budget
+from headstart.jobs.auto.comparison import rank_of, scores_of
 from headstart.jobs.auto.found import Attempt, Dropped
 from headstart.jobs.auto.on_a_part import LATE, Partial, is_ahead
 from headstart.jobs.auto.pace import Clock, Pace
@@ -58,6 +60,7 @@ class Attempts:
     def __init__(self, pool: Pool, budget: Budget, tell: Told) -> None:
         self._pool, self._budget, self._tell = pool, budget, tell
         self.tried = list[Attempt]()
+        self._ranks = list[tuple[float, float]]()
         self.dropped = list[Dropped]()
         self.found = list[tuple[Blocks, OutOfFold]]()
         self.fitted = 0
@@ -77,6 +80,10 @@ class Attempts:
         """Say what became of an attempt."""
         self.tried[number] = replace(self.tried[number], verdict=verdict)
 
+    def best(self, numbers: Sequence[int]) -> list[int]:
+        """Places of attempts from the best down."""
+        return sorted(range(len(numbers)), key=lambda place: self._ranks[numbers[place]])
+
     def forecast(self, kind: str, blocks: Blocks, rows: int) -> float | None:
         """Seconds that heads of a kind take on so many rows, by this process alone where that is
         not long; None where none was tried yet, or nobody knows how wide the features are."""
@@ -85,7 +92,11 @@ class Attempts:
 
     def _lanes(self, kind: str) -> int:
         """Cores that fits of a kind share by processes of their own; linear ones share rows."""
-        return 1 if kind == Linear.kind else cores()
+        return 1 if self._are_along(kind) else cores()
+
+    def _are_along(self, kind: str) -> bool:
+        """Whether heads of all strengths are fitted one from the other."""
+        return kind == Linear.kind and is_plain(self._pool.task)
 
     def _alone(self, kind: str, blocks: Blocks, rows: int) -> float | None:
         """As `forecast`, of this process alone."""
@@ -151,18 +162,18 @@ class Attempts:
         trying = self._pool.trying
         self._tell(f"fitting {name}, {len(one.rows):,} samples")
         jobs = self._jobs(kinds[0].kind, blocks, one)
-        results = cross(kinds, one.rows, one.folds, seed=trying.seed, progress=advance, jobs=jobs)
-        if not all(math.isfinite(result.outcomes(LOG_LOSS).mean) for result in results):
+        how = {"task": self._pool.task, "seed": trying.seed, "progress": advance, "jobs": jobs}
+        results = cross(kinds, one.rows, one.folds, **how)
+        if not all(map(_is_finite, results)):
             raise HeadError(
-                f"{name} give probabilities that are not numbers: numbers of the features are too "
-                "large for float32",
+                f"{name} say what is not a number: those of the features are too large for float32",
                 hint="Divide them by what is usual among them, such as their standard deviation.",
             )
         took = time.monotonic() - started
         alone = time.process_time() - worked if jobs == 1 else None
         usual = self._clocks[kinds[0].kind].usual(took, alone)
         last = self._see(kinds[0].kind, blocks, one, len(results), usual)
-        best = min(results, key=lambda result: result.order(trying.objective))
+        best = min(results, key=rank_of)
         if rows is not None:
             self.partials.append(Partial(blocks, best, last))
         else:
@@ -172,6 +183,7 @@ class Attempts:
             self.fitted += fitted
             self.seconds += took
         self.tried.append(_told(blocks, best, fitted, took))
+        self._ranks.append(rank_of(best))
         return len(self.tried) - 1
 
     def _see(self, kind: str, blocks: Blocks, one: Candidate, settings: int, took: float) -> float:
@@ -184,7 +196,7 @@ class Attempts:
         each, before = took / width / folds, self._paces.get(kind)
         pace = Pace(rows, each) if before is None else before.then(rows, each)
         self._paces[kind] = pace
-        heads = folds if kind == Linear.kind else settings * folds
+        heads = folds if self._are_along(kind) else settings * folds
         return took / heads * pace.grown(self._pool.learnt)
 
     def keep_back_leader(self) -> None:
@@ -196,7 +208,7 @@ class Attempts:
         whole = {blocks.name for blocks, _ in self.found}
         own = [one for one in self.partials if one.rows == size and one.blocks.name in whole]
         if own:
-            leader = max(own, key=lambda one: one.right.mean)
+            leader = min(own, key=lambda one: rank_of(one.crossed))
             left, late = self._budget.left_for(FIT), LATE * self._budget.seconds
             if leader.seconds < left or (leader.seconds < left + late and is_ahead(leader, own)):
                 self._budget.keep_back(FIT, min(leader.seconds, left))
@@ -223,19 +235,16 @@ class Attempts:
 
 
 def _told(blocks: Blocks, best: OutOfFold, heads: int, seconds: float) -> Attempt:
-    right = best.outcomes(ACCURACY)
     return Attempt(
         blocks.name,
         setting_words(best.settings),
         len(best.targets),
-        right.mean,
-        right.share_interval,
-        best.outcomes(LOG_LOSS).mean,
+        *scores_of(best),
         heads,
         round(seconds, 3),
     )
 
 
-def default_kind() -> Linear:
-    """What is fitted first, and kept unless something is better beyond chance."""
-    return Linear()
+def _is_finite(crossed: OutOfFold) -> bool:
+    """Whether all scores are numbers by which heads are compared."""
+    return all(math.isfinite(crossed.outcomes(name).mean) for name in objectives_of(crossed.task))

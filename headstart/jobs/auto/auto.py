@@ -18,9 +18,8 @@ from headstart.errors import (
 )
 from headstart.extractors.datasets import reader_of
 from headstart.heads.models.export import check_free, format_of
-from headstart.jobs.auto.attempts import Attempts, default_kind
+from headstart.jobs.auto.attempts import Attempts
 from headstart.jobs.auto.budget import FIT, MODEL, Budget
-from headstart.jobs.auto.classes import check_samples
 from headstart.jobs.auto.decision import Decision, Room, decide
 from headstart.jobs.auto.entrants import (
     NUMBERS,
@@ -30,6 +29,7 @@ from headstart.jobs.auto.entrants import (
     what_it_is,
 )
 from headstart.jobs.auto.found import DEFAULT, ENSEMBLE, Auto, Wanted
+from headstart.jobs.auto.labels import check_samples, task_of_labels
 from headstart.jobs.auto.on_a_part import LATE, decide_on_parts
 from headstart.jobs.auto.opened import of_numbers
 from headstart.jobs.auto.pool import Pool
@@ -95,7 +95,11 @@ def auto(
         progress(min(int(budget.spent), int(budget.seconds)), max(int(budget.seconds), 1))
         watch(what)
 
-    ended = _searched(context, _looked_at(context, dataset), backbones, wanted, budget, now)
+    looked_at = _looked_at(context, dataset)
+    samples = context.manifest(looked_at).columns
+    wanted = replace(wanted, task=wanted.task or task_of_labels(samples, wanted.folds))
+    check_samples(looked_at, samples, wanted)
+    ended = _searched(context, looked_at, backbones, wanted, budget, now)
     now(f"training the {ended.decision.what} head")
     head = _trained(context, ended, wanted)
     attached = None
@@ -133,7 +137,6 @@ def _searched(
     now: Watch,
 ) -> Ended:
     pool = Pool(context, dataset, wanted, budget, now)
-    check_samples(dataset, pool.samples, wanted.folds)
     attempts = Attempts(pool, budget, now)
     search = Search(dataset, pool, attempts, budget, wanted.kinds)
     left = search.begin(_entrants(context, dataset, pool.samples, backbones, wanted))
@@ -205,7 +208,8 @@ def _first(dataset: Dataset, samples: SampleColumns) -> Any:
 def _default(sweep: Sweep, search: Search) -> Trial:
     """The best strength of the default's heads stands for it: it chooses one by itself."""
     own = [one for one in sweep.trials if one.blocks == search.default]
-    return next(one for one in own if one.crossed.settings["kind"] == default_kind().kind)
+    kind = search.pool.default_kind.kind
+    return next(one for one in own if one.crossed.settings["kind"] == kind)
 
 
 def _trained(context: Context, ended: Ended, wanted: Wanted) -> TrainedHead:
@@ -216,8 +220,8 @@ def _trained(context: Context, ended: Ended, wanted: Wanted) -> TrainedHead:
     features = features_of(
         context, trial.blocks.reference, ended.dataset.name, trial.blocks.precision
     )
-    kind = default_kind() if decision.what == DEFAULT else trial.kind
-    return train(context, name, features, kind, seed=wanted.seed)
+    kind = ended.pool.default_kind if decision.what == DEFAULT else trial.kind
+    return train(context, name, features, kind, seed=wanted.seed, task=wanted.task)
 
 
 def _told(
@@ -225,6 +229,7 @@ def _told(
 ) -> Auto:
     return Auto(
         dataset=ended.dataset.name,
+        task=ended.pool.task.name,
         samples=ended.sweep.samples,
         chosen=ended.decision.what,
         why=ended.decision.why,

@@ -16,12 +16,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from headstart.heads.combined.greedy import ROUNDS, select
-from headstart.heads.evaluation.best import worse_than_best
-from headstart.heads.evaluation.outcomes import Outcomes
-from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.words import setting_words
-from headstart.heads.trials.objective import ACCURACY, LOG_LOSS
+from headstart.heads.trials.objective import OBJECTIVES, ascending, objectives_of
 from headstart.heads.trials.out_of_fold import OutOfFold
+from headstart.jobs.auto.comparison import (
+    are_worse,
+    gain,
+    gain_text,
+    is_better,
+    objective_of,
+    scores_of,
+)
 from headstart.jobs.auto.found import DEFAULT, ENSEMBLE, SINGLE, Side
 from headstart.jobs.heads.sweep import Trial
 
@@ -77,20 +82,18 @@ def decide(trials: Sequence[Trial], default: Trial, room: Room) -> Decision:
         sides.append(side(SINGLE, best))
     candidates = [trials[place] for place in among.best(np.ones(len(crossed[0].targets), bool))]
     if several is not None:
-        ends = several.share_interval
         head = f"selected from {len(candidates)} settings"
-        sides.append(Side(ENSEMBLE, "", head, several.mean, ends))
-    worse = worse_than_best([right_of(one) for one in trials])
+        sides.append(Side(ENSEMBLE, "", head, *scores_of(several)))
+    worse = are_worse(crossed)
     is_worse = any(worse[place] for place, one in enumerate(trials) if one is default)
     kept, own = (best, SINGLE) if is_worse else (default, DEFAULT)
-    if several is not None and is_better(several, right_of(kept)):
-        points = 100 * (several.mean - right_of(kept).mean)
+    if several is not None and is_better(several, kept.crossed):
         than = "the best head alone" if is_worse else "the default"
-        own = ENSEMBLE
-        why = f"the ensemble is better than {than} beyond chance, by {points:.1f} points on folds"
+        by = gain_text(several, kept.crossed)
+        own, why = ENSEMBLE, f"the ensemble is better than {than} beyond chance, by {by} on folds"
     elif is_worse:
-        points = 100 * (right_of(best).mean - right_of(default).mean)
-        why = f"it is better than the default beyond chance, by {points:.1f} points on folds"
+        by = gain_text(best.crossed, default.crossed)
+        why = f"it is better than the default beyond chance, by {by} on folds"
     else:
         why = _why_kept(every, trials, default)
     return Decision(own, why, sides, kept, candidates, _late(every, default, room))
@@ -103,7 +106,8 @@ def _is_in_time(trial: Trial, default: Trial, room: Room) -> bool:
 
 
 def _is_like(trial: Trial, default: Trial) -> bool:
-    return trial.blocks == default.blocks and trial.crossed.settings["kind"] == Linear.kind
+    kinds = [one.crossed.settings["kind"] for one in (trial, default)]
+    return trial.blocks == default.blocks and kinds[0] == kinds[1]
 
 
 def _late(trials: Sequence[Trial], default: Trial, room: Room) -> list[tuple[str, str]]:
@@ -124,28 +128,19 @@ def _why_kept(every: Sequence[Trial], trials: Sequence[Trial], default: Trial) -
         return "nothing else was tried on all samples"
     if all(_is_like(one, default) for one in trials):
         return "nothing else that was tried can be trained in the time that is left"
-    points = 100 * (right_of(trials[0]).mean - right_of(default).mean)
-    if points <= 0:
-        return "nothing that was tried is more accurate than the default on folds"
+    best, own = trials[0].crossed, default.crossed
+    if gain(best, own) <= 0:
+        return "nothing that was tried is better than the default on folds"
+    side_of = "below" if OBJECTIVES[objective_of(best)].is_loss else "above"
     return (
-        f"the best of {len(trials):,} settings is {points:.1f} points above the default on folds, "
-        "which may be chance: the default is kept"
+        f"the best of {len(trials):,} settings is {gain_text(best, own)} {side_of} the default on "
+        "folds, which may be chance: the default is kept"
     )
 
 
 def side(what: str, trial: Trial) -> Side:
-    words, right = setting_words(trial.crossed.settings), right_of(trial)
-    return Side(what, trial.features, words, right.mean, right.share_interval)
-
-
-def right_of(trial: Trial) -> Outcomes:
-    """Where its heads were right."""
-    return trial.crossed.outcomes(ACCURACY)
-
-
-def is_better(one: Outcomes, other: Outcomes) -> bool:
-    """Whether one is better than another beyond chance, by what became of the same samples."""
-    return one.mean > other.mean and bool(worse_than_best([one, other])[1])
+    words = setting_words(trial.crossed.settings)
+    return Side(what, trial.features, words, *scores_of(trial.crossed))
 
 
 @dataclass(frozen=True)
@@ -166,9 +161,12 @@ class Candidates:
         """The numbers of the best on some rows, a mask, from the best down: at most
         `SELECTED_FROM`, and such that all can be trained in time."""
 
-        def order(number: int) -> tuple[float, float]:
-            right, losses = (self.crossed[number].outcomes(name) for name in (ACCURACY, LOG_LOSS))
-            return -right.values[0, rows].mean(), losses.values[0, rows].mean(dtype=np.float64)
+        names = objectives_of(self.crossed[0].task)[:2]
+
+        def order(number: int) -> list[float]:
+            each = [self.crossed[number].outcomes(name).values[0, rows] for name in names]
+            means = [float(one.mean(dtype=np.float64)) for one in each]
+            return [ascending(name, mean) for name, mean in zip(names, means, strict=True)]
 
         taken, spent = list[int](), 0.0
         for number in sorted(range(len(self.crossed)), key=order):
@@ -178,23 +176,22 @@ class Candidates:
         return taken
 
 
-def selected_across(among: Candidates) -> Outcomes | None:
-    """Where an ensemble is right that was selected on the folds of other samples, as its candidates
-    were; None where fewer than two can be trained, and of repeats, whose probabilities are an
-    ensemble's already."""
+def selected_across(among: Candidates) -> OutOfFold | None:
+    """What an ensemble says that was selected on the folds of other samples, as its candidates
+    were; None where fewer than two can be trained, and of repeats, whose outputs are an ensemble's
+    already."""
     first = among.crossed[0]
     if len(among.best(np.ones(len(first.targets), bool))) < 2 or first.repeats > 1:
         return None
-    folds, hits = first.draws[0], np.zeros(len(first.targets), bool)
+    folds, told = first.draws[0], np.zeros(first.outputs.shape)
     for fold in np.unique(folds):
         inside = folds == fold
         chosen = [among.crossed[number].outputs for number in among.best(~inside)]
         if not chosen:
             return None
         said = [one[~inside] for one in chosen]
-        weights = select(said, first.targets[~inside], rounds=ROUNDS).weights
-        told = sum(
-            weight * one[inside] for weight, one in zip(weights, chosen, strict=True) if weight
-        )
-        hits[inside] = np.asarray(told).argmax(axis=1) == first.targets[inside]
-    return Outcomes(hits[None], first.draws, first.taken, first.clusters)
+        weights = select(said, first.targets[~inside], rounds=ROUNDS, task=first.task).weights
+        for weight, one in zip(weights, chosen, strict=True):
+            if weight:
+                told[inside] += weight * one[inside]
+    return first.saying(told, {"kind": ENSEMBLE})

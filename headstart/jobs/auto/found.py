@@ -9,8 +9,9 @@ from typing import Any
 from headstart.errors import InvalidHeadSetting
 from headstart.extractors.run.settings import check_precision
 from headstart.heads.evaluation.bootstrap import Interval
+from headstart.heads.evaluation.provenance import MAIN_SCORES
 from headstart.heads.kinds.every_kind import KINDS, able_kinds
-from headstart.heads.tasks import Classification
+from headstart.heads.tasks import Classification, Task, one_task
 from headstart.jobs.auto.costs import Cost
 from headstart.registry.entities import Head
 from headstart.values.options import Options
@@ -37,6 +38,7 @@ class Wanted(Options, error=InvalidHeadSetting):
         output: where the chosen head is saved, attached to its backbone; see `Head.attach`.
         kinds: names of the kinds of heads that are tried behind the default; all without them.
         overwrite: whether `output` may be there.
+        task: what labels mean, a task or its name; by the labels without it.
     """
 
     minutes: float = MINUTES
@@ -50,6 +52,7 @@ class Wanted(Options, error=InvalidHeadSetting):
     output: Path | None = None
     kinds: tuple[str, ...] = ()
     overwrite: bool = False
+    task: Task | None = None
 
     def __post_init__(self) -> None:
         is_number = isinstance(self.minutes, float | int)  # of nan `super` says another thing
@@ -59,24 +62,50 @@ class Wanted(Options, error=InvalidHeadSetting):
             )
         super().__post_init__()
         check_precision(self.precision)
+        object.__setattr__(self, "task", one_task(self.task))
+        self._check_kinds()
+
+    def _check_kinds(self) -> None:
+        """See that kinds can do the task; where it is not known yet, that there are such."""
+        task = self.task or Classification()
         for kind in self.kinds:
-            if kind not in KINDS or Classification.name not in KINDS[kind].tasks:
+            is_able = kind in KINDS and (self.task is None or task.name in KINDS[kind].tasks)
+            if not is_able:
+                of = "" if self.task is None else f", and the task {task.name}"
                 raise InvalidHeadSetting(
-                    f"kind is {kind!r}", hint=f"Give {able_kinds(Classification.name)}."
+                    f"kind is {kind!r}{of}", hint=f"Give {able_kinds(task.name)}."
                 )
 
 
+class Scored(Showable):
+    """What was tried on folds, by which heads of the task are compared.
+
+    Attributes:
+        scores: by name, the first is what is decided by.
+        intervals: of these, 95 %; None of a single group.
+    """
+
+    scores: dict[str, float]
+    intervals: dict[str, Interval | None]
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            **super()._facts(),
+            "accuracy": self.scores.get("accuracy"),
+            "interval": self.intervals.get("accuracy"),
+        }
+
+
 @dataclass(frozen=True)
-class Attempt(Showable):
+class Attempt(Scored):
     """The best of the heads of one kind that were tried on some features.
 
     Attributes:
         features: `BACKBONE@CUT`, joined by ` + `.
         head: kind and settings, in words.
         rows: samples that it was tried on.
-        accuracy: on folds.
-        interval: of that.
-        log_loss: likewise on folds.
+        scores: see `Scored`.
+        intervals: likewise.
         heads: fitted, of all settings and folds.
         seconds: that the fits took.
         verdict: what became of it: why it was dropped, if it was.
@@ -85,12 +114,14 @@ class Attempt(Showable):
     features: str
     head: str
     rows: int
-    accuracy: float
-    interval: Interval
-    log_loss: float
+    scores: dict[str, float]
+    intervals: dict[str, Interval | None]
     heads: int
     seconds: float
     verdict: str = ""
+
+    def _facts(self) -> dict[str, Any]:
+        return {**super()._facts(), "log_loss": self.scores.get("log_loss")}
 
 
 @dataclass(frozen=True)
@@ -107,22 +138,22 @@ class Dropped(Showable):
 
 
 @dataclass(frozen=True)
-class Side(Showable):
+class Side(Scored):
     """A way that could be chosen, and what it gave on folds.
 
     Attributes:
         what: `default`, `single` or `ensemble`.
         features: that it takes; several are joined by ` + `.
         head: in words.
-        accuracy: on the same folds as the others.
-        interval: of that.
+        scores: on the same folds as the others; see `Scored`.
+        intervals: likewise.
     """
 
     what: str
     features: str
     head: str
-    accuracy: float
-    interval: Interval
+    scores: dict[str, float]
+    intervals: dict[str, Interval | None]
 
 
 @dataclass(frozen=True)
@@ -131,6 +162,7 @@ class Auto(Showable):
 
     Attributes:
         dataset: its name.
+        task: what its labels mean, by name.
         samples: that heads were tried on, by folds of the train and validation splits.
         chosen: which of the sides was trained: `default`, `single` or `ensemble`.
         why: in a line.
@@ -150,6 +182,7 @@ class Auto(Showable):
     """
 
     dataset: str
+    task: str
     samples: int
     chosen: str
     why: str
@@ -168,9 +201,15 @@ class Auto(Showable):
     max_abs_diff: float | None = None
 
     def _line(self) -> str:
-        accuracy = self.head.metrics["accuracy"]
-        told = f"{self.chosen} on {self.dataset!r}, accuracy {accuracy:.3f}"
+        name = next(one for one in MAIN_SCORES if one in self.head.metrics)
+        told = f"{self.chosen} on {self.dataset!r}, {name} {self.head.metrics[name]:.3f}"
         return f"{told}, {len(self.tried):,} tried in {self.seconds:.0f} s"
 
+    @property
+    def objective(self) -> str:
+        """The name of the score by which heads were compared."""
+        return next(iter(self.tried[0].scores))
+
     def _facts(self) -> dict[str, Any]:
-        return {**super()._facts(), "heads": sum(one.heads for one in self.tried)}
+        told = {**super()._facts(), "objective": self.objective}
+        return {**told, "heads": sum(one.heads for one in self.tried)}

@@ -11,10 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from headstart.heads.evaluation.best import worse_than_best
-from headstart.heads.evaluation.outcomes import Outcomes
-from headstart.heads.trials.objective import ACCURACY
 from headstart.heads.trials.out_of_fold import OutOfFold
+from headstart.jobs.auto.comparison import are_worse, gain_text, rank_of
 from headstart.jobs.auto.decision import INSTANT, Decision, side
 from headstart.jobs.auto.found import DEFAULT, ENSEMBLE, SINGLE
 from headstart.jobs.heads.sweep import Trial
@@ -43,11 +41,6 @@ class Partial:
         return len(self.crossed.targets)
 
     @property
-    def right(self) -> Outcomes:
-        """Where it was right."""
-        return self.crossed.outcomes(ACCURACY)
-
-    @property
     def what(self) -> tuple[str, str]:
         """Features, and the kind of head."""
         return self.blocks.name, self.crossed.settings["kind"]
@@ -56,7 +49,7 @@ class Partial:
 def is_ahead(leader: Partial, every: Sequence[Partial]) -> bool:
     """Whether the best on a part is better than all others there, beyond chance."""
     others = [one for one in every if one is not leader]
-    worse = worse_than_best([leader.right, *(one.right for one in others)])
+    worse = are_worse([leader.crossed, *(one.crossed for one in others)])
     return bool(others) and bool(worse[1:].all())
 
 
@@ -87,8 +80,8 @@ def decide_on_parts(
             and one.what not in tried
             and one.seconds <= max(left, INSTANT)
         ]
-        if base and others and worse_than_best([one.right for one in (base[0], *others)])[0]:
-            best = max(others, key=lambda one: one.right.mean)
+        if base and others and are_worse([one.crossed for one in (base[0], *others)])[0]:
+            best = min(others, key=lambda one: rank_of(one.crossed))
             return _taken(decision, best, base[0])
     return decision
 
@@ -106,11 +99,11 @@ def _last_words(partials: Sequence[Partial], trials: Sequence[Trial]) -> list[Pa
 
 def _taken(decision: Decision, best: Partial, base: Partial) -> Decision:
     trial = Trial(best.blocks, best.crossed, is_worse=False)
-    points = 100 * (best.right.mean - base.right.mean)
     than = "the default" if decision.what == DEFAULT else base.what[1]
+    by = gain_text(best.crossed, base.crossed)
     why = (
-        f"it is better than {than} beyond chance, by {points:.1f} points on folds of "
-        f"{best.rows:,} samples; to try it on all was no time"
+        f"it is better than {than} beyond chance, by {by} on folds of {best.rows:,} samples; to "
+        "try it on all was no time"
     )
     sides = [decision.sides[0], side(SINGLE, trial)]
     return replace(decision, what=SINGLE, why=why, sides=sides, trial=trial)

@@ -15,6 +15,7 @@ from headstart.errors import FeaturesMissing, HeadstartError, LayerNotFound, Non
 from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.run.settings import Settings
 from headstart.heads.kind import HeadKind
+from headstart.heads.tasks import Classification, MultiLabel
 from headstart.jobs.auto.budget import Budget
 from headstart.jobs.auto.costs import SLOW_START, Cost, Stopwatch
 from headstart.jobs.auto.entrants import Entrant
@@ -53,12 +54,20 @@ class Pool:
         self._context, self._dataset = context, dataset
         self._wanted, self._budget, self._tell = wanted, budget, tell
         self.samples = context.manifest(dataset).columns
-        self.trying = CrossValidation(wanted.folds, limit=wanted.limit, seed=wanted.seed)
+        self.task = wanted.task or Classification()
+        self.trying = CrossValidation(
+            wanted.folds, limit=wanted.limit, seed=wanted.seed, task=self.task
+        )
         self.costs = dict[str, Cost]()
         self._opened = dict[str, tuple[Backbone, list[Cut]]]()
         self._openings = [SLOW_START]
         self._works = dict[str, float]()
         self._common: frozenset[str] | None = None
+
+    @property
+    def default_kind(self) -> HeadKind:
+        """What is fitted first, and kept unless something is better beyond chance."""
+        return self.task.default_kind()
 
     def cost_of(self, entrant: Entrant) -> Cost:
         """What was spent on it so far; its rate is that of before, where it was measured."""
@@ -196,7 +205,10 @@ class Pool:
             view = features_of_blocks(self._context, blocks, self._dataset)
         else:
             view = view_of_part(self._context, blocks[0], self._dataset, self._of(rows))
-        view = self._of_common(blocks, labelled_in(of_samples(view, None)), rows)
+        view = of_samples(view, None)
+        if not isinstance(self.task, MultiLabel):  # of which none is an answer
+            view = labelled_in(view)
+        view = self._of_common(blocks, view, rows)
         trying = self.trying if rows is None else replace(self.trying, folds=FEW_FOLDS)
         (found,) = found_among(self._dataset.name, [blocks], [view], trying)
         return found.load()

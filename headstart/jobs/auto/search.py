@@ -21,17 +21,17 @@ from headstart.errors import HeadError, HeadstartError
 from headstart.extractors.datasets import window_options
 from headstart.heads.kind import HeadKind, takes_class_names
 from headstart.heads.kinds.every_kind import KINDS
-from headstart.heads.kinds.linear import Linear
-from headstart.heads.labelled import groups_of, numbers_of
-from headstart.heads.tasks import Classification
-from headstart.jobs.auto.attempts import Attempts, default_kind
+from headstart.heads.labelled import groups_of
+from headstart.heads.trials.by_task import can_try
+from headstart.jobs.auto.attempts import Attempts
 from headstart.jobs.auto.budget import Budget, OutOfTime
 from headstart.jobs.auto.entrants import Entrant
+from headstart.jobs.auto.labels import is_labelled
 from headstart.jobs.auto.pool import Pool
-from headstart.jobs.auto.subsample import FEWEST, GROWTH, in_nested_order, sizes_of
+from headstart.jobs.auto.subsample import FEWEST, GROWTH, in_nested_order, sizes_of, strata_of
 from headstart.origins.blocks import Blocks, check_common_input
 from headstart.registry.entities import Dataset
-from headstart.storage.manifest import SPLITS, sorted_labels
+from headstart.storage.manifest import SPLITS
 
 LEAST_KEPT = 2
 """Features, or kinds of heads, that go on to more samples at least."""
@@ -39,7 +39,7 @@ BESIDE_LINES = ("neighbours", "mlp", "svm", "ridge", "prototype")
 """Kinds as they come where nothing was measured yet: first those that see what no linear head does,
 then linear ones of other losses; others come last."""
 ON_FEATURES = 2
-"""The best features, on which other kinds than linear ones are tried."""
+"""The best features, on which other kinds than the default's are tried."""
 NO_TIME = "no time was left for trials"
 SHARE = 0.5
 """Of the time that is left, what is put on one backbone that nothing is known of yet."""
@@ -64,7 +64,8 @@ class Search:
         kinds: names of kinds of heads that are tried; all without them.
 
     Attributes:
-        default: the features of the default head, once it was tried.
+        pool: the features.
+        default: those of the default head, once it was tried.
     """
 
     def __init__(
@@ -76,11 +77,15 @@ class Search:
         kinds: Sequence[str] = (),
     ) -> None:
         self._wanted = kinds
-        self._dataset, self._pool = dataset, pool
+        self._dataset, self.pool = dataset, pool
         self._attempts, self._budget = attempts, budget
         self._order, self._sizes = self._parts()
         self.default: Blocks | None = None
         self._whole = dict[str, tuple[Runner, int]]()
+
+    @property
+    def _default_kind(self) -> HeadKind:
+        return self.pool.default_kind
 
     @cached_property
     def _no_time(self) -> str:
@@ -95,25 +100,25 @@ class Search:
     def _parts(self) -> tuple[np.ndarray, list[int]]:
         """Rows of the train and validation split, nested, and how many of them are in each part;
         samples with windows are taken together."""
-        columns = self._pool.samples
-        has_label = np.array([label is not None for label in columns.labels], bool)
+        columns, task = self.pool.samples, self.pool.task
+        has_label = is_labelled(columns, task)
         rows = np.flatnonzero((columns.split_codes != SPLITS.index("test")) & has_label)
         if window_options(self._dataset.options)[0] or not len(rows):
             return rows, [len(rows)]
         part = columns.take(rows)
-        targets = numbers_of(part.labels, sorted_labels(part.labels))
-        trying = self._pool.trying
+        strata = strata_of(task, task.read(part.labels, task.find_classes(part)))
+        trying = self.pool.trying
         least = trying.folds + 1
-        order = in_nested_order(targets, groups_of(part), least, trying.seed)
-        fewest = max(FEWEST, 2 * least * (int(targets.max()) + 1))
+        order = in_nested_order(strata, groups_of(part), least, trying.seed)
+        fewest = max(FEWEST, 2 * least * (int(strata.max()) + 1))
         return rows[order], sizes_of(len(rows), fewest)
 
     def _rows(self, size: int) -> np.ndarray | None:
         return None if size == self._sizes[-1] else np.sort(self._order[:size])
 
     def begin(self, entrants: Sequence[Entrant]) -> list[Entrant]:
-        """Try the default: a linear head on the first backbone that takes the samples, on all of
-        them, however long it takes; gives the entrants that are left.
+        """Try the default: a linear head, of numbers a ridge head, on the first backbone that takes
+        the samples, on all of them, however long it takes; gives the entrants that are left.
 
         Raises:
             HeadError: none takes them.
@@ -121,14 +126,14 @@ class Search:
         """
         for place, entrant in enumerate(entrants):
             try:
-                self._pool.compute(entrant, None, None)
-                blocks = self._pool.blocks(entrant)[0]
+                self.pool.compute(entrant, None, None)
+                blocks = self.pool.blocks(entrant)[0]
             except HeadstartError as error:
-                if self._pool.takes_some(entrant, error):
+                if self.pool.takes_some(entrant, error):
                     raise
                 self._attempts.drop(entrant.name, str(error))
                 continue
-            number = self._attempts.make(blocks, [default_kind()], None)
+            number = self._attempts.make(blocks, [self._default_kind], None)
             self._attempts.judge(number, "the default")
             self.default = blocks
             self._whole[blocks.name] = Runner(entrant, blocks), number
@@ -141,7 +146,7 @@ class Search:
         )
 
     def features(self, entrants: Sequence[Entrant]) -> None:
-        """Linear heads on the features of all backbones, on more and more samples."""
+        """Heads as the default on the features of all backbones, on more and more samples."""
         going: list[Entrant | Runner] = list(entrants)
         for size in self._sizes:
             rows, done = self._rows(size), list[tuple[Runner, int]]()
@@ -155,17 +160,17 @@ class Search:
     def _tried(
         self, one: Entrant | Runner, rows: np.ndarray | None, size: int
     ) -> list[tuple[Runner, int]]:
-        """Features of a backbone, or those that went on, with linear heads; none where it would
+        """Features of a backbone, or those that went on, with such heads; none where it would
         take too long or cannot be done."""
         entrant = one if isinstance(one, Entrant) else one.entrant
         if not self._is_ready(entrant, rows):
             return []
-        every = self._pool.blocks(entrant) if isinstance(one, Entrant) else [one.blocks]
+        every = self.pool.blocks(entrant) if isinstance(one, Entrant) else [one.blocks]
         found = []
         for blocks in every:
             if rows is None and blocks.name in self._whole:
                 continue
-            number = self._make(blocks, [default_kind()], rows, size)
+            number = self._make(blocks, [self._default_kind], rows, size)
             if number is not None:
                 found.append((Runner(entrant, blocks), number))
         return found
@@ -174,17 +179,17 @@ class Search:
         """Compute what is missing of a backbone's features, if there is time for that."""
         what = "all samples" if rows is None else f"{len(rows):,} samples"
         left = self._budget.left
-        share = 1.0 if rows is None or self._pool.is_measured(entrant) else SHARE
+        share = 1.0 if rows is None or self.pool.is_measured(entrant) else SHARE
         try:
-            missing = self._pool.missing(entrant, rows)
+            missing = self.pool.missing(entrant, rows)
             if not missing:
                 return True
-            need = self._pool.forecast(entrant, missing)
+            need = self.pool.forecast(entrant, missing)
             if need > share * left:
                 why = f"{what} take about {need:,.0f} s, {max(left, 0):,.0f} s are left for trials"
                 self._attempts.drop(entrant.name, why if left > 0 else self._no_time)
                 return False
-            self._pool.compute(entrant, rows, share * left)
+            self.pool.compute(entrant, rows, share * left)
         except OutOfTime:
             self._attempts.drop(entrant.name, f"{what} took longer than the {share * left:,.0f} s")
             return False
@@ -211,12 +216,12 @@ class Search:
 
     def _need(self, blocks: Blocks, kinds: Sequence[HeadKind], size: int) -> float:
         """Seconds that heads take by what was measured on fewer samples; 0 where nothing was."""
-        rows = min(size, self._pool.trying.limit)
+        rows = min(size, self.pool.trying.limit)
         return self._attempts.forecast(kinds[0].kind, blocks, rows) or 0.0
 
     def _kept(self, done: Sequence[tuple[Runner, int]], more: int) -> list[Runner]:
         """The best third, in the order in which they came."""
-        places = self._best([number for _, number in done])
+        places = self._attempts.best([number for _, number in done])
         count = max(LEAST_KEPT, math.ceil(len(done) / GROWTH))
         chosen = set(places[:count])
         kept = []
@@ -228,17 +233,12 @@ class Search:
                 kept.append(runner)
         return kept
 
-    def _best(self, numbers: Sequence[int]) -> list[int]:
-        """Places from the most accurate attempt down; of equal ones by log loss."""
-        tried = [self._attempts.tried[number] for number in numbers]
-        return sorted(range(len(tried)), key=lambda n: (-tried[n].accuracy, tried[n].log_loss))
-
     def kinds(self) -> None:
         """Heads of the other kinds on the best features, all of them on few samples, then from the
         most promising down on all: first those that are known to be done in time, then, in the
         seconds that are left, the others, for a forecast may be wrong."""
         runners = [runner for runner, _ in self._whole.values()]
-        order = self._best([number for _, number in self._whole.values()])
+        order = self._attempts.best([number for _, number in self._whole.values()])
         best = [runners[place].blocks for place in order[:ON_FEATURES]]
         names = {name: list(KINDS[name].grid({})) for name in self._kinds()}
         total, late = self._sizes[-1], list[tuple[Blocks, list[HeadKind]]]()
@@ -255,7 +255,7 @@ class Search:
         """Try heads that by their forecast take longer than is left, unless one fit does already:
         a fit is not to be ended in its middle."""
         need, left = self._need(blocks, kinds, total), self._budget.left
-        if need / (len(kinds) * self._pool.trying.folds) > left > 0:
+        if need / (len(kinds) * self.pool.trying.folds) > left > 0:
             what = f"{kinds[0].kind} on {blocks.name}"
             why = f"its fits take about {need:,.1f} s, {left:,.1f} s are left for trials"
             self._attempts.drop(what, why)
@@ -264,12 +264,13 @@ class Search:
 
     def _kinds(self) -> list[str]:
         """The names of those that are tried, first those that differ most from the default."""
+        task, default = self.pool.task, self._default_kind.kind
         known = [
             name
             for name, kind in KINDS.items()
-            if Classification.name in kind.tasks and not takes_class_names(kind)
+            if not takes_class_names(kind) and all(can_try(task, one) for one in kind.grid({}))
         ]
-        chosen = [name for name in self._wanted or known if name != Linear.kind]
+        chosen = [name for name in self._wanted or known if name != default]
         order = [*BESIDE_LINES, *chosen]
         return sorted(chosen, key=order.index)
 
@@ -283,7 +284,7 @@ class Search:
                 number = self._make(blocks, names[name], self._rows(size), size)
                 if number is not None:
                     done[name] = number
-            places = self._best(list(done.values()))
+            places = self._attempts.best(list(done.values()))
             from_best = [list(done)[place] for place in places]
             count = max(LEAST_KEPT, math.ceil(len(done) / GROWTH))
             for name in from_best[:count]:
@@ -298,8 +299,8 @@ class Search:
         return [*going, *behind]
 
     def joined(self) -> None:
-        """A linear head on the best features of two backbones together."""
-        order = self._best([number for _, number in self._whole.values()])
+        """A head as the default on the best features of two backbones together."""
+        order = self._attempts.best([number for _, number in self._whole.values()])
         runners = [list(self._whole.values())[place][0] for place in order]
         others = [one for one in runners[1:] if one.entrant != runners[0].entrant]
         if not others:
@@ -310,4 +311,4 @@ class Search:
         except HeadstartError as error:
             self._attempts.drop(both.name, str(error))
             return
-        self._make(both, [default_kind()], None, self._sizes[-1])
+        self._make(both, [self._default_kind], None, self._sizes[-1])

@@ -7,8 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from headstart.heads.regression import Regression
+from headstart.heads.tasks import MultiLabel, Task
+
 FEWEST, GROWTH = 300, 3
 """Rows of the smallest part, and how many times as large the next is (eta of the halving)."""
+QUARTERS = (0.25, 0.5, 0.75)
 
 
 def sizes_of(rows: int, fewest: int = FEWEST) -> list[int]:
@@ -17,6 +21,24 @@ def sizes_of(rows: int, fewest: int = FEWEST) -> list[int]:
     while found[0] // GROWTH >= fewest:
         found.insert(0, found[0] // GROWTH)
     return found
+
+
+def strata_of(task: Task, targets: np.ndarray) -> np.ndarray:
+    """Of what each row is an example, so that a part has its share of each, (n,) int64: classes; of
+    several labels the rarest of what is on it and of what is not; of numbers the quarter in which
+    the first lies.
+
+    Args:
+        task: what the labels mean.
+        targets: as the task reads them.
+    """
+    if isinstance(task, Regression):
+        return np.searchsorted(np.quantile(targets[:, 0], QUARTERS), targets[:, 0])
+    if not isinstance(task, MultiLabel):
+        return targets
+    sides = np.concatenate([targets > 0, targets == 0], axis=1)
+    how_often = np.where(sides, sides.sum(axis=0), len(targets) + 1)
+    return np.unique(how_often.argmin(axis=1), return_inverse=True)[1]
 
 
 def in_nested_order(
@@ -28,7 +50,7 @@ def in_nested_order(
     each fold has one; behind them each class comes with its share.
 
     Args:
-        targets: class numbers, (n,).
+        targets: class numbers, (n,), or what else there is to be a share of; see `strata_of`.
         groups: of each row; None where each is on its own.
         least: groups of each class that come first.
         seed: of the order within a class.

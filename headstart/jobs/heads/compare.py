@@ -244,7 +244,7 @@ def _differences(
     for name, value in first.items():
         if not isinstance(value, float) or name not in second:
             continue
-        interval, procedure = _interval(task, name, outputs, targets, clusters)
+        interval, procedure = interval_of_difference(task, name, outputs, targets, clusters)
         found.append(
             Difference(
                 name,
@@ -258,14 +258,22 @@ def _differences(
     return found
 
 
-def _interval(
+def interval_of_difference(
     task: Task,
     name: str,
     outputs: list[np.ndarray],
     targets: np.ndarray,
     clusters: Clusters | None,
 ) -> tuple[tuple[float, float] | None, str]:
-    """Of the difference of a score, and by what it was found."""
+    """Of the difference of a score, the second head's less the first's, and by what it was found.
+
+    Args:
+        task: what the labels mean.
+        name: of the score.
+        outputs: of the two heads, (n, outputs) each.
+        targets: as the task reads them.
+        clusters: which samples belong together.
+    """
     if isinstance(task, Regression) and np.array_equal(outputs[0], outputs[1]):
         return (0.0, 0.0), ALIKE
     if name in OF_DECISIONS or name in SHARES:

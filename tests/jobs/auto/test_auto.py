@@ -15,7 +15,8 @@ from test_docs import blocks
 import headstart as hs
 from conftest import keras, network
 from headstart.errors import AlreadyExists, HeadError, HeadstartError, LayerNotFound
-from headstart.jobs.auto.classes import check_samples
+from headstart.jobs.auto.found import Wanted
+from headstart.jobs.auto.labels import check_samples, task_of_labels
 from headstart.jobs.auto.pool import Pool
 from headstart.jobs.heads.sweep import kind_tried
 from headstart.storage.columns.samples import SampleColumns
@@ -95,12 +96,12 @@ def test_what_was_tried_on_all_samples_is_a_sweep_and_the_choice_follows_from_it
     kept = ws.sweeps.get(found.sweep)
     assert kept.sweep.trying["folds"] == 5 and len(kept.trials) == 12
     default, best = found.sides[0], kept.trials[0]
-    assert default.what == "default"
-    assert default.accuracy <= best.accuracy
+    own = default.scores["accuracy"]
+    assert default.what == "default" and own <= best.accuracy
     (linear,) = [
         one
         for one in kept.trials
-        if one.kind == "linear" and one.features == "tiny@flat" and one.accuracy == default.accuracy
+        if one.kind == "linear" and one.features == "tiny@flat" and one.accuracy == own
     ][:1]
     if found.chosen == "ensemble":
         assert found.head.settings["sweep"] == found.sweep and "beyond chance" in found.why
@@ -112,7 +113,7 @@ def test_it_is_as_good_as_the_best_single_head_within_its_interval(found):
     ws, found, _ = found
     best = ws.sweeps.get(found.sweep).trials[0]
     (chosen,) = [one for one in found.sides if one.what == found.chosen]
-    assert chosen.accuracy >= best.accuracy_low
+    assert chosen.scores["accuracy"] >= best.accuracy_low
 
 
 @pytest.fixture(scope="module")
@@ -131,12 +132,13 @@ def test_rows_of_numbers_are_features_already_and_what_is_better_beyond_chance_i
     ws, found = xor
     assert found.dataset == "xor" and found.tried[0].features == "numbers-4@as_they_are"
     assert found.chosen in ("single", "ensemble") and "beyond chance" in found.why
-    assert found.head.metrics["accuracy"] > 0.8 > found.tried[0].accuracy
+    assert found.head.metrics["accuracy"] > 0.8 > found.tried[0].scores["accuracy"]
     default, best = found.sides[:2]
-    assert best.what == "single" and best.accuracy > default.accuracy + 0.2
+    shares = [one.scores["accuracy"] for one in found.sides[:2]]
+    assert best.what == "single" and shares[1] > shares[0] + 0.2
     trials = ws.sweeps.get(found.sweep).trials
     linear = max(one.accuracy for one in trials if one.kind == "linear")
-    assert default.accuracy == linear and best.accuracy == trials[0].accuracy
+    assert default.what == "default" and shares == [linear, trials[0].accuracy]
 
 
 def test_a_head_of_the_chosen_setting_is_what_is_trained(xor):
@@ -217,7 +219,9 @@ def test_without_classes_or_a_test_split_nothing_is_begun(rows, tmp_path):
         rows.auto(tmp_path / "all.npz", "flat@as_it_is")
     np.savez(tmp_path / "numbers.npz", x=x, y=np.linspace(0, 1, 18))
     with pytest.raises(HeadError, match="look like numbers"):
-        rows.auto(tmp_path / "numbers.npz", "flat@as_it_is")
+        rows.auto(tmp_path / "numbers.npz", "flat@as_it_is", task="classification")
+    with pytest.raises(HeadError, match="kind is 'svm', and the task regression"):
+        rows.auto(tmp_path / "numbers.npz", "flat@as_it_is", kinds="svm")
     with pytest.raises(HeadError, match="minutes is 0"):
         rows.auto("rows", minutes=0)
     with pytest.raises(HeadError, match=r"^minutes is nan. Give a number above 0"):
@@ -238,13 +242,15 @@ def test_without_classes_or_a_test_split_nothing_is_begun(rows, tmp_path):
         [f"{one}.5" for one in range(60)] * 2,
     ],
 )
-def test_numbers_are_refused_before_anything_is_computed(rows, tmp_path, monkeypatch, labels):
+def test_numbers_as_classes_are_refused_before_anything_is_computed(
+    rows, tmp_path, monkeypatch, labels
+):
     """As those of scikit-learn's diabetes, 25.0 to 346.0, two samples each."""
     monkeypatch.setattr(Pool, "opened", lambda *_: pytest.fail("opened"))
     table = ["a,b,label", *(f"{row},{row % 7},{label}" for row, label in enumerate(labels))]
     (tmp_path / "sick.csv").write_text("\n".join(table))
     with pytest.raises(HeadError, match=r"to try heads on.*--task regression") as refused:
-        rows.auto(tmp_path / "sick.csv")
+        rows.auto(tmp_path / "sick.csv", task="classification")
     assert "Take fewer" not in str(refused.value)
 
 
@@ -274,7 +280,8 @@ def test_codes_with_a_point_are_classes_and_so_is_one_number_among_names():
                 for row, label in enumerate(labels)
             ]
         )
-        check_samples(SimpleNamespace(name="codes"), samples, 5)
+        assert task_of_labels(samples, 5) == hs.Classification()
+        check_samples(SimpleNamespace(name="codes"), samples, Wanted())
 
 
 def test_what_was_registered_for_nothing_is_so_no_longer(rows, tmp_path):

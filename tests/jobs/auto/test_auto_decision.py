@@ -6,13 +6,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import headstart as hs
 from headstart.heads.combined.greedy import select
-from headstart.heads.evaluation.outcomes import Outcomes
 from headstart.heads.trials.crossed import Crossed
 from headstart.jobs.auto import decision
 from headstart.jobs.auto.attempts import Attempts
 from headstart.jobs.auto.budget import Budget
-from headstart.jobs.auto.decision import Candidates, Room, decide, is_better, selected_across
+from headstart.jobs.auto.comparison import is_better
+from headstart.jobs.auto.decision import Candidates, Room, decide, selected_across
 from headstart.jobs.auto.on_a_part import Partial, decide_on_parts
 from headstart.jobs.heads.sweep import Trial
 
@@ -73,7 +74,7 @@ def test_the_default_is_kept_where_what_is_ahead_may_be_chance():
     assert found.what == "default" and found.trial is default and not found.late
     assert "1.2 points above the default on folds, which may be chance" in found.why
     trials, default = trials_of(of_accuracy(0.9, 0.8, together=True))
-    assert "more accurate than the default" in decide(trials, default, ROOM).why
+    assert "better than the default" in decide(trials, default, ROOM).why
 
 
 def test_the_best_head_alone_is_taken_where_an_ensemble_adds_nothing():
@@ -117,8 +118,8 @@ def test_an_ensemble_is_told_of_by_folds_that_it_was_not_selected_on(crossed):
     targets, inside = crossed[0].targets, crossed[0].draws[0] == 3
     weights = select([one[~inside] for one in said], targets[~inside]).weights
     mean = sum(weight * one[inside] for weight, one in zip(weights, said, strict=True))
-    assert (found.values[0, inside] == (mean.argmax(axis=1) == targets[inside])).all()
-    assert found.mean > max(one.accuracies.mean for one in crossed)
+    assert (found.hits[0, inside] == (mean.argmax(axis=1) == targets[inside])).all()
+    assert found.accuracy > max(one.accuracies.mean for one in crossed)
     assert selected_across(Candidates(crossed[:1], [1.0], 100.0)) is None
 
 
@@ -135,7 +136,7 @@ def test_the_candidates_of_a_fold_are_chosen_without_it(crossed, monkeypatch):
     assert 2 in among.best(np.ones(ROWS, bool)) and set(among.best(~inside)) == {0, 1}
     two = selected_across(Candidates(three[:2], [1.0] * 2, 100.0))
     found = selected_across(among)
-    np.testing.assert_array_equal(found.values[0, inside], two.values[0, inside])
+    np.testing.assert_array_equal(found.probabilities[inside], two.probabilities[inside])
 
 
 def test_what_is_trained_is_selected_from_the_candidates_that_were_judged():
@@ -150,11 +151,11 @@ def test_what_is_trained_is_selected_from_the_candidates_that_were_judged():
 
 
 def test_better_is_what_is_better_beyond_chance(crossed):
-    several, first = selected_across(Candidates(crossed, [1.0] * 3, 100.0)), crossed[0].accuracies
+    several, first = selected_across(Candidates(crossed, [1.0] * 3, 100.0)), crossed[0]
     assert is_better(several, first) and not is_better(first, several)
-    nearly = first.values.copy()
+    nearly = first.hits.copy()
     nearly[0, np.flatnonzero(~nearly[0])[:2]] = True
-    assert not is_better(Outcomes(nearly, first.draws, 0.8), first)
+    assert not is_better(replace(first, hits=nearly), first)
 
 
 @pytest.fixture
@@ -188,7 +189,7 @@ def test_what_is_ahead_on_a_part_has_time_for_its_fit_kept_back_though_it_ends_l
     kept, shares, seconds, left
 ):
     budget = Budget(60, clock=lambda: 0.0)
-    attempts = Attempts(SimpleNamespace(), budget, lambda _now: None)
+    attempts = Attempts(SimpleNamespace(task=hs.Classification()), budget, lambda _now: None)
     attempts.partials = partials(kept[0], *shares, seconds=float(seconds))
     attempts.keep_back_leader()
     assert budget.left == 60, "its features are not computed for all samples"

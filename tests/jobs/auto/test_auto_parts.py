@@ -83,9 +83,8 @@ def test_a_forecast_is_the_start_and_the_samples_by_the_measured_rate():
 
 
 def test_of_features_that_are_open_no_time_is_forecast_before_they_were_tried():
-    attempts = Attempts(
-        SimpleNamespace(trying=hs.CrossValidation(2)), Budget(60), lambda _now: None
-    )
+    pool = SimpleNamespace(trying=hs.CrossValidation(2), task=hs.Classification())
+    attempts = Attempts(pool, Budget(60), lambda _now: None)
     attempts._paces["ridge"] = Pace(100, 0.5)
 
     def features(*sizes):

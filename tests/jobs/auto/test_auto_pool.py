@@ -68,7 +68,8 @@ def test_a_part_of_the_samples_is_without_what_the_default_lacks(pool, features,
 
 
 def test_heads_whose_probabilities_are_no_numbers_are_refused(pool, features, monkeypatch):
-    broken = SimpleNamespace(outcomes=lambda _score: SimpleNamespace(mean=float("nan")))
+    lost = SimpleNamespace(mean=float("nan"))
+    broken = SimpleNamespace(outcomes=lambda _score: lost, task=hs.Classification())
     monkeypatch.setattr(attempts, "cross", lambda *_given, **_how: [broken])
     with pytest.raises(HeadError, match="are too large for float32"):
         attempts.Attempts(pool, Budget(60), lambda _now: None).make(features, [hs.Ridge()], None)

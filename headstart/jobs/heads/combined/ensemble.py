@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,17 +14,21 @@ from headstart.cached import features_of_blocks, labelled_in, of_samples
 from headstart.context import Context
 from headstart.errors import HeadError
 from headstart.heads.combined.ensemble import ENSEMBLE, Ensemble, Member, slices_of
-from headstart.heads.combined.greedy import ROUNDS, Taken, select
+from headstart.heads.combined.greedy import ROUNDS, select
 from headstart.heads.dense_stack import DenseStack
 from headstart.heads.evaluation.clusters import clusters_of
+from headstart.heads.evaluation.intervals import SHARES
 from headstart.heads.evaluation.paired import often_right
-from headstart.heads.kind import HeadKind
+from headstart.heads.evaluation.provenance import MAIN_SCORES
+from headstart.heads.kind import HeadKind, Part
 from headstart.heads.kinds.every_kind import kind_of
 from headstart.heads.models.train import Trained, measure, parts_of
 from headstart.heads.models.train import train as fit
-from headstart.heads.tasks import Classification
-from headstart.heads.trials.by_task import is_plain
+from headstart.heads.tasks import Classification, MultiLabel, Task
+from headstart.heads.trials.objective import objectives_of
+from headstart.heads.trials.values import values_of
 from headstart.jobs.heads.combined.kept_trials import Tried, tried_again
+from headstart.jobs.heads.compare import interval_of_difference
 from headstart.jobs.heads.cross_validation import CrossValidation
 from headstart.jobs.heads.sweep import Sweep
 from headstart.jobs.heads.train import register, weights_told
@@ -62,6 +66,26 @@ class Chosen:
         }
 
 
+@dataclass(frozen=True)
+class Fitting:
+    """How members are fitted.
+
+    Attributes:
+        task: what the labels mean.
+        seed: of all fits.
+        windows: see `Heads.train`.
+    """
+
+    task: Task = field(default_factory=Classification)
+    seed: int = 0
+    windows: str | None = None
+
+    @staticmethod
+    def of(head: TrainedHead) -> Fitting:
+        """As those of an ensemble were."""
+        return Fitting(head.task, head.record.seed, head.windows.get("pooled"))
+
+
 def train_ensemble(
     context: Context,
     name: str,
@@ -76,7 +100,8 @@ def train_ensemble(
     _check_tried(tried.trying)
     crossed = [one.crossed for one in tried.trials]
     objective = tried.trying.objective
-    taken = select([one.outputs for one in crossed], crossed[0].targets, objective, rounds)
+    task, said = tried.trying.task, [one.outputs for one in crossed]
+    taken = select(said, crossed[0].targets, objective, rounds, task)
     order = sorted(np.flatnonzero(taken.counts), key=lambda n: crossed[n].order(objective))
     chosen = [
         Chosen(
@@ -92,9 +117,9 @@ def train_ensemble(
         "selected_by": objective,
         "sweep": tried.number,
     }
-    return fit_members(
-        context, name, tried.dataset, chosen, told | _scores(taken), tried.seed, tried.windows
-    )
+    told |= {"selection": dict(taken.scores)}  # of samples that it fits a little
+    how = Fitting(task, tried.seed, tried.windows)
+    return fit_members(context, name, tried.dataset, chosen, told, how)
 
 
 def _check_tried(trying: CrossValidation) -> None:
@@ -113,17 +138,6 @@ def _check_tried(trying: CrossValidation) -> None:
             "the sweep counted all samples alike, and an ensemble counts them by their weights",
             hint="Sweep again without --ignore-weights.",
         )
-    if not is_plain(trying.task):
-        raise HeadError(
-            f"the sweep is of the task {trying.task.name}",
-            hint="An ensemble is of heads that say one class; train the sweep's best head: "
-            "`headstart head train NAME --from-sweep ID`.",
-        )
-
-
-def _scores(taken: Taken) -> dict[str, Any]:
-    """What it had on the samples of the selection, which says little of others."""
-    return {"selection": {"accuracy": taken.accuracy, "log_loss": taken.log_loss}}
 
 
 def fit_again(
@@ -137,8 +151,7 @@ def fit_again(
         record.dataset,
         chosen_of(head),
         {key: record.settings[key] for key in TOLD if key in record.settings},
-        record.seed,
-        head.windows.get("pooled"),
+        Fitting.of(head),
         progress,
     )
 
@@ -149,10 +162,9 @@ TOLD = ("selected_on", "selected_from", "selected_by", "sweep", "selection")
 
 def again(head: TrainedHead) -> Trained:
     """The ensemble fitted again, and not registered."""
-    record, windows = head.record, head.windows.get("pooled")
-    chosen = chosen_of(head)
-    view = view_of(head.context, record.dataset, chosen, windows)
-    return fitted(head.context, view, record.dataset, chosen, record.seed, windows)
+    chosen, how = chosen_of(head), Fitting.of(head)
+    view = view_of(head.context, head.record.dataset, chosen, how)
+    return fitted(head.context, view, chosen, how)
 
 
 def chosen_of(head: TrainedHead) -> list[Chosen]:
@@ -174,40 +186,38 @@ def fit_members(
     dataset: str,
     chosen: Sequence[Chosen],
     told: dict[str, Any],
-    seed: int,
-    windows: str | None,
+    how: Fitting,
     progress: Progress = silent,
 ) -> TrainedHead:
     """Fit the members, measure the ensemble on the test split, and register it. `progress` may
     raise: nothing is registered then."""
     started = time.monotonic()
-    view = view_of(context, dataset, chosen, windows)
-    trained = fitted(context, view, dataset, chosen, seed, windows, progress)
+    view = view_of(context, dataset, chosen, how)
+    trained = fitted(context, view, chosen, how, progress)
     progress(len(chosen), len(chosen))
     settings = trained.settings | told | weights_told(view)
     made = Trained(trained.stack, trained.kind, trained.metrics, settings)
-    return register(context, name, view, made, seed, started)
+    return register(context, name, view, made, how.seed, started)
 
 
-def view_of(
-    context: Context, dataset: str, chosen: Sequence[Chosen], windows: str | None
-) -> FeatureView:
+def view_of(context: Context, dataset: str, chosen: Sequence[Chosen], how: Fitting) -> FeatureView:
     """The features of all members side by side, each block once and as it is."""
     blocks = dict[str, Block]()
     for one in chosen:
         blocks |= {own.reference: own for own in one.blocks}
     every = Blocks(blocks.values())
     view = features_of_blocks(context, every, context.datasets.get(dataset), 0, [1.0] * len(every))
-    return labelled_in(of_samples(view, windows))
+    view = of_samples(view, how.windows)
+    return (
+        view if isinstance(how.task, MultiLabel) else labelled_in(view)
+    )  # none is an answer there
 
 
 def fitted(
     context: Context,
     view: FeatureView,
-    dataset: str,
     chosen: Sequence[Chosen],
-    seed: int,
-    windows: str | None,
+    how: Fitting,
     progress: Progress = silent,
 ) -> Trained:
     """The members fitted, each as `head train` would, and what they say together measured.
@@ -215,23 +225,20 @@ def fitted(
     Args:
         context: whose cache.
         view: of `view_of`.
-        dataset: its name.
         chosen: the members, the best by itself first.
-        seed: of all fits.
-        windows: see `Heads.train`.
+        how: to fit them.
         progress: called before each member is fitted, with (fitted, all).
     """
-    task, entity = Classification(), context.datasets.get(dataset)
-    every = view.origin.blocks
+    every, entity, task = view.origin.blocks, view.origin.dataset, how.task
     places = {one.reference: place for place, one in enumerate(every)}
     widths = [int(np.prod(one.cut.shape, dtype=np.int64)) for one in every]
     members = []
     for number, one in enumerate(chosen):
         progress(number, len(chosen))
-        own = of_samples(features_of_blocks(context, one.blocks, entity), windows)
+        own = of_samples(features_of_blocks(context, one.blocks, entity), how.windows)
         own = own.take(_rows_of(own, view))  # others may lack some, or all of a class
         scales = own.origin.scales or (1.0,)
-        stack = fit(own, one.kind, seed, task).stack
+        stack = fit(own, one.kind, how.seed, task).stack
         assert isinstance(stack, DenseStack)  # of a kind, which gives layers
         factors = [float(factor_of(scale)) for scale in scales]
         taken = slices_of([places[block.reference] for block in one.blocks], widths, factors)
@@ -242,7 +249,7 @@ def fitted(
         **task.describe(),
         "members": [one.to_json() for one in chosen],
         "judged_on": "what heads that were not trained on them said of train and validation split",
-        "beside": beside_best(ensemble, view, chosen[0]),
+        "beside": beside_best(ensemble, parts["test"], view, chosen[0], task),
         "given": {},
         "views": 0,
     }
@@ -255,45 +262,50 @@ def _rows_of(own: FeatureView, view: FeatureView) -> np.ndarray:
     return np.array([rows[id_] for id_ in view.ids], np.int64)
 
 
-@dataclass(frozen=True)
-class Beside:
-    """An ensemble beside the best of its members alone, on the test split.
+def beside_best(
+    ensemble: Ensemble, tested: Part, view: FeatureView, best: Chosen, task: Task
+) -> dict[str, Any]:
+    """An ensemble beside the best of its members alone, on the test split, as a head's settings
+    have it.
 
-    Attributes:
-        features: of that member.
-        kind: of it.
-        accuracy: of it.
-        difference: the ensemble's accuracy less its.
-        interval: of that, 95 %, over pairs; None of a single group.
-        p_value: mid-p of McNemar's test; None where samples stand in groups.
-        samples: how many were compared.
+    The first member is the best: the selection began with it.
+
+    Args:
+        ensemble: the heads.
+        tested: the test split.
+        view: of all features.
+        best: the first member.
+        task: what the labels mean.
+
+    Returns:
+        `features` and `kind` of that member; `score`, the name of the one by which they are
+        compared, and by this name what the member has; the `difference`, the ensemble's less
+        that; the `interval` of it, 95 %, over pairs, None of a single group; the `p_value`, mid-p
+        of McNemar's test, None where samples stand in groups or none is right or wrong; and how
+        many `samples` were compared.
     """
+    samples, name = view.split("test").samples, _main_score(task)
+    x, first = tested.features[:].reshape(len(tested), -1), ensemble.members[0]
+    outputs = [first.stack.predict_proba(first.features(x)), ensemble.predict_proba(x)]
+    was, now = (float(values_of(task, name, one, tested.targets).mean()) for one in outputs)
+    clusters = clusters_of(samples)
+    interval, _ = interval_of_difference(task, name, outputs, tested.targets, clusters)
+    p_value = None
+    if name in SHARES:
+        was_right, is_right = (values_of(task, name, one, tested.targets) for one in outputs)
+        p_value = often_right(was_right, is_right, clusters).p_value
+    return {
+        "features": best.blocks.name,
+        "kind": best.kind.kind,
+        "score": name,
+        name: was,
+        "difference": now - was,
+        "interval": None if interval is None else list(interval),
+        "p_value": p_value,
+        "samples": len(samples),
+    }
 
-    features: str
-    kind: str
-    accuracy: float
-    difference: float
-    interval: tuple[float, float] | None
-    p_value: float | None
-    samples: int
 
-
-def beside_best(ensemble: Ensemble, view: FeatureView, best: Chosen) -> dict[str, Any]:
-    """See `Beside`; the first member is the one that the selection began with."""
-    tested = view.split("test")
-    x, first = tested.to_numpy().reshape(len(tested), -1), ensemble.members[0]
-    numbers = {label: place for place, label in enumerate(ensemble.classes)}
-    targets = np.array([numbers[label] for label in tested.labels])  # type: ignore[index]
-    now = ensemble.predict_proba(x).argmax(axis=1) == targets
-    was = first.stack.predict_proba(first.features(x)).argmax(axis=1) == targets
-    found = often_right(was, now, clusters_of(tested.samples))
-    told = Beside(
-        best.blocks.name,
-        best.kind.kind,
-        float(was.mean()),
-        found.difference,
-        found.interval,
-        found.p_value,
-        len(targets),
-    )
-    return asdict(told) | {"interval": None if found.interval is None else list(found.interval)}
+def _main_score(task: Task) -> str:
+    """The one that is told of a head in a line: of several labels how often all are right."""
+    return next(one for one in MAIN_SCORES if one in objectives_of(task))
