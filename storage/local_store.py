@@ -60,7 +60,7 @@ class LocalStore:
 
     def reader(self) -> LocalReader:
         """See `ShardStore.reader`."""
-        return LocalReader(self)
+        return LocalReader(self._folder)
 
     def mapped(self, name: str) -> pa.Buffer | None:
         """See `ShardStore.mapped`; no file stays open for it."""
@@ -176,8 +176,8 @@ def _deleted(path: Path) -> Iterator[None]:
 class LocalReader:
     """See `ShardReader`."""
 
-    def __init__(self, store: LocalStore) -> None:
-        self._store = store
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._name: str | None = None
         self._file: FileIO | None = None
 
@@ -209,5 +209,5 @@ class LocalReader:
     def _opened(self, name: str) -> FileIO:
         if self._file is None or self._name != name:
             self.__exit__()
-            self._file, self._name = FileIO(self._store.path_of(name)), name
+            self._file, self._name = FileIO(_place_of(self._folder, name)), name
         return self._file

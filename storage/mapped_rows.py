@@ -25,6 +25,30 @@ MOST = 1 << 30
 as memory of the process, though the system takes it back where it needs it."""
 
 
+class Mapped:
+    """Shards that are mapped, by their numbers; they stay so as long as somebody has this.
+
+    Args:
+        first_chunk: of each shard, and behind the last: the number of its first chunk among all.
+        base: of each chunk, where row 0 of its shard would lie in the file if the rows before it
+            lay as its own do.
+    """
+
+    def __init__(self, first_chunk: np.ndarray, base: np.ndarray) -> None:
+        self.buffers: dict[int, pa.Buffer] = {}
+        self._first_chunk, self._base = first_chunk, base
+        self.start = np.zeros(len(base), np.int64)
+        """As `base`, in memory; 0 of chunks whose shard is not mapped."""
+
+    def add(self, number: int, buffer: pa.Buffer) -> None:
+        first = self.buffers.setdefault(number, buffer)  # of two threads': it may be read by now
+        here = slice(*self._first_chunk[number : number + 2])
+        self.start[here] = self._base[here] + first.address
+
+    def emptied(self) -> Mapped:
+        return Mapped(self._first_chunk, self._base)
+
+
 class MappedRows:
     """The rows of the shards of an index; may be used by several threads.
 
@@ -32,13 +56,20 @@ class MappedRows:
         store: where the shards are.
         shards: of the index.
         row_bytes: of one row.
+        nothing: of them, yet.
     """
 
-    def __init__(self, store: ShardStore, shards: Sequence[IndexedShard], row_bytes: int) -> None:
+    def __init__(
+        self,
+        store: ShardStore,
+        shards: Sequence[IndexedShard],
+        row_bytes: int,
+        nothing: Mapped,
+    ) -> None:
         self._store = store
         self._shards = shards
         self._kind = np.dtype((np.void, row_bytes))
-        self._known: dict[int, pa.Buffer] = {}
+        self._known = nothing
         self._looked_at = 0
         self._are_few = sum(shard.file.size for shard in shards) <= MOST
 
@@ -50,10 +81,11 @@ class MappedRows:
     def take(
         self,
         shard: np.ndarray,
-        offsets: np.ndarray,
+        chunk: np.ndarray,
+        row: np.ndarray,
         is_written: Callable[[IndexedShard], bool],
     ) -> np.ndarray | None:
-        """Rows that begin at some bytes of shards, of a void type, shape (n,).
+        """Rows of some chunks of shards, of a void type, shape (n,).
 
         None where a shard cannot be mapped, has lost a row, or is another than the one that was
         checked. That is looked at when its rows are copied: whoever wrote to it, or put another in
@@ -62,52 +94,30 @@ class MappedRows:
         numbers = (
             [int(shard[0])] if len(shard) == 1 else np.flatnonzero(np.bincount(shard)).tolist()
         )
-        found = [self._find(number) for number in numbers]  # kept while rows are copied from them
-        addresses = _addresses(found, numbers, shard, offsets, self._kind.itemsize)
-        if addresses is None:
+        known, size = self._known, self._kind.itemsize  # kept while rows are copied from it
+        if not all(number in known.buffers or self._map(known, number) for number in numbers):
             return None
         rows = np.empty(len(shard), self._kind)
-        if not is_copied(addresses, self._kind.itemsize, rows):
+        addresses = np.multiply(row, size, dtype=np.int64)
+        addresses += known.start[chunk]
+        if not is_copied(addresses.view(np.uint64), size, rows):
             return None
         if any(is_written(self._shards[number]) for number in numbers):
             return None
-        self._note(len(rows) * (AROUND + self._kind.itemsize))
+        self._note(len(rows) * (AROUND + size))
         return rows
 
-    def _find(self, number: int) -> pa.Buffer | None:
-        """All bytes of a shard, mapped; None where it cannot be."""
-        known = self._known
-        found = known.get(number)
-        if found is None:
-            found = mapped(self._store, self._shards[number].file.name)
-            if found is not None:  # else not yet: a copy of it may come
-                known[number] = found
-        return found
+    def _map(self, known: Mapped, number: int) -> bool:
+        """Map a shard, if it can be, and all of it is there."""
+        file = self._shards[number].file
+        found = mapped(self._store, file.name)
+        if found is None or found.size < file.size:  # not yet: a copy of it may come
+            return False
+        known.add(number, found)
+        return True
 
     def _note(self, size: int) -> None:
         """That so many bytes came into memory; all are let go where that is too much."""
         self._looked_at += size
         if self._looked_at > MOST and not self._are_few:
-            self._looked_at, self._known = 0, {}
-
-
-def _addresses(
-    found: Sequence[pa.Buffer | None],
-    numbers: Sequence[int],
-    shard: np.ndarray,
-    offsets: np.ndarray,
-    size: int,
-) -> np.ndarray | None:
-    """Where rows of so many bytes are in memory, uint64 (n,), by their shards, which are among
-    `numbers`, and their places in these; None if one is not."""
-    there = [one for one in found if one is not None]
-    if len(there) < len(found):
-        return None
-    if len(there) == 1:
-        start, end = there[0].address, there[0].size
-    else:
-        starts, ends = np.zeros((2, numbers[-1] + 1), np.int64)
-        starts[numbers] = [one.address for one in there]
-        ends[numbers] = [one.size for one in there]
-        start, end = starts[shard], ends[shard]
-    return None if (offsets + size > end).any() else (offsets + start).view(np.uint64)
+            self._looked_at, self._known = 0, self._known.emptied()

@@ -18,7 +18,7 @@ import xxhash
 from headstart.errors import ShardDamaged, StorageError
 from headstart.storage.encoding import ChunkDecoder, Encoding
 from headstart.storage.index import Index, IndexedShard, Places
-from headstart.storage.mapped_rows import MappedRows
+from headstart.storage.mapped_rows import Mapped, MappedRows
 from headstart.storage.shard_store import (
     ShardReader,
     ShardStore,
@@ -94,7 +94,8 @@ class RowReader:
         self._cache: OrderedDict[int, np.ndarray] = OrderedDict()
         self._decoders: dict[int, ChunkDecoder] = {}
         self._is_right = np.zeros(int(self._first_chunk[-1]), bool)
-        self._mapped = MappedRows(store, self._shards, self.row_bytes)
+        nothing = Mapped(self._first_chunk, self._base)
+        self._mapped = MappedRows(store, self._shards, self.row_bytes, nothing)
         self._is_far = is_far(store)
 
     def chunk_of(self, places: Places) -> np.ndarray:
@@ -121,8 +122,7 @@ class RowReader:
         chunk = self.chunk_of(places)
         if not self._is_right[chunk].all():
             return None
-        offsets = self._base[chunk] + places.row.astype(np.int64, copy=False) * self.row_bytes
-        rows = self._mapped.take(places.shard, offsets, self._is_written)
+        rows = self._mapped.take(places.shard, chunk, places.row, self._is_written)
         return None if rows is None else rows.view(self.dtype).reshape(len(rows), *self.shape)
 
     def read(self, places: Places, out: np.ndarray) -> None:

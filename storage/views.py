@@ -355,6 +355,7 @@ class FeatureView(Showable):
         self, batch_size: int, shuffle: bool, seed: tuple[int, int]
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Row numbers and features of the batches of one pass."""
+        batch_size = min(batch_size, max(1, len(self)))
         self._reader.expect(self._places)
         if not shuffle:
             parts, read = windows(len(self), self._reader.row_bytes, batch_size), self._gather

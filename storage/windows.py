@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from headstart.storage.shards.row_groups import starts_of
+
 WINDOW_BYTES = 24 << 20
 """Some dozens of chunks (`format.CHUNK_BYTES`), so that shuffling mixes rows of many of them, and
 little beside a batch of a backbone."""
@@ -45,15 +47,17 @@ def shuffled_windows(
         rng: decides the order.
     """
     by_chunk = np.argsort(chunks, kind="stable")
-    bounds = np.flatnonzero(np.diff(chunks[by_chunk])) + 1
-    blocks = np.split(by_chunk, bounds) if len(chunks) else []
+    starts = starts_of(chunks[by_chunk]) if len(chunks) else np.empty(0, np.int64)
+    bounds = [*starts.tolist(), len(chunks)]
     size = max(1, WINDOW_BYTES // max(1, row_bytes))
-    gathered: list[np.ndarray] = []
-    for number in rng.permutation(len(blocks)):
-        if gathered and sum(map(len, gathered)) + len(blocks[number]) > size:
+    gathered, count = list[np.ndarray](), 0
+    for number in rng.permutation(len(starts)).tolist():
+        block = by_chunk[bounds[number] : bounds[number + 1]]
+        if gathered and count + len(block) > size:
             yield _mixed(np.concatenate(gathered), chunks, places, rng)
-            gathered = []
-        gathered.append(blocks[number])
+            gathered, count = [], 0
+        gathered.append(block)
+        count += len(block)
     if gathered:
         yield _mixed(np.concatenate(gathered), chunks, places, rng)
 
@@ -114,20 +118,49 @@ def batches_of(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Row numbers and features of windows that were read, in batches of a size; only the last one
     is smaller. Of a window with an order of its own they are copies."""
-    parts: list[tuple[np.ndarray, np.ndarray]] = []
-    missing = size
+    begun: _Begun | None = None
     for window, features in read:
         start, count = 0, len(window.rows)
-        while start < count:
-            stop = min(start + missing, count)
-            parts.append(_part(window, features, slice(start, stop)))
-            missing -= stop - start
-            start = stop
-            if not missing:
-                yield _joined(parts)
-                parts, missing = [], size
-    if parts:
-        yield _joined(parts)
+        if begun is not None:
+            start = begun.add(window, features, slice(0, min(size - begun.held, count)))
+            if begun.held < size:
+                continue
+            yield begun.batch
+            begun = None
+        while count - start >= size:
+            yield _part(window, features, slice(start, start + size))
+            start += size
+        if start < count:
+            begun = _Begun(size, features)
+            begun.add(window, features, slice(start, count))
+    if begun is not None:
+        yield begun.batch
+
+
+class _Begun:
+    """A batch of rows of several windows, each copied once to where it belongs."""
+
+    def __init__(self, size: int, like: np.ndarray) -> None:
+        self._rows = np.empty(size, np.int64)
+        self._features = np.empty((size, *like.shape[1:]), like.dtype)
+        self.held = 0
+
+    def add(self, window: Window, features: np.ndarray, part: slice) -> int:
+        """Put in some rows of a window; gives where the next ones begin."""
+        here = slice(self.held, self.held + part.stop - part.start)
+        if window.order is None:
+            self._rows[here], self._features[here] = window.rows[part], features[part]
+        else:
+            order = window.order[part]
+            self._rows[here] = window.rows[order]
+            # All numbers are there; `raise` would copy what was there before, and then all again.
+            features.take(order, axis=0, out=self._features[here], mode="clip")
+        self.held = here.stop
+        return part.stop
+
+    @property
+    def batch(self) -> tuple[np.ndarray, np.ndarray]:
+        return self._rows[: self.held], self._features[: self.held]
 
 
 def _part(window: Window, features: np.ndarray, part: slice) -> tuple[np.ndarray, np.ndarray]:
@@ -135,10 +168,3 @@ def _part(window: Window, features: np.ndarray, part: slice) -> tuple[np.ndarray
         return window.rows[part], features[part]
     order = window.order[part]
     return window.rows[order], features.take(order, axis=0)
-
-
-def _joined(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-    if len(parts) == 1:
-        return parts[0]
-    rows, features = zip(*parts, strict=True)
-    return np.concatenate(rows), np.concatenate(features)

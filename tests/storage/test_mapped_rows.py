@@ -66,7 +66,7 @@ def test_packed_rows_are_never_mapped(store):
     view, plain = view_of(store, (20,), Encoding("float32", "float32", "gzip"))
     np.testing.assert_array_equal(view.to_numpy(), plain)
     np.testing.assert_array_equal(view[[5, 700]], plain[[5, 700]])
-    assert view._reader._mapped._known == {}
+    assert view._reader._mapped._known.buffers == {}
 
 
 def test_all_is_let_go_after_many_rows_and_mapped_again(store, monkeypatch):
@@ -75,7 +75,7 @@ def test_all_is_let_go_after_many_rows_and_mapped_again(store, monkeypatch):
     view.to_numpy()
     for row in (5, 600, 5):
         np.testing.assert_array_equal(view[row], plain[row])
-        assert view._reader._mapped._known == {}
+        assert view._reader._mapped._known.buffers == {}
 
 
 @pytest.mark.parametrize("shuffle", [False, True])
@@ -87,7 +87,7 @@ def test_what_a_pass_maps_is_let_go(store, monkeypatch, shuffle):
         np.testing.assert_array_equal(view.to_numpy(), plain)
         np.testing.assert_array_equal(view[np.arange(0, ROWS, 9)], plain[::9])
         assert sum(len(rows) for rows, _ in view.batches(32, shuffle=shuffle)) == ROWS
-    assert view._reader._mapped._known == {}
+    assert view._reader._mapped._known.buffers == {}
 
 
 def test_a_second_pass_in_another_order_reads_its_chunks_again(store, monkeypatch, calls):
@@ -97,7 +97,7 @@ def test_a_second_pass_in_another_order_reads_its_chunks_again(store, monkeypatc
     for _ in range(2):
         del calls[:]
         np.testing.assert_array_equal(view.to_numpy(), plain)
-        assert len(calls) == chunks and view._reader._mapped._known == {}
+        assert len(calls) == chunks and view._reader._mapped._known.buffers == {}
     aside = np.zeros((ROWS, 200), np.float32)[:, ::2]
     view._reader.read(view._places, aside)  # which is no block of memory
     np.testing.assert_array_equal(aside, plain)
@@ -249,7 +249,7 @@ def test_where_the_system_copies_nothing_rows_are_read(store, monkeypatch, calls
     view.to_numpy()
     del calls[:]
     np.testing.assert_array_equal(view[[3, 500]], plain[[3, 500]])
-    assert len(calls) == 1 and view._reader._mapped._known == {}
+    assert len(calls) == 1 and view._reader._mapped._known.buffers == {}
 
 
 def test_more_rows_than_a_call_takes_are_copied_and_narrow_ones_in_passes(store, calls):

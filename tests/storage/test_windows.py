@@ -78,3 +78,22 @@ def test_rows_that_were_given_out_are_the_callers_own(store, monkeypatch):
         found.append(rows.copy())
         rows[:] = -1
     np.testing.assert_array_equal(np.concatenate(found), plain[order])
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("packed", ["none", "gzip"])
+@pytest.mark.parametrize("size", [1, 301, 899, ROWS, 10**12])
+def test_batches_of_any_size_hold_each_row_once_with_its_label(
+    store, monkeypatch, packed, shuffle, size
+):
+    monkeypatch.setattr(windows, "WINDOW_BYTES", SMALL)
+    view, plain = view_of(store, (100,), Encoding("float32", "float32", packed))
+    order = rows_in_order(view, SMALL, 4) if shuffle else np.arange(ROWS)
+    batches = list(view.batches(size, shuffle=shuffle, seed=4))
+    size = min(size, ROWS)
+    assert [len(rows) for rows, _ in batches] == [
+        size, *[size] * (ROWS // size - 1), *([ROWS % size] if ROWS % size else [])
+    ]  # fmt: skip
+    np.testing.assert_array_equal(np.concatenate([rows for rows, _ in batches]), plain[order])
+    labels = [label for _, labels in batches for label in labels]
+    assert labels == [view.labels[row] for row in order]
