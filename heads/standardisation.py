@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from headstart.extractors.runtime import cores
 from headstart.heads.kind import Part
 from headstart.heads.shared_rows import SharedRows, Span
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 
 @contextmanager
@@ -24,10 +30,18 @@ def one_thread_a_core() -> Iterator[ThreadPoolExecutor]:
     import scipy.linalg  # has a BLAS of its own, and only what is loaded can be limited
 
     assert scipy.linalg
-    from threadpoolctl import threadpool_limits
-
-    with ThreadPoolExecutor(cores()) as pool, threadpool_limits(1):
+    with ThreadPoolExecutor(cores()) as pool, _libraries(len(sys.modules)).limit(limits=1):
         yield pool
+
+
+@lru_cache(maxsize=1)
+def _libraries(modules: int) -> ThreadpoolController:
+    """Those that are loaded and have threads. To look for them takes some ms, as long as a fit of
+    few rows: so that is done again only where modules were imported since, which load them."""
+    from threadpoolctl import ThreadpoolController
+
+    del modules
+    return ThreadpoolController()
 
 
 @dataclass(frozen=True)

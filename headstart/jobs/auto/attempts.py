@@ -20,7 +20,7 @@ from headstart.heads.trials.by_task import is_plain
 from headstart.heads.trials.objective import objectives_of
 from headstart.heads.trials.out_of_fold import OutOfFold
 from headstart.jobs.auto.budget import FIT, Budget
-from headstart.jobs.auto.comparison import rank_of, scores_of
+from headstart.jobs.auto.comparison import can_be_beaten, is_better, rank_of, scores_of
 from headstart.jobs.auto.found import Attempt, Dropped
 from headstart.jobs.auto.on_a_part import LATE, Partial, is_ahead
 from headstart.jobs.auto.pace import Clock, Pace
@@ -61,6 +61,8 @@ class Attempts:
         self._pool, self._budget, self._tell = pool, budget, tell
         self.tried = list[Attempt]()
         self._ranks = list[tuple[float, float]]()
+        self._whole = dict[int, OutOfFold]()
+        self._is_settled = False
         self.dropped = list[Dropped]()
         self.found = list[tuple[Blocks, OutOfFold]]()
         self.fitted = 0
@@ -83,6 +85,16 @@ class Attempts:
     def best(self, numbers: Sequence[int]) -> list[int]:
         """Places of attempts from the best down."""
         return sorted(range(len(numbers)), key=lambda place: self._ranks[numbers[place]])
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing could be shown to be better than the best on all samples is."""
+        return self._is_settled
+
+    def is_behind(self, number: int) -> bool:
+        """Whether an attempt on all samples is worse than the best of these beyond chance."""
+        best = min(self._whole.values(), key=rank_of)
+        return is_better(best, self._whole[number])
 
     def forecast(self, kind: str, blocks: Blocks, rows: int) -> float | None:
         """Seconds that heads of a kind take on so many rows, by this process alone where that is
@@ -179,6 +191,8 @@ class Attempts:
         else:
             self._lasts[blocks.name, kinds[0].kind] = last
             self._budget.keep_back(FIT, last)
+            self._whole[len(self.tried)] = best
+            self._is_settled = not can_be_beaten(min(self._whole.values(), key=rank_of))
             self.found += [(blocks, result) for result in results]
             self.fitted += fitted
             self.seconds += took

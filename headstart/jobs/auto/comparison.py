@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -48,6 +49,16 @@ def are_worse(tried: Sequence[OutOfFold]) -> np.ndarray:
 def is_better(one: OutOfFold, other: OutOfFold) -> bool:
     """Whether one is better than another beyond chance, by what became of the same samples."""
     return gain(one, other) > 0 and bool(are_worse([one, other])[1])
+
+
+def can_be_beaten(crossed: OutOfFold) -> bool:
+    """Whether a head could be shown to be better on these samples beyond chance: where shares are
+    compared, one that is right on all of them could. Of losses nothing bounds that."""
+    own = outcomes_of(crossed)
+    if not own.are_shares:
+        return True
+    best = replace(own, values=np.ones_like(own.values))
+    return bool(worse_than_best([own, best])[0])
 
 
 def gain(one: OutOfFold, other: OutOfFold) -> float:

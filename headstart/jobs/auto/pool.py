@@ -97,7 +97,7 @@ class Pool:
 
     def forecast(self, entrant: Entrant, missing: int) -> float:
         """Seconds until its features of so many more samples are there, by the measured rate; where
-        it never ran, as if its work took as long as that of those which did."""
+        it never ran, as if its start, and its work, took as long as that of those which did."""
         cost, opening = self.cost_of(entrant), 0.0
         if entrant.source is not None and entrant.name not in self._opened:
             opening = self._openings[-1]
@@ -109,7 +109,7 @@ class Pool:
             if one.rate and self._works[name]
         ]
         each = entrant.work * float(np.median(known)) if known else 0.0
-        return opening + missing * each
+        return opening + (self.longest_start or SLOW_START) + missing * each
 
     @property
     def learnt(self) -> int:

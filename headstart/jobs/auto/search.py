@@ -41,6 +41,11 @@ then linear ones of other losses; others come last."""
 ON_FEATURES = 2
 """The best features, on which other kinds than the default's are tried."""
 NO_TIME = "no time was left for trials"
+SETTLED = (
+    "the best so far is right on so many samples that no head can be shown to be better on them "
+    "beyond chance"
+)
+BEHIND = "on the best features its heads are worse than the best beyond chance"
 SHARE = 0.5
 """Of the time that is left, what is put on one backbone that nothing is known of yet."""
 
@@ -163,6 +168,9 @@ class Search:
         """Features of a backbone, or those that went on, with such heads; none where it would
         take too long or cannot be done."""
         entrant = one if isinstance(one, Entrant) else one.entrant
+        if self._attempts.is_settled:
+            self._leave(entrant)
+            return []
         if not self._is_ready(entrant, rows):
             return []
         every = self.pool.blocks(entrant) if isinstance(one, Entrant) else [one.blocks]
@@ -174,6 +182,14 @@ class Search:
             if number is not None:
                 found.append((Runner(entrant, blocks), number))
         return found
+
+    def _leave(self, entrant: Entrant) -> None:
+        """Tell of a backbone that is not tried any more, or of what was not tried of it."""
+        is_new = all(runner.entrant != entrant for runner, _ in self._whole.values())
+        every = [] if is_new else [one.name for one in self.pool.blocks(entrant)]
+        for what in [entrant.name] if is_new else every:
+            if what not in self._whole:
+                self._attempts.drop(what, SETTLED)
 
     def _is_ready(self, entrant: Entrant, rows: np.ndarray | None) -> bool:
         """Compute what is missing of a backbone's features, if there is time for that."""
@@ -203,8 +219,7 @@ class Search:
     ) -> int | None:
         """Try heads, if there is time for them; gives the number of the attempt."""
         what, left = f"{kinds[0].kind} on {blocks.name}", self._budget.left
-        if left <= 0:
-            self._attempts.drop(what, self._no_time)
+        if self._is_over(what):
             return None
         try:
             return self._attempts.make(blocks, kinds, rows, left)
@@ -213,6 +228,14 @@ class Search:
         except HeadstartError as error:
             self._attempts.drop(what, str(error))
         return None
+
+    def _is_over(self, what: str) -> bool:
+        """Whether something is not tried any more, which is told."""
+        is_late = self._budget.left <= 0
+        if is_late or self._attempts.is_settled:
+            self._attempts.drop(what, self._no_time if is_late else SETTLED)
+            return True
+        return False
 
     def _need(self, blocks: Blocks, kinds: Sequence[HeadKind], size: int) -> float:
         """Seconds that heads take by what was measured on fewer samples; 0 where nothing was."""
@@ -243,11 +266,15 @@ class Search:
         names = {name: list(KINDS[name].grid({})) for name in self._kinds()}
         total, late = self._sizes[-1], list[tuple[Blocks, list[HeadKind]]]()
         for name in self._on_few(best[0], names) if names else ():
+            is_behind = False
             for blocks in best:
-                if self._need(blocks, names[name], total) > self._budget.left > 0:
+                if is_behind:
+                    self._attempts.drop(f"{name} on {blocks.name}", BEHIND)
+                elif self._need(blocks, names[name], total) > self._budget.left > 0:
                     late.append((blocks, names[name]))
                 else:
-                    self._make(blocks, names[name], None, total)
+                    number = self._make(blocks, names[name], None, total)
+                    is_behind = number is not None and self._attempts.is_behind(number)
         for blocks, kinds in sorted(late, key=lambda one: self._need(*one, total)):
             self._make_late(blocks, kinds, total)
 

@@ -15,6 +15,7 @@ from test_docs import blocks
 import headstart as hs
 from conftest import keras, network
 from headstart.errors import AlreadyExists, HeadError, HeadstartError, LayerNotFound
+from headstart.jobs.auto import attempts
 from headstart.jobs.auto.found import Wanted
 from headstart.jobs.auto.labels import check_samples, task_of_labels
 from headstart.jobs.auto.pool import Pool
@@ -52,7 +53,9 @@ def found(digits, tmp_path_factory):
     output = tmp_path_factory.mktemp("model") / "digits.keras"
     kinds = ("prototype", "neighbours", "ridge")
     how = {"minutes": 60, "kinds": kinds, "output": output, "watch": told.append}
-    found = digits.auto("digits", "tiny@flat", **how)
+    with pytest.MonkeyPatch.context() as patch:  # the default leaves too few errors to go on
+        patch.setattr(attempts, "can_be_beaten", lambda _crossed: True)
+        found = digits.auto("digits", "tiny@flat", **how)
     return digits, found, told
 
 
@@ -163,9 +166,9 @@ def test_labels_that_mean_nothing_leave_the_default(xor, tmp_path):
 
 
 def test_in_no_time_the_default_is_there_and_the_rest_is_left_out_aloud(rows):
-    found = rows.auto("rows", "flat@as_it_is", minutes=1e-4)
+    found = rows.auto("noisy", "flat@as_it_is", minutes=1e-4)
     assert found.chosen == "default" and len(found.tried) == 1
-    assert found.head.metrics["accuracy"] > 0.9
+    assert found.head.metrics["accuracy"] > 0.8
     assert {one.what.split()[0] for one in found.dropped} >= {"ridge", "svm", "mlp"}
     (why,) = {one.why for one in found.dropped}
     assert why.startswith("no time was left for trials: ") and "s are kept back for the end" in why
@@ -178,8 +181,16 @@ def test_after_an_interruption_the_best_so_far_is_trained(rows):
             raise KeyboardInterrupt
 
     with pytest.warns(hs.notices.HeadstartNote, match="interrupted"):
-        found = rows.auto("rows", "flat@as_it_is", kinds="ridge", watch=interrupted)
-    assert found.interrupted and rows.heads.get("rows").record == found.head
+        found = rows.auto("noisy", "flat@as_it_is", kinds="ridge", watch=interrupted)
+    assert found.interrupted and rows.heads.get("noisy").record == found.head
+
+
+def test_where_nothing_can_be_shown_to_be_better_nothing_more_is_tried_and_that_is_said(rows):
+    found = rows.auto("rows", "flat@as_it_is", minutes=60)
+    assert found.chosen == "default" and len(found.tried) == 1
+    assert {one.what.split()[0] for one in found.dropped} >= {"ridge", "svm", "mlp"}
+    (why,) = {one.why for one in found.dropped}
+    assert "no head can be shown to be better" in why
 
 
 def test_before_the_default_is_there_an_interruption_is_one(rows):

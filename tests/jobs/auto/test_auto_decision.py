@@ -12,7 +12,7 @@ from headstart.heads.trials.crossed import Crossed
 from headstart.jobs.auto import decision
 from headstart.jobs.auto.attempts import Attempts
 from headstart.jobs.auto.budget import Budget
-from headstart.jobs.auto.comparison import is_better
+from headstart.jobs.auto.comparison import can_be_beaten, is_better
 from headstart.jobs.auto.decision import Candidates, Room, decide, selected_across
 from headstart.jobs.auto.on_a_part import Partial, decide_on_parts
 from headstart.jobs.heads.sweep import Trial
@@ -156,6 +156,14 @@ def test_better_is_what_is_better_beyond_chance(crossed):
     nearly = first.hits.copy()
     nearly[0, np.flatnonzero(~nearly[0])[:2]] = True
     assert not is_better(replace(first, hits=nearly), first)
+
+
+def test_of_few_errors_nothing_can_be_shown_to_be_better():
+    few, many = of_accuracy(0.99, 0.9, rows=300)
+    assert not can_be_beaten(few) and can_be_beaten(many)
+    perfect = replace(few, hits=np.ones_like(few.hits))
+    assert not can_be_beaten(perfect) and not is_better(perfect, few)
+    assert is_better(perfect, many)
 
 
 @pytest.fixture
