@@ -18,7 +18,7 @@ def conversions(ws):
 def elsewhere_run(ws, code):
     """Run code with `ws` in a new process."""
     start = f"import sys, headstart as hs\nws = hs.open({str(ws.config.root)!r})\n"
-    return subprocess.run([sys.executable, "-c", start + code], timeout=120, check=False)
+    return subprocess.run([sys.executable, "-c", start + code], timeout=280, check=False)
 
 
 def said(view):

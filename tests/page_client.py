@@ -36,7 +36,7 @@ def text_of(answer):
     return re.sub(r"\s+", " ", html.unescape(plain))
 
 
-def finished(page, address, tries=600):
+def finished(page, address, tries=6000):
     """The page behind what is done in the background."""
     for _ in range(tries):
         answer = page.get(address)

@@ -152,7 +152,7 @@ def test_commands_work_in_a_process_that_lacks_them(ws, command):
         text=True,
         env=clean_environment(),
         check=False,
-        timeout=120,
+        timeout=280,
     )
     assert "Traceback" not in ran.stderr and "This is a bug" not in ran.stderr, ran.stderr
     assert ran.returncode == 0 or command == "doctor", ran.stderr

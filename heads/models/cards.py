@@ -54,12 +54,37 @@ def model_card(
     beside the first, where a head takes joined features.
     """
     every = (backbone, *others)
-    licences = list(dict.fromkeys((one.licence or "other").lower() for one in every))
+    # JSON is YAML, and needs no library to be written right.
+    lines = [
+        f"{key}: {visible_json(json.dumps(value, ensure_ascii=False))}"
+        for key, value in _front(head, every).items()
+    ]
+    rows = _rows(head, every, takes)
+    if difference is not None:
+        line = f"probabilities within {difference:.1g} of the cached features' path"
+        rows.append(("check", line))
+    table = "\n".join(f"| {name} | {value} |" for name, value in rows)
+    return (
+        "---\n" + "\n".join(lines) + "\n---\n\n"
+        f"# {head.name}\n\n`{file or head.name}`: {_what(head)}, made with Headstart.\n\n"
+        "| what | |\n| --- | --- |\n" + table + "\n\n" + _environment()
+    )
+
+
+def _licences(every: Sequence[Backbone]) -> list[str]:
+    return list(dict.fromkeys((one.licence or "other").lower() for one in every))
+
+
+def _scores(head: Head) -> dict[str, float]:
+    return {name: head.metrics[name] for name in scores_in(head.metrics)}
+
+
+def _front(head: Head, every: Sequence[Backbone]) -> dict[str, Any]:
+    """What the hub reads."""
+    licences, scores = _licences(every), _scores(head)
     sources = list(dict.fromkeys(one.source for one in every))
-    digests = dict.fromkeys(f"`{one.artifact_digest}`" for one in every)
-    scores = {name: head.metrics[name] for name in scores_in(head.metrics)}
     is_regression = isinstance(task_of(head.settings), Regression)
-    front: dict[str, Any] = {
+    return {
         "library_name": "keras",
         "license": licences[0] if len(licences) == 1 else "other",
         "base_model": sources[0] if len(sources) == 1 else sources,
@@ -82,12 +107,13 @@ def model_card(
             }
         ],
     }
-    # JSON is YAML, and needs no library to be written right.
-    lines = [
-        f"{key}: {visible_json(json.dumps(value, ensure_ascii=False))}"
-        for key, value in front.items()
-    ]
-    rows = [
+
+
+def _rows(head: Head, every: Sequence[Backbone], takes: str | None) -> list[tuple[str, str]]:
+    """What people read: each what and what it is."""
+    licences = _licences(every)
+    digests = dict.fromkeys(f"`{one.artifact_digest}`" for one in every)
+    return [
         _backbone_row(head, every),
         ("backbone's sha256", ", ".join(digests)),
         *([("licences", _text(", ".join(licences)))] if len(licences) > 1 else []),
@@ -97,7 +123,7 @@ def model_card(
         *[("from", _text(line)) for line in [lineage_text(head)] if line],
         *[("takes", _text(line)) for line in [takes] if line],
         ("classes", _text(", ".join(str(label) for label in head.classes)) or "none: a number"),
-        *((_text(words_of(name)), _scored(head.metrics, name)) for name in scores),
+        *((_text(words_of(name)), _scored(head.metrics, name)) for name in _scores(head)),
         ("held out", held_out_text(head.metrics)),
         *[("not tested", _text(line)) for line in [untested_text(head.metrics)] if line],
         *[("few groups", _text(line)) for line in [few_groups_text(head.metrics)] if line],
@@ -110,15 +136,6 @@ def model_card(
             _text(", ".join(f"{name} {number}" for name, number in head.versions.items())),
         ),
     ]
-    if difference is not None:
-        line = f"probabilities within {difference:.1g} of the cached features' path"
-        rows.append(("check", line))
-    table = "\n".join(f"| {name} | {value} |" for name, value in rows)
-    return (
-        "---\n" + "\n".join(lines) + "\n---\n\n"
-        f"# {head.name}\n\n`{file or head.name}`: {_what(head)}, made with Headstart.\n\n"
-        "| what | |\n| --- | --- |\n" + table + "\n\n" + _environment()
-    )
 
 
 def _environment() -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from headstart.cli.heads.task_options import taken_task, task_options
 from headstart.cli.output import (
     Call,
+    Print,
     Result,
     command,
     folds_option,
@@ -26,6 +27,9 @@ from headstart.cli.output import (
 )
 from headstart.cli.parameters import SEED, OutputFile
 from headstart.cli.workspace.detached import begun, detach_option, refuse_with_detach
+
+if TYPE_CHECKING:
+    from headstart.jobs.datasets.audit import Audit
 
 SHOWN = 15
 """Suspects and pairs that are printed of each; all of them with --json."""
@@ -209,15 +213,42 @@ def _audit(
     extract_missing(workspace, backbone, dataset, precision, on_error=on_error)
     with progress_bar("judging", "steps") as progress:
         found = workspace.audit(backbone, dataset, progress=progress, **how)
-    suspects, are_numbers = found.suspects or [], task.name == "regression"
     if output is not None:
-        write_suspects(suspects, output)
-    wrong = [
+        write_suspects(found.suspects or [], output)
+    return Result(found, _audited(found, task.name == "regression", output))
+
+
+def _audited(found: Audit, are_numbers: bool, output: Path | None) -> Print:
+    """The first suspects and the nearest pairs, and the file that was written."""
+    suspects = found.suspects or []
+
+    def show(out: Any) -> None:
+        if found.suspects is None:
+            out.print("No labels to judge.")
+        else:
+            _print_suspects(out, suspects, found.samples, are_numbers)
+        _print_twins(out, found, are_numbers)
+        if output is not None:
+            out.print(text(f"Wrote {output}, {len(suspects):,} suspects."), soft_wrap=True)
+
+    return show
+
+
+def _print_suspects(out: Any, suspects: Sequence[Any], samples: int, are_numbers: bool) -> None:
+    rows = [
         (one.sample.id, one.sample.split, one.sample.label, one.guess, f"{one.margin:.3f}")
         for one in suspects[:SHOWN]
     ]
-    pairs = found.twins
-    near = [
+    columns = ("sample", "=split", "label", "predicted" if are_numbers else "looks like", ">margin")
+    line = f"{len(suspects):,} of {samples:,} labels are worth a look"
+    more = f", the first {len(rows)} shown" if len(rows) < len(suspects) else ""
+    _print(out, f"{line}{more}", columns, rows)
+    if rows:
+        out.print(OFF if are_numbers else MARGIN)
+
+
+def _print_twins(out: Any, found: Audit, are_numbers: bool) -> None:
+    rows = [
         (
             pair.first.id,
             pair.second.id,
@@ -226,28 +257,13 @@ def _audit(
             pair.evidence,
             *([f"{pair.first.label}, {pair.second.label}"] if are_numbers else []),
         )
-        for pair in pairs[:SHOWN]
+        for pair in found.twins[:SHOWN]
     ]
-
-    def show(out: Any) -> None:
-        if found.suspects is None:
-            out.print("No labels to judge.")
-        else:
-            guess = "predicted" if are_numbers else "looks like"
-            columns = ("sample", "=split", "label", guess, ">margin")
-            line = f"{len(suspects):,} of {found.samples:,} labels are worth a look"
-            more = f", the first {len(wrong)} shown" if len(wrong) < len(suspects) else ""
-            _print(out, f"{line}{more}", columns, wrong)
-            if wrong:
-                out.print(OFF if are_numbers else MARGIN)
-        columns = ("sample", "near duplicate", "=splits", ">distance", "by")
-        columns += ("labels",) if are_numbers else ()
-        leaks = f"; {len(found.leaks):,} across the border of the test split, first"
-        _print(out, f"{len(pairs):,} near duplicates{leaks if pairs else ''}", columns, near)
-        if output is not None:
-            out.print(text(f"Wrote {output}, {len(suspects):,} suspects."), soft_wrap=True)
-
-    return Result(found, show)
+    columns = ("sample", "near duplicate", "=splits", ">distance", "by")
+    columns += ("labels",) if are_numbers else ()
+    leaks = f"; {len(found.leaks):,} across the border of the test split, first"
+    line = f"{len(found.twins):,} near duplicates{leaks if rows else ''}"
+    _print(out, line, columns, rows)
 
 
 def _print(out: Any, line: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -23,6 +23,7 @@ from headstart.cli.names.tags import tag_option
 from headstart.cli.output import (
     STAR,
     Call,
+    Print,
     Result,
     command,
     draws_text,
@@ -45,6 +46,8 @@ from headstart.cli.workspace.executors import Asked, options_of_trials
 from headstart.registry.selection.words import tags_in_words
 
 if TYPE_CHECKING:
+    from headstart.heads.tasks import Task
+    from headstart.heads.trials.out_of_fold import OutOfFold
     from headstart.jobs.heads.sweep import Sweep
 
 SHOWN = 20
@@ -144,7 +147,6 @@ def _sweep(
     features are tried.
     """
     from headstart.cli.extract import check_extracts, extract_missing
-    from headstart.heads.kinds.words import setting_words
     from headstart.heads.trials.objective import columns_of
     from headstart.jobs.heads.cross_validation import CrossValidation
 
@@ -166,39 +168,23 @@ def _sweep(
         extract_missing(workspace, backbone, dataset, precision, on_error=on_error, executor=by)
     how_tried = folds, repeats, limit, seed, shots, windows, objective or "", task, ignore_weights
     trying = CrossValidation(*how_tried)
-    columns = columns_with(columns_of(task))
-    found: list[tuple[tuple[float, float], tuple[Any, ...]]] = []
-
-    def watch(name: str, crossed: Any) -> None:
-        cells = cells_of(name, crossed.settings, crossed.metrics(), columns_of(task))
-        found.append((crossed.order(trying.objective), cells))
-        found.sort(key=lambda pair: pair[0])
-        del found[WATCHED:]
-
-    def leaders() -> Any:
-        return table(None, columns[1:], [cells for _, cells in found]) if found else ""
-
-    how: dict[str, Any] = {"precision": precision, "trying": trying, "watch": watch, "tags": tagged}
-    how["executor"] = asked.to_try(workspace.context)
+    leaders = _Leaders(columns_of(task), trying.objective)
+    how: dict[str, Any] = {"precision": precision, "trying": trying, "tags": tagged}
+    how |= {"watch": leaders.see, "executor": asked.to_try(workspace.context)}
     if search is not None:
-        with progress_bar("searching", "settings", leaders) as progress:
+        with progress_bar("searching", "settings", leaders.table) as progress:
             sweep = workspace.search(
                 dataset, backbones, named, trials=search, progress=progress, **how
             )
     else:
-        with progress_bar("fitting", "heads", leaders) as progress:
+        with progress_bar("fitting", "heads", leaders.table) as progress:
             sweep = workspace.sweep(dataset, backbones, made, progress=progress, **how)
-    rows = [
-        (
-            "" if trial.is_worse else "*",
-            *cells_of(trial.features, trial.crossed.settings, trial.metrics, columns_of(task)),
-        )
-        for trial in sweep.trials[:SHOWN]
-    ]
-    legend = legend_text(sweep, len(rows))
-    chosen = sweep.simplest if one_se else sweep.trials[0]
-    lines = [scores_text(sweep.best_scores, columns_of(task)), winner_text(sweep.winner)]
+    chosen = sweep.trials[0]
+    lines: list[str] = []
     if one_se:
+        from headstart.heads.kinds.words import setting_words
+
+        chosen = sweep.simplest
         lines.append(simplest_text(sweep, setting_words(chosen.crossed.settings)))
     if confirm is not None:
         head = confirmed(workspace, sweep, chosen, confirm, precision)
@@ -208,15 +194,51 @@ def _sweep(
         head = workspace.heads.train_ensemble(ensemble, sweep)
         lines.append(ensemble_text(head))
         sweep = replace(sweep, ensemble=head.record)
+    return Result(sweep, _shown(sweep, columns_of(task), lines))
+
+
+class _Leaders:
+    """The best settings so far, above the bar of a terminal.
+
+    Args:
+        scores: that have a column.
+        objective: what is best by.
+    """
+
+    def __init__(self, scores: Sequence[str], objective: str) -> None:
+        self._scores, self._objective = scores, objective
+        self._found: list[tuple[tuple[float, float], tuple[Any, ...]]] = []
+
+    def see(self, name: str, crossed: OutOfFold) -> None:
+        cells = cells_of(name, crossed.settings, crossed.metrics(), self._scores)
+        self._found.append((crossed.order(self._objective), cells))
+        self._found.sort(key=lambda pair: pair[0])
+        del self._found[WATCHED:]
+
+    def table(self) -> Any:
+        columns = columns_with(self._scores)[1:]
+        return table(None, columns, [cells for _, cells in self._found]) if self._found else ""
+
+
+def _shown(sweep: Sweep, scores: Sequence[str], more: Sequence[str]) -> Print:
+    """What was tried, with a column for each of some scores, and what was said besides."""
+    rows = [
+        (
+            "" if trial.is_worse else "*",
+            *cells_of(trial.features, trial.crossed.settings, trial.metrics, scores),
+        )
+        for trial in sweep.trials[:SHOWN]
+    ]
+    lines = [scores_text(sweep.best_scores, scores), winner_text(sweep.winner), *more]
 
     def show(out: Any) -> None:
-        out.print(table(None, columns, rows))
-        out.print(text(legend))
+        out.print(table(None, columns_with(scores), rows))
+        out.print(text(legend_text(sweep, len(rows))))
         for line in filter(None, lines):
             out.print(text(line))
         explain_words(out, rows)
 
-    return Result(sweep, show)
+    return show
 
 
 def legend_text(sweep: Sweep, shown: int) -> str:

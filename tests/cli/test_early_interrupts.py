@@ -16,7 +16,8 @@ ODD = ("Traceback", "KeyboardInterrupt", "Exception ignored", "unexpected", "Fil
 
 
 def begun(ws, *words, start=START):
-    command = [sys.executable, "-c", start, "--workspace", str(ws.config.root), *words]
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    command = [sys.executable, "-c", heard + start, "--workspace", str(ws.config.root), *words]
     running = subprocess.Popen(
         command, env=clean_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -30,7 +31,7 @@ def test_an_early_interrupt_is_never_a_traceback(ws, words, seconds):
     running = begun(ws, *words)
     time.sleep(seconds)
     running.send_signal(signal.SIGINT)
-    _, told = running.communicate(timeout=120)
+    _, told = running.communicate(timeout=240)
     assert not any(word in told for word in ODD), told
     assert running.returncode in (0, 1, 130, -signal.SIGINT)
     if running.returncode == 130:
@@ -45,7 +46,7 @@ def test_while_nothing_is_imported_yet_it_is_the_line(ws):
     running = begun(ws, "head", "list", start=start)
     assert running.stdout.read(1) == "y"
     running.send_signal(signal.SIGINT)
-    _, told = running.communicate(timeout=60)
+    _, told = running.communicate(timeout=240)
     assert (running.returncode, told.count("\n")) == (130, 1) and told.startswith("interrupted.")
 
 
@@ -80,7 +81,7 @@ def test_an_interrupt_that_is_ignored_stays_so(ws):
     start = f"import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); {START}"
     running = begun(ws, "head", "list", start=start)
     running.send_signal(signal.SIGINT)
-    running.communicate(timeout=120)
+    running.communicate(timeout=240)
     assert running.returncode == 0
 
 

@@ -14,7 +14,11 @@ from headstart.errors import HeadError, SampleUnreadable, first_line
 from headstart.extractors import runtime
 from headstart.extractors.preprocessing.steps import audio
 
-START = "import sys; from headstart.cli import main; main(sys.argv[1:])"
+START = (
+    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    "from headstart.cli import main; main(sys.argv[1:])"
+)
+"""A job in the background, such as these tests may be, ignores interrupts, and so would this."""
 OURS = re.compile(
     r"(loading TensorFlow|note: |warning: |error: |interrupted|\w+: [\d,]+ of [\d,]+"
     r"|\w+: \d+ samples|h:\d: accuracy)"

@@ -90,7 +90,7 @@ class Machine:
 
 def eventually(look):
     """What it gives: a view that is garbage is given back by a thread."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while not (found := look()) and time.monotonic() < deadline:
         time.sleep(0.05)
     return found

@@ -156,7 +156,7 @@ def said_by(brief, monkeypatch, used=None):
     used = [] if used is None else used
     monkeypatch.setattr("headstart.jobs.on_ray.worker.use_cores", used.append)
     worker = ActorWorker(brief)
-    ends = time.monotonic() + 60
+    ends = time.monotonic() + 240
     while not worker.said().has_left:
         assert time.monotonic() < ends
         time.sleep(0.01)

@@ -171,7 +171,7 @@ def test_a_transaction_that_a_circle_ended_is_made_again(zoo, signs):
                 statement = update(t.leases).where(t.leases.c.token == token)
                 connection.execute(statement.values(committed=t.leases.c.committed + 1))
                 if token == first and len(tries) <= 2:
-                    both.wait(10)
+                    both.wait(120)
 
     def attempt(*tokens):
         return in_a_thread(lambda: zoo.database.outlast(lambda: lock(*tokens)))

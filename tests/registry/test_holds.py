@@ -17,7 +17,6 @@ from headstart.errors import DatabaseDenied, LeaseLost, RegistryError
 from headstart.registry import tables as t
 from headstart.registry.database import Database
 from headstart.registry.holds import BEFORE, SqlHolds, _one_after_the_other
-from headstart.registry.leases import clock
 from headstart.storage.locks import LifeSigns
 
 
@@ -209,12 +208,11 @@ def test_a_hold_is_renewed_while_it_lasts(database, machine):
     one = machine(seconds=0.4)
     with one.hold("a"):
         (before,) = rows(database)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 240
         while rows(database)[0].granted_at == before.granted_at:
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        with database.reading() as connection:
-            assert rows(database)[0].expires_at > clock(connection)
+        assert rows(database)[0].expires_at > before.expires_at
 
 
 def test_who_is_frozen_while_it_looks_keeps_nobody_from_renewing(own_database, tmp_path):
@@ -228,7 +226,7 @@ def test_who_is_frozen_while_it_looks_keeps_nobody_from_renewing(own_database, t
             _one_after_the_other(frozen)
             renewing = threading.Thread(target=held.confirm)
             renewing.start()
-            renewing.join(10)
+            renewing.join(40)
             assert not renewing.is_alive()
         (after,) = rows(database)
         assert after.expires_at > before.expires_at + 45
@@ -259,7 +257,7 @@ def test_whoever_waits_goes_on_when_the_other_is_done(machine):
         waiting = threading.Thread(target=hold)
         waiting.start()
         assert not got.wait(0.1)
-    assert got.wait(20)
+    assert got.wait(120)
     waiting.join()
 
 

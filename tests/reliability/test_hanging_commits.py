@@ -17,7 +17,7 @@ def test_a_commit_that_hangs_before_the_last_ends_the_run(hanging):
     def commit(digests, _features):
         commits.append(digests)
         if len(commits) == hanging:
-            released.wait(30)
+            released.wait(240)
 
     def run():
         try:
@@ -29,10 +29,10 @@ def test_a_commit_that_hangs_before_the_last_ends_the_run(hanging):
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    thread.join(8)
+    thread.join(120)
     hangs = thread.is_alive()
     released.set()
-    thread.join(10)
+    thread.join(120)
     assert not hangs
     assert "committing 1 row" in raised[0].message
     assert len(commits) == hanging

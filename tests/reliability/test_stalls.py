@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import func, select
@@ -17,7 +18,9 @@ from headstart.extractors.preprocessing.pipeline import Preprocessing
 from headstart.extractors.watchdog import Watchdog
 from headstart.registry import tables as t
 
-SETTINGS = hs.Settings(stall_seconds=1.0, batch_size=4, engine="tensorflow")
+STALL = 4.0
+"""Seconds: what hangs is waited for so long; what does not takes less, on a busy machine too."""
+SETTINGS = hs.Settings(stall_seconds=STALL, batch_size=4, engine="tensorflow")
 
 
 @pytest.fixture
@@ -75,7 +78,7 @@ def goes_on(ws, monkeypatch):
     before = rows_in(ws)
     assert leases(ws) == 0
     monkeypatch.undo()
-    report = ws.extract("net", "pics", settings=SETTINGS).report
+    report = ws.extract("net", "pics", settings=replace(SETTINGS, stall_seconds=600.0)).report
     assert (report.computed, report.reused) == (36 - before, before)
 
 
@@ -87,7 +90,7 @@ def test_a_decoder_that_hangs_ends_the_run_and_its_sample_is_named(
         ready.extract("net", "pics", settings=SETTINGS)
     line = str(raised.value)
     assert line.startswith("decoding 'green/07.png' (")
-    assert "not done after 1 s" in line
+    assert re.search(r"not done after \d+ s", line)
     assert "--stall-seconds" in line
     assert rows_in(ready) >= 16  # blue, and the first of green
     assert ready.runs.find_latest("extract", "net", 1)[0].status == "failed: Stalled"
@@ -96,7 +99,7 @@ def test_a_decoder_that_hangs_ends_the_run_and_its_sample_is_named(
 
 def test_a_sample_that_hangs_in_the_first_look_is_named(ready, decoder_hangs, monkeypatch):
     decoder_hangs("blue/02.jpg")
-    settings = hs.Settings(stall_seconds=1.0, engine="openvino")
+    settings = hs.Settings(stall_seconds=STALL, engine="openvino")
     with pytest.raises(Stalled, match=r"decoding 'blue/02.jpg' \("):
         ready.extract("net", "pics", settings=settings)
     assert rows_in(ready) == 0
@@ -116,9 +119,10 @@ def test_an_engine_that_hangs_ends_the_run_and_its_samples_are_named(
 
 
 def test_steps_within_a_step_are_made_by_its_thread_and_are_what_is_named(hanging):
-    guard = Watchdog(0.5).guard([])
+    guard = Watchdog(60).guard([])
     threads = guard("outer", lambda: (threading.get_ident(), guard("inner", threading.get_ident)))
     assert threads[0] == threads[1] != threading.get_ident()
+    guard = Watchdog(0.5).guard([])
     with pytest.raises(Stalled, match=r"^inner: not done"):
         guard("outer", lambda: guard("inner", hanging))
 
@@ -128,7 +132,7 @@ def test_an_engine_that_hangs_while_it_is_chosen_ends_the_run(ready, engine_hang
     forget_conversions(ready)
     engine_hangs(1)
     with pytest.raises(Stalled, match=r"the engine tensorflow on 'blue/00\.jpg'"):
-        ready.extract("net", "pics", settings=hs.Settings(stall_seconds=1.0))
+        ready.extract("net", "pics", settings=hs.Settings(stall_seconds=STALL))
     goes_on(ready, monkeypatch)
 
 
@@ -141,7 +145,8 @@ def test_a_commit_that_hangs_ends_the_run(ready, monkeypatch, hanging):
     with pytest.raises(Stalled, match=r"committing 36 rows: not done after \d+ s") as raised:
         ready.extract("net", "pics", settings=SETTINGS)
     said = int(re.search(r"after (\d+) s", str(raised.value))[1])
-    assert 1 <= said <= time.monotonic() - began  # it waits longer where the engine was slow
+    # It waits longer where the engine was slow; and it says whole seconds.
+    assert STALL <= said <= time.monotonic() - began + 0.5
     goes_on(ready, monkeypatch)
 
 
@@ -168,11 +173,12 @@ def test_the_command_ends_with_one_line_whatever_hangs(ready, pictures, debug):
     odd.write_bytes(odd.read_bytes() + b"odd")
     ready.datasets.refresh("pics")
     code = CLI.format(size=odd.stat().st_size)
-    arguments = ("extract", "net", "pics", "--stall-seconds", "1", "--workspace", ready.config.root)
+    arguments = ("extract", "net", "pics", "--stall-seconds", str(STALL), "--workspace",
+                 ready.config.root)  # fmt: skip
     ran = subprocess.run(
         [sys.executable, "-c", code, *map(str, (*arguments, *debug))],
         env=clean_environment(),
-        timeout=60,
+        timeout=240,
         capture_output=True,
         text=True,
     )
@@ -187,16 +193,17 @@ def test_the_command_ends_with_one_line_whatever_hangs(ready, pictures, debug):
         assert before == []
 
 
-def test_a_step_may_take_ten_times_as_long_as_the_longest_before():
-    watchdog = Watchdog(0.2)
-
-    def job(step):
-        for seconds in (0.1, 0.6):
+def test_a_step_may_take_ten_times_as_long_as_the_longest_before(monkeypatch):
+    monkeypatch.setattr("headstart.extractors.watchdog.give_up", lambda _thread: None)
+    watchdog = Watchdog(100.0)
+    with watchdog.watched() as step:
+        for seconds in (90.0, 890.0):
             step.begin("computing")
-            time.sleep(seconds)
-        return "done"
-
-    assert watchdog.run(job) == "done"
+            watchdog.clock += seconds
+            watchdog._look()
+        watchdog.clock += 20
+        with pytest.raises(Stalled, match="computing: not done after 900 s"):
+            watchdog._look()
 
 
 def test_time_in_which_the_process_was_stopped_does_not_count(monkeypatch):
@@ -207,7 +214,13 @@ def test_time_in_which_the_process_was_stopped_does_not_count(monkeypatch):
         return real() + sum(jumped)
 
     monkeypatch.setattr("headstart.extractors.watchdog.time.monotonic", clock)
-    assert Watchdog(1.0).guard(())("sleeping", lambda: time.sleep(0.5) or "done") == "done"
+
+    def work():
+        while len(jumped) < 5:
+            time.sleep(0.01)
+        return "done"
+
+    assert Watchdog(5.0).guard(())("working", work) == "done"
     assert sum(jumped) == 1000
 
 

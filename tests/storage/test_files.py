@@ -17,9 +17,9 @@ def test_a_regular_file_and_a_link_to_one_are_opened(tmp_path):
             assert opened.read() == b"content"
 
 
-@pytest.mark.timeout(10)
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("kind", ["FIFO", "device", "socket", "folder"])
-def test_what_is_no_regular_file_is_refused_without_waiting(tmp_path, kind):
+def test_what_is_no_regular_file_is_refused_without_waiting(tmp_path, monkeypatch, kind):
     path = tmp_path / "given"
     listener = socket.socket(socket.AF_UNIX)
     if kind == "FIFO":
@@ -27,7 +27,8 @@ def test_what_is_no_regular_file_is_refused_without_waiting(tmp_path, kind):
     elif kind == "device":
         path.symlink_to("/dev/zero")
     elif kind == "socket":
-        listener.bind(str(path))
+        monkeypatch.chdir(tmp_path)  # a socket's whole name may have a hundred letters
+        listener.bind(path.name)
     else:
         path.mkdir()
     with listener, pytest.raises(StorageError, match=f"is a {kind}, not a file"):

@@ -253,7 +253,7 @@ def test_whoever_looks_sees_all_of_a_shard_or_none(kind):
 
     with ThreadPoolExecutor(3) as pool:
         jobs = [pool.submit(write), pool.submit(look), pool.submit(look)]
-        assert all(job.result(timeout=60) for job in jobs[1:])
+        assert all(job.result(timeout=240) for job in jobs[1:])
     assert len(shards_of(kind.store)) == 10
 
 
@@ -449,7 +449,7 @@ def test_holds_reach_across_threads(kind):
     with ThreadPoolExecutor(4) as pool:
         jobs = [pool.submit(job) for job in (hold, hold, hold, be_alone)]
         for job in jobs:
-            job.result(timeout=60)
+            job.result(timeout=240)
     assert set(seen) <= {0}
     assert is_free(kind.store)
 
@@ -466,7 +466,7 @@ def test_a_hold_waits_for_whoever_is_alone_and_for_nobody_else(kind, store):
         waiting = threading.Thread(target=hold)
         waiting.start()
         assert not got.wait(0.2)
-    assert got.wait(10)
+    assert got.wait(120)
     waiting.join()
 
 

@@ -16,30 +16,23 @@ from headstart.ui.routes.jobs import MOST_STREAMS, stream_jobs
 from headstart.ui.safety import cookie_of
 from page_client import TOKEN, open_page, text_of
 from page_server import served
-from page_workspace import copied
 
 
-@pytest.fixture(scope="module")
-def workspace(page_folder, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("jobs")
-    return copied(page_folder / "zoo", folder / "zoo")
-
-
-@pytest.fixture(scope="module")
-def job(workspace):
+@pytest.fixture
+def job(own_workspace):
     """One that waits: of a cut that nothing is cached of."""
-    return detach(workspace.context, "net@relu", "pics", Settings(), 0, None)
+    return detach(own_workspace.context, "net@relu", "pics", Settings(), 0, None)
 
 
-def test_a_job_that_waits_is_listed(workspace, job):
-    page = open_page(workspace)
+def test_a_job_that_waits_is_listed(own_workspace, job):
+    page = open_page(own_workspace)
     said = text_of(page.get("/jobs"))
     assert "net@relu" in said and "queued" in said and "0 of 90" in said
     assert "queued" in text_of(page.get(f"/jobs/{job.id}"))
 
 
-def test_a_job_is_cancelled_and_opened_again(workspace, job):
-    page = open_page(workspace)
+def test_a_job_is_cancelled_and_opened_again(own_workspace, job):
+    page = open_page(own_workspace)
     assert "cancelled" in text_of(page.post(f"/jobs/{job.id}/cancel"))
     assert page.post(f"/jobs/{job.id}/cancel").status_code == 422
     assert "queued" in text_of(page.post(f"/jobs/{job.id}/retry"))
@@ -47,10 +40,10 @@ def test_a_job_is_cancelled_and_opened_again(workspace, job):
     assert page.get("/jobs/999").status_code == 404
 
 
-def test_events_are_what_the_ledger_says(workspace, job):
-    with served(workspace) as address:
+def test_events_are_what_the_ledger_says(own_workspace, job):
+    with served(own_workspace) as address:
         cookies = {cookie_of(TOKEN): TOKEN}
-        with httpx2.stream("GET", f"{address}/jobs/events", cookies=cookies) as answer:
+        with httpx2.stream("GET", f"{address}/jobs/events", cookies=cookies, timeout=60) as answer:
             assert answer.headers["content-type"].startswith("text/event-stream")
             line = next(line for line in answer.iter_lines() if line.startswith("data: "))
     (told,) = json.loads(line.removeprefix("data: "))
@@ -58,16 +51,16 @@ def test_events_are_what_the_ledger_says(workspace, job):
     assert told["workers"] == [] and told["missing"] == 90
 
 
-def test_a_server_lets_in_who_opens_the_printed_address(workspace):
-    with served(workspace) as address:
-        assert httpx2.get(f"{address}/heads").status_code == 401
-        with httpx2.Client() as browser:
+def test_a_server_lets_in_who_opens_the_printed_address(page_workspace):
+    with served(page_workspace) as address:
+        assert httpx2.get(f"{address}/heads", timeout=60).status_code == 401
+        with httpx2.Client(timeout=60) as browser:
             assert browser.get(f"{address}/heads?token={TOKEN}").status_code == 200
             assert "first" in browser.get(f"{address}/heads").text
 
 
-def test_no_more_streams_are_begun_than_are_allowed_and_one_that_ends_makes_room(workspace):
-    app = create_app(workspace, TOKEN)
+def test_no_more_streams_are_begun_than_are_allowed_and_one_that_ends_makes_room(page_workspace):
+    app = create_app(page_workspace, TOKEN)
     scope = {"type": "http", "app": app, "method": "GET", "path": "/jobs/events", "headers": []}
 
     async def gone():

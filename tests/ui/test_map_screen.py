@@ -8,16 +8,25 @@ import pytest
 
 from headstart.registry.entities import Run
 from page_client import finished, open_page, text_of
+from page_workspace import copied
 
 
 @pytest.fixture(scope="module")
-def page(page_workspace):
-    return open_page(page_workspace)
+def workspace(page_folder, tmp_path_factory):
+    """With a map; only to be read."""
+    found = copied(page_folder / "zoo", tmp_path_factory.mktemp("maps") / "zoo")
+    found.map("net", "pics")
+    return found
 
 
 @pytest.fixture(scope="module")
-def found(page_workspace):
-    return page_workspace.map("net", "pics")
+def page(workspace):
+    return open_page(workspace)
+
+
+@pytest.fixture(scope="module")
+def found(workspace):
+    return workspace.map("net", "pics")
 
 
 @pytest.fixture(scope="module")
@@ -45,31 +54,32 @@ def test_the_columns_of_a_map_are_those_of_python(page, found, at):
     assert page.get(f"{at}/find?text=no+such").json()["row"] is None
 
 
-def test_a_point_tells_of_its_sample_and_of_those_most_similar(page, page_workspace, found, at):
+def test_a_point_tells_of_its_sample_and_of_those_most_similar(page, workspace, found, at):
     told = page.get(f"{at}/sample/5").json()
     sample = found.samples[5]
     assert (told["id"], told["label"], told["split"]) == (sample.id, sample.label, sample.split)
     assert page.get(told["picture"]).headers["content-type"] == "image/png"
-    (near,) = page_workspace.similar("net", "pics", ids=sample.id, count=24)
+    (near,) = workspace.similar("net", "pics", ids=sample.id, count=24)
     matches = page.get(f"{at}/near/5").json()["matches"]
     assert [one["id"] for one in matches] == [one.sample.id for one in near.matches]
     assert [found.samples[one["row"]].id for one in matches] == [one["id"] for one in matches]
 
 
-def test_a_map_that_is_not_there_is_made_by_a_button_and_shown(page, page_workspace):
-    wanted = asked(page_workspace, seed=7)
+def test_a_map_that_is_not_there_is_made_by_a_button_and_shown(own_workspace):
+    page, wanted = open_page(own_workspace), asked(own_workspace, seed=7)
     before = text_of(page.get("/map", params=wanted))
     assert "Make the map" in before and "headstart features map net:1@top pics --seed 7" in before
     answer = page.post("/map", data=wanted, follow_redirects=False)
     assert answer.status_code == 303
     shown = finished(page, answer.headers["location"])
     assert 'data-address="/map/' in shown.text
-    assert not page_workspace.map("net", "pics", seed=7).is_new
+    assert not own_workspace.map("net", "pics", seed=7).is_new
 
 
-def test_a_map_that_cannot_be_made_says_why(page, page_workspace, monkeypatch):
+def test_a_map_that_cannot_be_made_says_why(own_workspace, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "umap", None)
-    answer = page.post("/map", data=asked(page_workspace, "umap"), follow_redirects=False)
+    page, wanted = open_page(own_workspace), asked(own_workspace, "umap")
+    answer = page.post("/map", data=wanted, follow_redirects=False)
     assert "pip install 'headstart[umap]'" in text_of(finished(page, answer.headers["location"]))
 
 

@@ -34,7 +34,9 @@ def events(page_workspace):
     def listen():
         with served(page_workspace) as address:
             cookies = {cookie_of(TOKEN): TOKEN}
-            with httpx2.stream("GET", f"{address}/jobs/events", cookies=cookies) as answer:
+            with httpx2.stream(
+                "GET", f"{address}/jobs/events", cookies=cookies, timeout=60
+            ) as answer:
                 kind = "message"
                 for line in answer.iter_lines():
                     if line.startswith("event: "):

@@ -85,7 +85,7 @@ def test_what_another_process_holds_is_not_collected(ready):
     script = (
         "import headstart as hs, sys, time\n"
         f"view = hs.open({str(ready.config.root)!r}).features('net', 'pics')\n"
-        "print('open', flush=True); time.sleep(60)"
+        "print('open', flush=True); time.sleep(600)"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", script], env=clean_environment(), stdout=subprocess.PIPE

@@ -15,7 +15,7 @@ def test_what_was_asked_for_ahead_is_had_also_when_nothing_more_comes():
     begun = threading.Event()
 
     def make(number: int) -> int:
-        begun.wait(10)
+        begun.wait(120)
         return number * 2
 
     gets = [get for _, get in ahead(range(50), make, lambda _: True)]  # more than there are threads
@@ -53,7 +53,9 @@ def test_one_answer_that_is_larger_than_the_room_comes_alone(asked, monkeypatch)
     monkeypatch.setattr(room, "MOST_HELD", 10)
     coming, done = asked
     first, *others = [get for _, get in coming]
-    time.sleep(1)
+    while not done:
+        time.sleep(0.01)
+    time.sleep(1)  # all that can come has come
     assert len(done) == 1
     assert first()[0] == 0 and [get()[0] for get in others] == list(range(1, 12))
 
@@ -70,5 +72,5 @@ def test_no_thread_waits_for_room_where_nobody_wants_anything_more(asked):
     mine = {one for one in threading.enumerate() if one.name.startswith(NAME)} - before
     asked[0].close()
     for thread in mine:
-        thread.join(10)
+        thread.join(120)
     assert mine and not any(thread.is_alive() for thread in mine)

@@ -257,7 +257,7 @@ def test_nncf_tells_nobody_and_prints_nothing(ready, tmp_path):
         [sys.executable, "-W", "ignore", "-c", QUIET, ready.config.root],
         env=clean_environment(HOME=str(home)),
         capture_output=True,
-        timeout=120,
+        timeout=280,
         check=False,
     )
     assert (done.returncode, done.stdout) == (0, b""), done.stderr
@@ -289,7 +289,7 @@ def test_a_process_killed_while_it_calibrates_leaves_nothing_half(ready, where):
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", KILLED, ready.config.root, where],
         capture_output=True,
-        timeout=120,
+        timeout=280,
         check=False,
     )
     assert done.returncode == -signal.SIGKILL, done.stderr

@@ -1,7 +1,6 @@
 """Workers: all samples, in order, whatever the size of tasks; texts of like length together."""
 
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -53,14 +52,12 @@ def test_a_commit_does_not_hold_up_the_rows_behind_it():
     release, committed = threading.Event(), []
 
     def commit(digests, outputs):
-        release.wait(10)
+        release.wait(120)
         committed.append((digests, [len(output) for output in outputs]))
 
     with Writer(1, commit, lambda size, since: True) as writer:
-        started = time.monotonic()
         writer.add(["a"], [np.zeros((1, 2))])
-        assert time.monotonic() - started < 5
-        assert committed == []
+        assert committed == []  # or it had waited for the commit
         release.set()
         writer.add(["b"], [np.zeros((1, 2))])
     assert committed == [(["a"], [1]), (["b"], [1])]
