@@ -33,6 +33,7 @@ class HeadLine(NamedTuple):
         version: from 1.
         dataset: its name.
         dataset_digest: of what was in it.
+        artifact_digest: of its file: a head that was imported twice has one.
         tested_on: which test samples its scores are of; None of heads of before that was recorded.
     """
 
@@ -41,6 +42,7 @@ class HeadLine(NamedTuple):
     version: int
     dataset: str
     dataset_digest: str
+    artifact_digest: str
     tested_on: str | None
 
     @property
@@ -103,7 +105,9 @@ class HeadRepository:
             if connection.dialect.name == "sqlite":  # which reads no NaN, as heads of before may
                 key = case((func.json_valid(heads.metrics) == 1, key), else_=null())
             columns = heads.id, heads.name, heads.version, heads.dataset, heads.dataset_digest
-            query = select(*columns, key.label("tested_on")).order_by(heads.name, heads.version)
+            query = select(*columns, heads.artifact_digest, key.label("tested_on")).order_by(
+                heads.name, heads.version
+            )
             return [HeadLine(*row) for row in connection.execute(query)]
 
     def remove(self, heads: Sequence[Head]) -> list[str]:

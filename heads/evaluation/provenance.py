@@ -9,6 +9,7 @@ from typing import Any
 from headstart.errors import HeadError
 from headstart.heads.evaluation.clusters import FEW as FEW_GROUPS
 from headstart.heads.evaluation.intervals import groups_text, interval_of, interval_text, score_text
+from headstart.heads.kinds.every_kind import KINDS
 from headstart.heads.kinds.linear import Linear
 from headstart.heads.kinds.mlp import MLP
 from headstart.heads.kinds.of_names.tip_adapter import TipAdapter
@@ -187,7 +188,7 @@ def _calibrated_text(record: Head) -> str:
     if temperature is None:
         return f"not calibrated: as the fit gave them; {UNSURE}"
     if judged is None:
-        return "calibrated; on which samples was not recorded then"
+        return f"calibrated; on which samples {_untold(record)}"
     each = ", label by label," if isinstance(temperature, list) else ""
     return f"calibrated{each} on {_judges(judged, record)}"
 
@@ -214,7 +215,14 @@ def _is_calibrated_kind(record: Head) -> bool:
 def chosen_text(record: Head) -> str:
     """Which rows chose the settings of a head and calibrated it."""
     judged = record.settings.get("judged_on")
-    return "not recorded then" if judged is None else _judges(judged, record)
+    return _untold(record).removeprefix("was ") if judged is None else _judges(judged, record)
+
+
+def _untold(record: Head) -> str:
+    """Why nothing is stored of which rows judged a head: ours say it, but for those of before there
+    was something to say; of those of packages, settings had not what was given apart then."""
+    is_silent = record.kind not in KINDS.ours and "given" in record.settings
+    return "its kind does not say" if is_silent else "was not recorded then"
 
 
 def _judges(judged: Any, record: Head) -> str:

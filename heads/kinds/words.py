@@ -35,10 +35,13 @@ def setting_words(settings: Mapping[str, Any]) -> str:
 def given_words(kind: str, settings: Mapping[str, Any]) -> str:
     """The settings that a head of a kind was given, of all that is stored of it.
 
-    Empty of a kind that is not known here: of a fine-tuned head, or a package that is gone.
+    Of a kind that is not known here, of a package that is gone, as they were stored; empty where
+    they were not, as of a fine-tuned head.
     """
     if kind not in KINDS and kind != Bagged.kind:
-        return ""
+        given = settings.get("given", {})
+        told = {name: value for name, value in given.items() if name not in UNSAID}
+        return ", ".join(f"{name.replace('_', ' ')} {_told(value)}" for name, value in told.items())
     described = settings.get("given") or kind_of(kind, settings).describe()
     if "history" in settings and "given" not in settings:  # those of the fit, not those allowed
         described = {name: value for name, value in described.items() if name != "epochs"}
@@ -124,6 +127,11 @@ def _said(kind: str, name: str, value: Any) -> str:
         among = " chosen among" if len(several) > 1 else ""
         return f"{_singular(words)}{among} {', '.join(several)}"
     return f"{words} {'x'.join(map(number, value)) if isinstance(value, list) else number(value)}"
+
+
+def _told(value: Any) -> str:
+    """A value of which nothing is known: a number or a word as it is."""
+    return number(value) if isinstance(value, float) else brief(value).strip("'")
 
 
 def _singular(name: str) -> str:

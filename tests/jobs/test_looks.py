@@ -2,6 +2,7 @@
 
 import tracemalloc
 from dataclasses import replace
+from hashlib import sha256
 
 import numpy as np
 import pytest
@@ -123,7 +124,8 @@ def records(ws):
     def add(name, **metrics):
         metrics = {"accuracy": 0.8, "n_test": 20, **metrics}
         of = ("net:1", "features", "0" * 64, "rows", "1" * 64)
-        record = Head(name, "linear", *of, {}, metrics, [0, 1], 0, {}, "2" * 64, 1)
+        file = sha256(name.encode()).hexdigest()
+        record = Head(name, "linear", *of, {}, metrics, [0, 1], 0, {}, file, 1)
         return ws.context.heads.add(record)
 
     return ws, add

@@ -176,7 +176,7 @@ def _hinted(*, are_joined: bool) -> Iterator[None]:
         yield
     except InputMissing as error:
         error.hint = f"{error.hint} For a text, name what takes it: --text-backbone NAME" + (
-            ", beside one --backbone: joined features have no space of texts."
+            ", and a single --backbone: joined features have no space of texts."
             if are_joined
             else "."
         )

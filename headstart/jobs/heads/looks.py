@@ -73,7 +73,8 @@ def looks_of(context: Context, record: HeadRecord) -> Looks:
     """Count the heads that were scored on the test samples of a head: those that are registered,
     and those of runs that registered none, or whose head is no more.
 
-    Heads of before the samples were recorded are on the same ones if their dataset is the same.
+    One that is registered several times, as it was imported, counts once. Heads of before the
+    samples were recorded are on the same ones if their dataset is the same.
     """
     if not record.metrics["n_test"]:
         return Looks(0, 0, 0, None)
@@ -82,9 +83,13 @@ def looks_of(context: Context, record: HeadRecord) -> Looks:
     same = [one for one in heads if _is_same(one, record)]
     gone = [run for run in context.runs.find_kinds(("train", "finetune")) if _counts(run, record)]
     gone = [run for run in gone if _head_of(run) not in known]
-    before = sum(one.id <= (record.id or 0) for one in same)
+    first: dict[str, int] = {}  # a head that was imported, perhaps twice, is one that was scored
+    for one in sorted(same, key=lambda one: one.id):
+        first.setdefault(one.artifact_digest, one.id)
+    own = first.get(record.artifact_digest, record.id or 0)
+    before = sum(number <= own for number in first.values())
     before += sum(str(run.created_at) <= str(record.created_at) for run in gone)
-    total = len(same) + len(gone)
+    total = len(first) + len(gone)
     return Looks(before, total, record.metrics["n_test"], _optimism(record.metrics, total))
 
 

@@ -72,6 +72,7 @@ class HeadBundle:
         """
         try:
             with zipfile.ZipFile(path) as archive:
+                _check_members(archive)
                 told = read_json(_member(archive, RECORD), RECORD)
                 if told["format"] != FORMAT or told["version"] != VERSION:
                     what = f"{told['format']} {told['version']}"
@@ -93,6 +94,17 @@ class HeadBundle:
 
 
 KNOWN = (WEIGHTS, TOKENIZER)
+
+
+def _check_members(archive: zipfile.ZipFile) -> None:
+    """See that nothing else came along: nothing of it is used, and whoever unpacks the file by
+    another program may be harmed by it."""
+    names = [one.filename for one in archive.infolist()]
+    for place, name in enumerate(names):
+        if name not in (RECORD, *KNOWN):
+            raise ValueError(f"it has a member {name[:200]!r}, which is no part of a head's file")
+        if name in names[:place]:
+            raise ValueError(f"it has {name} twice")
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:

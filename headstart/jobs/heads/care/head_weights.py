@@ -7,6 +7,7 @@ import math
 from headstart.context import Context
 from headstart.errors import HeadError
 from headstart.heads.evaluation.provenance import TUNED
+from headstart.heads.models.of_kind import check_kind
 from headstart.heads.models.outputs import check_outputs
 from headstart.heads.regression import Regression
 from headstart.jobs.heads.care.head_bundle import HINT
@@ -46,3 +47,5 @@ def check_weights(context: Context, head: Head, blocks: Blocks) -> None:
             hint=HINT,
         )
     check_outputs(f"head {head.name!r}", stack, task, HINT)
+    if head.kind != TUNED:
+        check_kind(f"head {head.name!r}", head.kind, head.settings, stack, task, HINT)

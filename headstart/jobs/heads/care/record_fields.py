@@ -139,6 +139,7 @@ OF_SETTINGS: dict[str, Field] = {
     "best_epoch": COUNT,
 }
 NEEDED = {
+    ENSEMBLE: ("members",),
     TUNED: ("from", "head_cut", "parent", "parent_kind", "best_epoch"),
     ZeroShot.kind: ("scale", "judged_on"),
     TipAdapter.kind: ("scale", "alpha", "beta", "carried", "bytes", "judged_on"),
@@ -244,7 +245,10 @@ def _check_given(kind: str, settings: Mapping[str, Any], told: Mapping[str, Any]
     for one in ("of", "each", "bags") if kind == Bagged.kind else ():
         if one not in told or one not in settings:
             raise WrongField(f"settings of a head of kind {kind} have no {one!r}")
-    _check_alike(told, spelled(kind_of(kind, settings).describe()), "settings")
+    own = spelled(kind_of(kind, settings).describe())
+    if not settings or (own and not own.keys() & {*told, *settings}):
+        raise WrongField(f"they say nothing of {', '.join(own) or 'it'}")
+    _check_alike(told, own, "settings")
 
 
 def _check_alike(told: Mapping[str, Any], own: Mapping[str, Any], where: str) -> None:
