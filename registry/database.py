@@ -121,6 +121,24 @@ class Database:
     def _joined(self) -> Connection | None:
         return getattr(self._own, "connection", None)
 
+    @contextmanager
+    def kept_open(self) -> Iterator[None]:
+        """For many short transactions, of any threads: SQLite writes its log into the file, and
+        deletes it, when the last connection ends, which takes longer than most of them.
+
+        So one is kept meanwhile. It is in no transaction, so that it stands in nobody's way.
+        """
+        if self.config.sqlite_file is None or self.is_immutable:
+            yield
+            return
+        with _translated():
+            connection = self._connect()
+        with connection:
+            with _translated(), connection.begin():
+                # It has opened the log only when it has read something.
+                connection.exec_driver_sql("SELECT 1 FROM sqlite_master").first()
+            yield
+
     def close(self) -> None:
         self.engine.dispose()
 
