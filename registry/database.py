@@ -137,6 +137,10 @@ class Database:
             with _translated(), connection.begin():
                 # It has opened the log only when it has read something.
                 connection.exec_driver_sql("SELECT 1 FROM sqlite_master").first()
+            if connection.exec_driver_sql("PRAGMA locking_mode").scalar_one() == "exclusive":
+                connection.close()  # on a full disk each is alone, and would wait for this one
+            else:
+                connection.rollback()
             yield
 
     def close(self) -> None:

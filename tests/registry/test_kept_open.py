@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 import headstart as hs
 from headstart.errors import RegistryError
+from headstart.registry.connection import engine
 from headstart.registry.database import Database
 
 
@@ -73,3 +74,17 @@ def test_a_file_that_is_no_database_is_told_as_ever(database):
 
     with pytest.raises(RegistryError, match="not a database"):
         ask()
+
+
+def test_where_each_connection_is_alone_none_is_kept(database, monkeypatch):
+    def alone(connect):
+        connection = connect()
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        return connection
+
+    monkeypatch.setattr(engine, "opened", alone)
+    monkeypatch.setattr(engine, "BUSY_SECONDS", 0)
+    alone_here = Database(database.config)
+    with alone_here.kept_open():
+        write(alone_here, 1)
+        assert values(alone_here) == [1]
