@@ -121,28 +121,6 @@ class Database:
     def _joined(self) -> Connection | None:
         return getattr(self._own, "connection", None)
 
-    @contextmanager
-    def kept_open(self) -> Iterator[None]:
-        """For many short transactions, of any threads: SQLite writes its log into the file, and
-        deletes it, when the last connection ends, which takes longer than most of them.
-
-        So one is kept meanwhile. It is in no transaction, so that it stands in nobody's way.
-        """
-        if self.config.sqlite_file is None or self.is_immutable:
-            yield
-            return
-        with _translated():
-            connection = self._connect()
-        with connection:
-            with _translated(), connection.begin():
-                # It has opened the log only when it has read something.
-                connection.exec_driver_sql("SELECT 1 FROM sqlite_master").first()
-            if connection.exec_driver_sql("PRAGMA locking_mode").scalar_one() == "exclusive":
-                connection.close()  # on a full disk each is alone, and would wait for this one
-            else:
-                connection.rollback()
-            yield
-
     def close(self) -> None:
         self.engine.dispose()
 

@@ -66,14 +66,11 @@ def extract(
             return features_of(context, name, dataset, precision)
         scales = features_of(context, name, dataset, precision).origin.scales  # as in training
         return features_of(context, name, dataset, precision, augmentation, scales)
+    planned = _planned(context, backbone, dataset, settings, augmentation)
+    opened = _opened(context, planned)
     if executor is None:
-        with context.database.kept_open():
-            planned = _planned(context, backbone, dataset, settings, augmentation)
-            opened = _opened(context, planned)
-            report = LocalExecutor(context).run_opened(planned.plan, opened, progress)
+        report = LocalExecutor(context).run_opened(planned.plan, opened, progress)
     else:
-        planned = _planned(context, backbone, dataset, settings, augmentation)
-        opened = _opened(context, planned)
         for key in planned.plan.feature_keys.values():  # damage is put aside: workers don't
             context.cache().open_index(key)
         report = executor.run(planned.plan, progress)
