@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import xxhash
 from rows_in_shards import ROWS, damage, path_in, view_of
@@ -154,6 +155,29 @@ def test_a_shard_that_is_another_when_it_is_mapped_is_not_served(store, monkeypa
     monkeypatch.setattr(LocalStore, "mapped", mapped)
     with pytest.raises(ShardDamaged):
         view[rows_of_shard(view)]
+
+
+def test_a_shard_that_was_cut_before_it_is_mapped_is_not_mapped(store):
+    view, plain = view_of(store, (100,))
+    view.to_numpy()
+    path = path_in(view, store)
+    os.truncate(path, path.stat().st_size - 1)
+    with pytest.raises(ShardDamaged):
+        view[rows_of_shard(view)]
+    assert view._reader._mapped._known.buffers == {}
+    rows = rows_of_shard(view, 0)[:9]
+    np.testing.assert_array_equal(view[rows], plain[rows])
+
+
+def test_of_two_threads_that_map_a_shard_the_first_counts():
+    """What it maps stays: the other may be copying from there already."""
+    known = mapped_rows.Mapped(np.array([0, 2, 3]), np.array([100, 300, 7]))
+    first, second = (pa.py_buffer(bytes(1000)) for _ in range(2))
+    known.add(0, first)
+    known.add(0, second)
+    assert known.buffers == {0: first}
+    np.testing.assert_array_equal(known.start, [first.address + 100, first.address + 300, 0])
+    assert known.emptied().buffers == {} and not known.emptied().start.any()
 
 
 @pytest.mark.parametrize("shuffle", [False, True])
