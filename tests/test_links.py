@@ -77,6 +77,7 @@ def test_addresses_elsewhere_are_of_known_places():
         "kubernetes.io",
         "mlflow.org",
         "optuna.org",
+        "proceedings.mlr.press",
         "unum-cloud.github.io",
         "vicco-group.github.io",
         "www.sqlite.org",

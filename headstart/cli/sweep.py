@@ -46,7 +46,6 @@ from headstart.cli.workspace.executors import Asked, options_of_trials
 from headstart.registry.selection.words import tags_in_words
 
 if TYPE_CHECKING:
-    from headstart.heads.tasks import Task
     from headstart.heads.trials.out_of_fold import OutOfFold
     from headstart.jobs.heads.sweep import Sweep
 

@@ -297,7 +297,7 @@ WAYS = [
     WayIn("objects", DATASET, "object arrays are refused", objects_npz),
     WayIn("a deep model", BACKBONE, "it cannot be read (RecursionError", deep_keras),
     WayIn("deep rows", DATASET, "line 2: nested too deeply", deep_jsonl),
-    WayIn("a broken preset", PRESET, "cannot be read", broken_preset),
+    WayIn("a broken preset", PRESET, "config.json is damaged or not", broken_preset),
     WayIn("a FIFO in a preset", PRESET, "not a file", preset_with(os.mkfifo)),
     WayIn("a device in a preset", PRESET, "not a file", preset_with(endless)),
     WayIn("holes in a preset", PRESET, "over 4 MiB", preset_with(sparse)),
