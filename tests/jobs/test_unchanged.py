@@ -22,7 +22,12 @@ from headstart.storage import manifest
 from headstart.storage.manifest_parts import OF_BEFORE, SUFFIX, parts_folder
 
 EXTRACT = ("extract", "net", "pics", "--json")
-HEAVY = {"numpy", "pyarrow", "sqlalchemy", "h5py", "rich", "tensorflow", "openvino"}
+HEAVY = {"numpy", "pyarrow", "sqlalchemy", "h5py", "tensorflow", "openvino"}
+LIGHT = {
+    EXTRACT[:-1]: {"rich", *HEAVY},
+    **{(one, "list"): HEAVY for one in ("backbone", "dataset", "features", "head")},
+}
+"""Commands that answer at once, and what each is to import nothing of."""
 
 
 @pytest.fixture(autouse=True)
@@ -68,14 +73,18 @@ def test_what_is_reported_is_what_the_plain_way_reports(complete, run, looks, mo
 
 
 def test_a_process_of_its_own_imports_next_to_nothing(complete, tmp_path):
-    code = (
-        "import sys\nfrom headstart.cli import main\ntry:\n    main()\nfinally:\n"
-        f"    print(sorted({HEAVY!r} & sys.modules.keys()), file=sys.stderr)"
-    )
-    command = [sys.executable, "-c", code, *EXTRACT[:-1], "--workspace", complete.config.root]
-    ran = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path / "here")
-    assert ran.stdout.startswith("pics: 36 samples, 36 different: 0 computed, 36 reused")
-    assert ran.stderr == "[]\n"
+    for words, heavy in LIGHT.items():
+        code = (
+            "import sys\nfrom headstart.cli import main\ntry:\n    main()\nfinally:\n"
+            f"    print(sorted({heavy!r} & sys.modules.keys()), file=sys.stderr)"
+        )
+        command = [sys.executable, "-c", code, *words, "--workspace", complete.config.root]
+        ran = subprocess.run(
+            command, capture_output=True, text=True, check=True, cwd=tmp_path / "here"
+        )
+        assert ran.stderr == "[]\n", words
+        told = "pics: 36 samples, 36 different: 0 computed, 36 reused"
+        assert ran.stdout.startswith(told) == (words == EXTRACT[:-1])
 
 
 def shards(ws):

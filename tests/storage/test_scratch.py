@@ -27,7 +27,7 @@ def open_source(source, scratch, artifacts, **more):
         file.write(b"half of it")
         file.flush()
         Path({root!r}, "at-work").touch()
-        time.sleep(60)
+        time.sleep(600)
 
 registration.open_source = open_source
 from headstart.cli import main

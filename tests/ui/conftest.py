@@ -27,9 +27,10 @@ def page_folder(tmp_path_factory):
 def page_workspace(page_folder):
     """Only to be read: of what is written into it by one test, others would find more or less,
     depending on which come first."""
-    (page_folder / "read").mkdir()
-    workspace = made.copied(page_folder / "zoo", page_folder / "read" / "zoo")
-    with closing(sqlite3.connect(workspace.config.sqlite_file)) as connection:
+    place = page_folder / "read" / "zoo"
+    place.parent.mkdir()
+    workspace = made.copied(page_folder / "zoo", place)
+    with closing(sqlite3.connect(place / "headstart.db")) as connection:
         found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
         for table in {name for (name,) in found} - {*LOOKED_AT}:
             if not table.startswith("sqlite_"):

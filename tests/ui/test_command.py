@@ -22,11 +22,11 @@ def test_the_command_serves_at_the_address_that_it_prints_until_ctrl_c(page_work
     try:
         address = running.stderr.readline().strip()
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/\?token=[\w-]{43}", address)
-        with httpx2.Client() as browser:
+        with httpx2.Client(timeout=60) as browser:
             assert browser.get(address).status_code == 200
             assert "Overview" in browser.get(address.partition("?")[0]).text
         running.send_signal(signal.SIGINT)
-        out, err = running.communicate(timeout=60)
+        out, err = running.communicate(timeout=240)
     finally:
         running.kill()
     assert (running.returncode, out.strip(), err) == (0, "The page is closed.", "")

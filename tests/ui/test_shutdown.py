@@ -65,7 +65,7 @@ def test_a_request_that_computes_does_not_keep_the_server_alive(running, seconds
         with pytest.raises(subprocess.TimeoutExpired):
             server.wait(0.5)
         server.send_signal(signal.SIGINT)
-    _, err = server.communicate(timeout=60)
+    _, err = server.communicate(timeout=240)
     assert (server.returncode, err) == (
         130,
         "A request was still computing: it was broken off.\n",
@@ -74,10 +74,13 @@ def test_a_request_that_computes_does_not_keep_the_server_alive(running, seconds
 
 def test_a_stream_that_goes_on_ends_without_a_word(running):
     server, address = running(60)
-    with httpx2.Client() as browser, browser.stream("GET", f"{address}/stream") as answer:
+    with (
+        httpx2.Client() as browser,
+        browser.stream("GET", f"{address}/stream", timeout=60) as answer,
+    ):
         assert next(answer.iter_text()) == "."
         server.send_signal(signal.SIGINT)
-        _, err = server.communicate(timeout=60)
+        _, err = server.communicate(timeout=240)
     assert (server.returncode, err) == (0, "")
 
 

@@ -105,14 +105,15 @@ def test_what_one_that_was_killed_worked_at_the_other_takes_over(workspaces, ser
     context, page = workspaces[0].context, servers[1]
     job = begin(context, RankTask("pics"))
     key = key_of_task(job.id)
-    killed = Lease(context.database, 3600.0, LifeSigns(context.config.locks), job.id)
+    signs = LifeSigns(context.config.locks)
+    killed = Lease(context.database, 3600.0, signs, job.id)
     killed.__enter__()
     killed.claim((key,), deque([key]), 1)
     page.post("/rank/pics/begin")
     assert worker_of(page).has(job.id)
     assert "at work" in text_of(page.get(f"/jobs/{job.id}"))
     killed._stop.set()
-    for descriptor in killed._signs._held.values():  # what the system does at a death
+    for descriptor in signs._held.values():  # what the system does at a death
         os.close(descriptor)
     assert "net@top" in text_of(finished(page, "/rank/pics"))
     assert workspaces[0].jobs.get(job.id).state == "done"
