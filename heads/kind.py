@@ -155,6 +155,8 @@ class TakesTokens(Protocol):
 class FindsClasses(Protocol):
     """What a task knows of labels."""
 
+    says: ClassVar[str]
+
     def find_classes(self, samples: Sequence[Sample]) -> list[Label]:
         """The label of each output."""
         ...
@@ -183,6 +185,8 @@ def classes_of(kind: Any, task: FindsClasses, samples: Sequence[Sample]) -> list
     named = classes_named(kind)
     if not named:
         return task.find_classes(samples)
+    if task.says == "labels":
+        raise says_one_label(kind)
     known = {str(label): label for label in labels_of(samples) if label is not None}
     told = {str(one) for one in named}
     other = next((label for text, label in known.items() if text not in told), None)
@@ -192,6 +196,13 @@ def classes_of(kind: Any, task: FindsClasses, samples: Sequence[Sample]) -> list
             hint="Name it, too; or give no classes: then they are the labels.",
         )
     return [known.get(str(one), one) for one in named]  # numbers in a dataset, texts in a list
+
+
+def says_one_label(kind: Any) -> HeadError:
+    """The error of a kind that was to say several labels a sample."""
+    return HeadError(
+        f"a head of kind {kind.kind} says one label a sample", hint="Take another kind."
+    )
 
 
 def classes_named(kind: Any) -> tuple[Label, ...]:

@@ -7,6 +7,7 @@ would end it. See `storage.shards.own_memory`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,13 +38,17 @@ class Mapped:
     def __init__(self, first_chunk: np.ndarray, base: np.ndarray) -> None:
         self.buffers: dict[int, pa.Buffer] = {}
         self._first_chunk, self._base = first_chunk, base
+        self._adding = Lock()
         self.start = np.zeros(len(base), np.int64)
         """As `base`, in memory; 0 of chunks whose shard is not mapped."""
 
     def add(self, number: int, buffer: pa.Buffer) -> None:
-        first = self.buffers.setdefault(number, buffer)  # of two threads': it may be read by now
+        """Whoever sees a buffer may read by its addresses, so they are there before it."""
         here = slice(*self._first_chunk[number : number + 2])
-        self.start[here] = self._base[here] + first.address
+        with self._adding:
+            if number not in self.buffers:  # of two threads' the first: it may be read by now
+                self.start[here] = self._base[here] + buffer.address
+                self.buffers[number] = buffer
 
     def emptied(self) -> Mapped:
         return Mapped(self._first_chunk, self._base)

@@ -59,8 +59,15 @@ LONG = {
 }
 
 
+GONE = pytest.StashKey[list[str]]()
+"""What is listed as long of files that were collected, and is not in them."""
+
+
 @pytest.hookimpl(tryfirst=True)  # before `-m "not slow"` looks
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
+    found = {item.nodeid for item in items}
+    files = {one.partition("::")[0] for one in found} if "::" not in str(config.args) else set()
+    config.stash[GONE] = [one for one in LONG - found if one.partition("::")[0] in files]
     for item in items:
         if item.nodeid in LONG:
             item.add_marker(pytest.mark.slow)
@@ -73,6 +80,12 @@ def pytest_collection_finish(session):
     again, which takes half a second each time (`headstart features gc` and views do it)."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+def gone_from_long(pytestconfig) -> list[str]:
+    """See `GONE`."""
+    return pytestconfig.stash[GONE]
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from headstart.heads.tasks import Classification, Task
-from headstart.heads.trials.objective import ascending, objectives_of
-from headstart.heads.trials.values import values_of
+from headstart.heads.trials.objective import ascending
+from headstart.heads.trials.values import told_on, values_of
 
 ROUNDS = 50
 """Heads that are taken, one after the other; the shortest of the best beginnings counts."""
@@ -53,14 +53,14 @@ def select(
         said: by each head, probabilities or numbers of samples that it was not trained on, (rows,
             outputs).
         targets: as the task reads them: class numbers, (rows,), or (rows, outputs).
-        objective: what is to be best, see `objectives_of`; the task's first without it. Where that
-            is equal, the first of the others.
+        objective: what is to be best, see `objectives_of`; the task's first without it, or where
+            it has no value on these samples. Where that is equal, the first of the others.
         rounds: see `ROUNDS`.
         task: what the labels mean; classes without it.
     """
     task = task or Classification()
-    names = objectives_of(task)
-    asked = [objective or names[0], *(one for one in names if one != (objective or names[0]))][:2]
+    names = told_on(task, targets)
+    asked = sorted(names, key=lambda name: name != objective)[:2]
 
     def scores_of(mean: np.ndarray) -> tuple[float, ...]:
         """The less, the better."""

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from headstart.errors import HeadError
 from headstart.heads.dense_stack import Layer
-from headstart.heads.kind import Fitted, HeadKind, Part
+from headstart.heads.kind import Fitted, HeadKind, Part, says_one_label
 
 Weigh = Callable[[np.ndarray, int, tuple[()], np.ndarray | None], np.ndarray | None]
 
@@ -38,10 +37,7 @@ def fit_each(
         if fitted is None:
             fitted = kind.fit(parts[0], parts[1], 2, seed)
         if len(fitted.layers) != 1:
-            raise HeadError(
-                f"a head of kind {kind.kind} says one label a sample",
-                hint="Take another kind.",
-            )
+            raise says_one_label(kind)
         (layer,) = fitted.layers
         # softmax of two scores is the sigmoid of their difference
         kernels.append(layer.kernel[:, 1] - layer.kernel[:, 0])
@@ -55,7 +51,7 @@ def _alike(part: Part) -> Fitted | None:
     """Where all rows have a label, or none has, as may be on a fold: what says how often it is on a
     sample, by Krichevsky and Trofimov; None where there is something to tell apart."""
     count, having = len(part), int(part.targets.sum())
-    if 0 < having < count:
+    if 0 < having < count or not count:
         return None
     share = (having + 0.5) / (count + 1)
     bias = np.array([0.0, np.log(share / (1 - share))], np.float32)

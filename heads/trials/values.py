@@ -9,7 +9,7 @@ from headstart.heads.evaluation.scores import decided
 from headstart.heads.kinds.losses import log_losses_of
 from headstart.heads.regression import Regression
 from headstart.heads.tasks import Task
-from headstart.heads.trials.objective import ABSOLUTE, LOG_LOSS, R2
+from headstart.heads.trials.objective import ABSOLUTE, LOG_LOSS, R2, objectives_of
 
 
 def values_of(task: Task, name: str, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -33,3 +33,12 @@ def values_of(task: Task, name: str, outputs: np.ndarray, targets: np.ndarray) -
     if name == ABSOLUTE:
         return np.abs(outputs - targets).mean(axis=1)
     return task.losses_of(outputs, targets)
+
+
+def told_on(task: Task, targets: np.ndarray) -> tuple[str, ...]:
+    """The objectives of a task that have a value on some samples: R2 has none where a number is the
+    same of all of them."""
+    names = objectives_of(task)
+    if R2 in names and not targets.var(axis=0).all():
+        return tuple(name for name in names if name != R2)
+    return names

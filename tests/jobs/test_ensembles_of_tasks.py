@@ -34,6 +34,10 @@ def tasks(tmp_path_factory, with_rows):
         np.savez(place / f"{name}.npz", x=x, y=np.asarray(y))
         ws.datasets.add(name, place / f"{name}.npz")
         ws.extract(CUT, name, settings=HOW)
+    split = np.array(["train"] * 150 + ["validation"] * 29 + ["test"])
+    np.savez(place / "lone.npz", x=x, y=one, split=split)
+    ws.datasets.add("lone", place / "lone.npz")
+    ws.extract(CUT, "lone", settings=HOW)
     return ws
 
 
@@ -123,3 +127,23 @@ def test_of_numbers_each_head_that_is_taken_is_the_one_that_helps_most(name):
     assert found.counts[3] == 0 and np.count_nonzero(found.counts) > 1
     told = 1 - min(losses) if name == "r2" else min(losses)
     assert found.scores[name] == pytest.approx(told)
+
+
+def test_where_r2_has_no_value_members_are_compared_by_the_next_score(tasks, tmp_path):
+    """Of one test sample R2 is not finite: such a head could be exported and not imported."""
+    kinds = [hs.Ridge((1.0,)), hs.Ridge((99.0,))]
+    sweep = tasks.sweep("lone", CUT, kinds, trying=hs.CrossValidation(3, task=hs.Regression()))
+    head = tasks.heads.train_ensemble("lonely", sweep)
+    beside = head.record.settings["beside"]
+    assert beside["score"] == "mean_absolute_error" and np.isfinite(beside["difference"])
+    head.export(tmp_path / "lonely.zip")
+    assert tasks.heads.import_(tmp_path / "lonely.zip", "back").record.settings["beside"] == beside
+
+
+def test_a_selection_on_equal_numbers_is_by_the_next_score():
+    targets = np.full((40, 1), 2.0)
+    near, far = targets + 0.1, targets - 0.5
+    taken = select([far, near], targets, task=hs.Regression())
+    assert list(taken.scores) == ["mean_absolute_error"]
+    np.testing.assert_array_equal(taken.counts > 0, [True, True])
+    assert abs(taken.weights @ [-0.5, 0.1]) < 0.1

@@ -7,6 +7,7 @@ import pytest
 
 import headstart as hs
 from conftest import keras
+from headstart.cli.heads.named_classes import names_in
 from headstart.errors import HeadError, InvalidHeadSetting
 from headstart.heads.evaluation.provenance import calibration_text
 from headstart.notices import HeadstartWarning
@@ -113,3 +114,18 @@ def test_a_job_trains_it(bare):
     with pytest.warns(HeadstartWarning, match="has no label"):
         bare.jobs.work()
     assert bare.heads.get("h").record.classes == ["c", "a", "b"]
+
+
+@pytest.mark.filterwarnings("ignore:bare has no label")
+@pytest.mark.parametrize("name", ["bare", "rows"])
+def test_a_kind_of_one_label_is_refused_where_several_are_asked_for(bare, name):
+    """Without labels a head of zeros was registered, which said every label of every sample."""
+    with pytest.raises(HeadError, match="a head of kind zeroshot says one label a sample"):
+        bare.heads.train("h", bare.features(CUT, name), NAMED, task="multi-label")
+    assert "h" not in bare.heads
+
+
+def test_a_name_ends_where_its_line_does(tmp_path):
+    path = tmp_path / "names.txt"
+    path.write_bytes("caf\u2028e\r\n\x0cb\n\nc\x85d\rlast".encode())
+    assert names_in(path) == ("caf\u2028e", "b", "c\x85d", "last")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ def names_in(path: Path) -> tuple[str, ...]:
             raise HeadError(
                 f"{path} is larger than {LARGEST:,} bytes", hint="Name a list of names."
             )
-        lines = content.decode("utf-8-sig").splitlines()
+        lines = re.split(r"\r\n|\r|\n", content.decode("utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise HeadError(
             f"the class names in {path} cannot be read: {error}",

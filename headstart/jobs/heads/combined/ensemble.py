@@ -25,8 +25,7 @@ from headstart.heads.kinds.every_kind import kind_of
 from headstart.heads.models.train import Trained, measure, parts_of
 from headstart.heads.models.train import train as fit
 from headstart.heads.tasks import Classification, MultiLabel, Task
-from headstart.heads.trials.objective import objectives_of
-from headstart.heads.trials.values import values_of
+from headstart.heads.trials.values import told_on, values_of
 from headstart.jobs.heads.combined.kept_trials import Tried, tried_again
 from headstart.jobs.heads.compare import interval_of_difference
 from headstart.jobs.heads.cross_validation import CrossValidation
@@ -284,7 +283,7 @@ def beside_best(
         of McNemar's test, None where samples stand in groups or none is right or wrong; and how
         many `samples` were compared.
     """
-    samples, name = view.split("test").samples, _main_score(task)
+    samples, name = view.split("test").samples, _main_score(task, tested.targets)
     x, first = tested.features[:].reshape(len(tested), -1), ensemble.members[0]
     outputs = [first.stack.predict_proba(first.features(x)), ensemble.predict_proba(x)]
     was, now = (float(values_of(task, name, one, tested.targets).mean()) for one in outputs)
@@ -306,6 +305,8 @@ def beside_best(
     }
 
 
-def _main_score(task: Task) -> str:
-    """The one that is told of a head in a line: of several labels how often all are right."""
-    return next(one for one in MAIN_SCORES if one in objectives_of(task))
+def _main_score(task: Task, targets: np.ndarray) -> str:
+    """The one that is told of a head in a line: of several labels how often all are right; of
+    numbers of which one is the same in all samples, the first that has a value."""
+    names = told_on(task, targets)
+    return next((one for one in MAIN_SCORES if one in names), names[0])
