@@ -9,13 +9,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from headstart.cached import features_of_blocks, labelled_in, of_samples
+from headstart.cached import answered_in, features_of_blocks, of_samples
 from headstart.context import Context
 from headstart.errors import FeaturesMissing, HeadstartError, LayerNotFound, NonFiniteFeatures
 from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.run.settings import Settings
 from headstart.heads.kind import HeadKind
-from headstart.heads.tasks import Classification, MultiLabel
+from headstart.heads.tasks import Classification
 from headstart.jobs.auto.budget import Budget
 from headstart.jobs.auto.costs import SLOW_START, Cost, Stopwatch
 from headstart.jobs.auto.entrants import Entrant
@@ -205,9 +205,7 @@ class Pool:
             view = features_of_blocks(self._context, blocks, self._dataset)
         else:
             view = view_of_part(self._context, blocks[0], self._dataset, self._of(rows))
-        view = of_samples(view, None)
-        if not isinstance(self.task, MultiLabel):  # of which none is an answer
-            view = labelled_in(view)
+        (view,) = answered_in(self.task, of_samples(view, None))
         view = self._of_common(blocks, view, rows)
         trying = self.trying if rows is None else replace(self.trying, folds=FEW_FOLDS)
         (found,) = found_among(self._dataset.name, [blocks], [view], trying)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from headstart.cached import features_of, features_of_blocks, labelled_in, of_samples, unweighted
+from headstart.cached import answered_in, features_of, features_of_blocks, of_samples, unweighted
 from headstart.context import Context
 from headstart.errors import FeaturesMissing, HeadError, InvalidHeadSetting, LayerNotFound, NotFound
 from headstart.extractors import datasets as sources
@@ -21,7 +21,7 @@ from headstart.heads.evaluation.folds import Fold, with_few
 from headstart.heads.kind import Part
 from headstart.heads.labelled import Labelled, check_labelled, labelled_rows
 from headstart.heads.rows import Rows, rows_of
-from headstart.heads.tasks import Classification, MultiLabel, Task, one_task, task_of
+from headstart.heads.tasks import Classification, Task, one_task, task_of
 from headstart.heads.trials import by_task
 from headstart.heads.trials.objective import OBJECTIVES, objectives_of
 from headstart.notices import tell, warn
@@ -272,9 +272,7 @@ def find(
     if trying.ignore_weights:
         views = [unweighted(views[0]), *(view.unweighted() for view in views[1:])]  # said once
     check_labelled(views[0].samples)
-    if not isinstance(trying.task, MultiLabel):  # of which none is an answer
-        views = [labelled_in(views[0]), *(view.labelled() for view in views[1:])]  # said once
-    return found_among(wanted.dataset, chosen, views, trying)
+    return found_among(wanted.dataset, chosen, answered_in(trying.task, *views), trying)
 
 
 def found_among(

@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from headstart.cached import features_in_views, features_of, labelled_in
+from headstart.cached import answered_in, features_in_views, features_of
 from headstart.errors import HeadError
 from headstart.extractors.backbones.cuts import Cut
 from headstart.heads.evaluation.folds import Fold, held_out
@@ -77,8 +77,7 @@ def split(head: TrainedHead, backbone: Backbone, cut: Cut, settings: FineTuning)
     asked = f"{backbone.reference}@{cut.name}", record.dataset, cut.precision
     view = features_of(head.context, *asked)
     more = features_in_views(head.context, *asked, settings.views)
-    if not isinstance(head.task, MultiLabel):  # of which none is an answer
-        view, more = labelled_in(view), [one.labelled() for one in more]
+    view, *more = answered_in(head.task, view, *more)
     train, validation, test = (view.split(name) for name in ("train", "validation", "test"))
     for name, part in (("train", train), ("test", test)):
         if not len(part):

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from headstart.cached import features_in_views, labelled_in, of_samples
+from headstart.cached import answered_in, features_in_views, of_samples
 from headstart.context import Context
 from headstart.errors import HeadError, InvalidHeadSetting, NotFound
 from headstart.extractors.datasets import window_options
@@ -15,7 +15,7 @@ from headstart.extractors.runtime import versions
 from headstart.heads.combined.bagged import Bagged
 from headstart.heads.kind import HeadKind, classes_named
 from headstart.heads.kinds.every_kind import one_kind
-from headstart.heads.tasks import Classification, MultiLabel, Task, one_task
+from headstart.heads.tasks import Classification, Task, one_task
 from headstart.jobs.backbones.class_names import with_class_names
 from headstart.jobs.backbones.masks import refuse_lost_masks
 from headstart.jobs.heads.care.head_record import with_record
@@ -112,8 +112,7 @@ def fit(
     ignores = features.is_unweighted
     features = of_samples(features, windows)
     told = {SAMPLE_WEIGHTS: IGNORED} if ignores else weights_told(features)
-    several = isinstance(task, MultiLabel)  # of which none is an answer
-    features = features if several else labelled_in(features)
+    (features,) = answered_in(task, features)
     if classes_named(chosen) and all(label is None for label in features.labels):
         features = _without_labels(name, features)
     if chosen is not None:
@@ -128,7 +127,7 @@ def fit(
     )
     more = [of_samples(one, features.windows) for one in more]
     more = [one.unweighted() for one in more] if ignores else more
-    more = more if several else [one.labelled() for one in more]
+    _, *more = answered_in(task, features, *more)
     trained = fitted(features, chosen, seed, task, more)
     trained = replace(trained, settings=trained.settings | told)
     return Fitted(context, name, features, trained, seed, started)

@@ -235,6 +235,8 @@ def _check_settings(kind: str, settings: Mapping[str, Any]) -> None:
         raise WrongField(f"settings: {error.message}") from error
     except (TypeError, ValueError, LookupError, AttributeError, OverflowError) as error:
         raise WrongField(f"settings are none of a head of kind {kind}: {error}") from error
+    if kind in OURS and not settings:
+        raise WrongField(f"settings of a head of kind {kind} are none")
 
 
 def _check_given(kind: str, settings: Mapping[str, Any], told: Mapping[str, Any]) -> None:
@@ -246,8 +248,8 @@ def _check_given(kind: str, settings: Mapping[str, Any], told: Mapping[str, Any]
         if one not in told or one not in settings:
             raise WrongField(f"settings of a head of kind {kind} have no {one!r}")
     own = spelled(kind_of(kind, settings).describe())
-    if not settings or (own and not own.keys() & {*told, *settings}):
-        raise WrongField(f"they say nothing of {', '.join(own) or 'it'}")
+    if own and not own.keys() & {*told, *settings}:
+        raise WrongField(f"they say nothing of {', '.join(own)}")
     _check_alike(told, own, "settings")
 
 

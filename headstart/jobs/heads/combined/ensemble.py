@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from headstart.cached import features_of_blocks, labelled_in, of_samples
+from headstart.cached import answered_in, features_of_blocks, of_samples
 from headstart.context import Context
 from headstart.errors import HeadError
 from headstart.heads.combined.ensemble import ENSEMBLE, Ensemble, Member, slices_of
@@ -24,7 +24,7 @@ from headstart.heads.kind import HeadKind, Part
 from headstart.heads.kinds.every_kind import kind_of
 from headstart.heads.models.train import Trained, measure, parts_of
 from headstart.heads.models.train import train as fit
-from headstart.heads.tasks import Classification, MultiLabel, Task
+from headstart.heads.tasks import Classification, Task
 from headstart.heads.trials.values import told_on, values_of
 from headstart.jobs.heads.combined.kept_trials import Tried, tried_again
 from headstart.jobs.heads.compare import interval_of_difference
@@ -206,10 +206,8 @@ def view_of(context: Context, dataset: str, chosen: Sequence[Chosen], how: Fitti
         blocks |= {own.reference: own for own in one.blocks}
     every = Blocks(blocks.values())
     view = features_of_blocks(context, every, context.datasets.get(dataset), 0, [1.0] * len(every))
-    view = of_samples(view, how.windows)
-    return (
-        view if isinstance(how.task, MultiLabel) else labelled_in(view)
-    )  # none is an answer there
+    (view,) = answered_in(how.task, of_samples(view, how.windows))
+    return view
 
 
 def fitted(
