@@ -90,6 +90,8 @@ def number(least: float, most: float, wanted: str) -> Field:
 
 finite = number(-LARGEST, LARGEST, "a finite number")
 share = number(0, 1, "a number from 0 to 1")
+from_zero = number(0, LARGEST, "a number of 0 or more")
+up_to_one = number(-LARGEST, 1, "a number of at most 1")
 
 
 def one_of(*values: str) -> Field:

@@ -319,6 +319,8 @@ class FeatureView(Showable):
         """
         if batch_size < 1:
             raise FeatureError(f"batch_size is {batch_size}", hint="Give 1 or more.")
+        if epochs < 1:
+            raise FeatureError(f"epochs is {epochs}", hint="Give 1 or more.")
         labels = self.labels
         for epoch in range(epochs):
             for rows, features in self._batches(batch_size, shuffle, (seed, epoch)):

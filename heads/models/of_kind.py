@@ -51,6 +51,14 @@ def check_kind(
     """
     if kind == Bagged.kind and isinstance(stack, Ensemble):
         kind, settings = settings["of"], settings["each"]
+    if isinstance(stack, Ensemble) and len(settings.get("members", stack.members)) != len(
+        stack.members
+    ):
+        raise HeadError(
+            f"{what} is said to be of {len(settings['members'])} heads; its weights are those of "
+            f"{len(stack.members)}",
+            hint=hint,
+        )
     if kind not in KINDS.ours:
         return
     stacks = [one.stack for one in stack.members] if isinstance(stack, Ensemble) else [stack]

@@ -310,8 +310,8 @@ def _list(call: Call, filters: tuple[str, ...], sort: str | None, limit: int | N
     scores = [
         column
         for column, name in SCORES.items()
-        if column in ALWAYS or any(name in row["metrics"] for row in rows)
-    ]
+        if any(row["metrics"].get(name) is not None for row in rows)
+    ] or list(ALWAYS)
     columns = ("name, kind", "backbone@cut", "dataset", *scores, "=?trained")
     names = names_in(rows, are_all=selection == ALL)
     cells = [_listed(*pair, scores) for pair in zip(names, rows, strict=True)]

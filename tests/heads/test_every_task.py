@@ -20,6 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import headstart as hs
+from headstart.cli import main
 from headstart.errors import HeadError
 from headstart.heads.evaluation.provenance import trust_text
 from headstart.heads.models.curves import ScorePoint
@@ -236,6 +237,16 @@ def test_a_sweep_of_every_task_is_kept_and_its_best_head_is_trained(tasks, name)
     first = objectives_of(task)[0]
     low, high = head.metrics["intervals"][first]
     assert low < sweep.winner.raw < high
+
+
+def test_a_list_of_heads_has_the_scores_that_they_have(tasks, monkeypatch, capsys):
+    """At 80 columns `accuracy` was there, empty, and there was no room for macro F1."""
+    monkeypatch.setenv("HEADSTART_HOME", str(tasks.config.root))
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        main(["head", "list", "--filter", "name=multi-label"])
+    shown = capsys.readouterr().out
+    assert "macro F1" in shown and "accuracy" not in shown
 
 
 def test_sweeps_of_numbers_are_listed_without_an_accuracy(tasks):

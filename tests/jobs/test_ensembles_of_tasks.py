@@ -1,12 +1,15 @@
 """Several heads of a sweep as one, of numbers, of several labels, and of classes in an order."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import headstart as hs
+from headstart.errors import HeadError
 from headstart.heads.combined.greedy import select
+from headstart.jobs.heads.care.head_bundle import HeadBundle
 from headstart.jobs.heads.combined.ensemble import Chosen, Fitting, fit_members
 
 CUT = "flat@as_it_is"
@@ -136,7 +139,18 @@ def test_where_r2_has_no_value_members_are_compared_by_the_next_score(tasks, tmp
     head = tasks.heads.train_ensemble("lonely", sweep)
     beside = head.record.settings["beside"]
     assert beside["score"] == "mean_absolute_error" and np.isfinite(beside["difference"])
+    with pytest.raises(HeadError, match="members were chosen by samples of the validation split"):
+        head.predict("lone", unsure="set")
     head.export(tmp_path / "lonely.zip")
+    back = HeadBundle.read(tmp_path / "lonely.zip")
+    for metrics, said in (
+        ({"r2": 3.0}, "metrics.r2 is 3.0; it must be a number of at most 1"),
+        ({"mean_absolute_error": -4}, "metrics.mean_absolute_error is -4; it must be a number of"),
+    ):
+        facts = {**back.record, "metrics": back.record["metrics"] | metrics}
+        replace(back, record=facts).write(tmp_path / "bad.zip")
+        with pytest.raises(HeadError, match=said):
+            tasks.heads.import_(tmp_path / "bad.zip", "bad")
     assert tasks.heads.import_(tmp_path / "lonely.zip", "back").record.settings["beside"] == beside
 
 

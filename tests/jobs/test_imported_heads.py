@@ -165,6 +165,7 @@ MLP_SETTINGS = {
         ),
         ("linear", {"settings": {"task": "classification"}}, "none of a head of kind linear"),
         ("linear", {"kind": "ensemble", "settings": {}}, "settings has no field 'members'"),
+        ("linear", {"kind": "ensemble", "settings": {"members": []}}, "settings.members are none"),
         (
             "bagged",
             {"settings": {"of": "mlp", "each": {"hidden": [4]}, "bags": 2}},

@@ -211,6 +211,13 @@ def test_a_tf_pipeline_has_another_order_each_time(wide):
     assert (one != two).any()
 
 
+@pytest.mark.parametrize("given", [{"epochs": 0}, {"epochs": -1}, {"batch_size": 0}])
+def test_batches_of_nothing_are_refused(view, given):
+    (name,) = given
+    with pytest.raises(FeatureError, match=f"{name} is "):
+        next(view.batches(**given))
+
+
 def test_an_empty_view_has_no_batches(wide):
     assert list(wide.split("test").batches()) == []
     assert wide.split("test").to_numpy().shape == (0, WIDTH)

@@ -109,6 +109,8 @@ def _auto(
         from headstart.plots.auto_pages import check_target
 
         check_target(page)
+    if given["task"] is None and (given["loss"] or given["quantile"]):
+        given["task"] = "regression"
     is_told = any(given[option] is not None for option in OF_TASK)
     task = taken_task(given)
     given["task"] = task if is_told else None

@@ -116,7 +116,7 @@ class Search:
         least = trying.folds + 1
         order = in_nested_order(strata, groups_of(part), least, trying.seed)
         fewest = max(FEWEST, 2 * least * (int(strata.max()) + 1))
-        return rows[order], sizes_of(len(rows), fewest)
+        return rows[order], sizes_of(min(len(rows), trying.limit), fewest)
 
     def _rows(self, size: int) -> np.ndarray | None:
         return None if size == self._sizes[-1] else np.sort(self._order[:size])

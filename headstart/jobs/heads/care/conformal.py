@@ -21,7 +21,7 @@ from headstart.heads.models.train import part_of
 from headstart.heads.origins import fit_near_zero
 from headstart.heads.regression import Regression
 from headstart.heads.tasks import Classification, MultiLabel, Ordinal
-from headstart.jobs.heads.care.number_intervals import check_level, judging_split
+from headstart.jobs.heads.care.number_intervals import check_level, check_single, judging_split
 from headstart.storage.manifest import Label
 from headstart.storage.views import FeatureView
 from headstart.trained_head import TrainedHead
@@ -127,18 +127,7 @@ def said_of_judging(head: TrainedHead, view: FeatureView, judging: FeatureView) 
     Raises:
         HeadError: it is of several heads, which were chosen by that split, or fitted to it.
     """
-    if head.is_ensemble:
-        raise HeadError(
-            f"head {head.record.name!r} is an ensemble, whose members were chosen by samples of "
-            "the validation split, too: none is left to calibrate sets on",
-            hint="Take the sets of a single head.",
-        )
-    if head.is_of_several:
-        raise HeadError(
-            f"head {head.record.name!r} is bagged, and its members were fitted to samples of the "
-            "validation split, too: none is left to calibrate sets on",
-            hint="Take the sets of a single head.",
-        )
+    check_single(head)
     refit = _refit_of(head)
     if refit is None:
         return head.judge.predict_proba(judging.to_numpy())

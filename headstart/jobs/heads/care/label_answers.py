@@ -176,7 +176,8 @@ def _check_enough(
                 found.append((count, f"{count} {how} {label!r}"))
     if not found:
         return
-    least = min(count for count, _ in found)
+    found.sort(key=lambda one: one[0])  # the first are named
+    least = found[0][0]
     what = "samples" if groups is None else "groups of samples"
     lower = f"Take a level of {_floor(least)} or less, or " if least else ""
     more = f" and {len(found) - 3} more" if len(found) > 3 else ""

@@ -99,13 +99,35 @@ def check_level(level: float) -> None:
         raise HeadError(f"level is {level}", hint="Give a share above 0 and below 1, such as 0.9.")
 
 
+def check_single(head: TrainedHead) -> None:
+    """See that a head was neither chosen by the validation split, sample by sample, nor fitted to
+    it, as those of several are.
+
+    Raises:
+        HeadError: it was.
+    """
+    if not head.is_of_several:
+        return
+    how = (
+        "an ensemble, whose members were chosen by"
+        if head.is_ensemble
+        else "bagged, and its members were fitted to"
+    )
+    raise HeadError(
+        f"head {head.record.name!r} is {how} samples of the validation split, too: none is left "
+        "to calibrate on",
+        hint="Take a single head.",
+    )
+
+
 def judging_split(head: TrainedHead, view: FeatureView) -> FeatureView:
     """The validation split of a head's features, which tells how sure the head has to be.
 
     Raises:
-        HeadError: it has no sample.
+        HeadError: it has no sample, or the head is of several, which know that split.
     """
     need_scores(head.record)
+    check_single(head)
     judging = view.split("validation")
     if not len(judging):
         raise HeadError(

@@ -15,6 +15,7 @@ from headstart.fields import (
     anything,
     either,
     finite,
+    from_zero,
     known,
     list_of,
     mapping,
@@ -26,6 +27,7 @@ from headstart.fields import (
     share,
     text,
     truth,
+    up_to_one,
     whole,
 )
 from headstart.heads.combined.bagged import Bagged
@@ -73,8 +75,13 @@ def _labels_with_counts(value: Any, where: str) -> Any:
     return [(label(one, where), COUNT(count, where)) for one, count in pairs]
 
 
+LOSSES = (
+    *("poisson_deviance", "pinball_loss", "mean_absolute_error", "root_mean_squared_error"),
+    "log_loss",
+)
 SCORED: dict[str, Field] = {one: optional(share) for one in BOUNDED}
 SCORED |= {one: share if one in BOUNDED else finite for one in (*MAIN_SCORES, *SCORES)}
+SCORED |= dict.fromkeys(LOSSES, from_zero) | {"r2": up_to_one}
 SCORED["ece_debiased"] = share  # it is told beside the other
 """Scores; those that stand in a head's line are never empty."""
 JUDGED = ("train", "validation")
@@ -235,6 +242,8 @@ def _check_settings(kind: str, settings: Mapping[str, Any]) -> None:
         raise WrongField(f"settings: {error.message}") from error
     except (TypeError, ValueError, LookupError, AttributeError, OverflowError) as error:
         raise WrongField(f"settings are none of a head of kind {kind}: {error}") from error
+    if kind == ENSEMBLE and not settings["members"]:
+        raise WrongField("settings.members are none")
     if kind in OURS and not settings:
         raise WrongField(f"settings of a head of kind {kind} are none")
 
