@@ -8,7 +8,6 @@ from headstart.context import Context
 from headstart.errors import FeatureError
 from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.preprocessing.augmentation import in_view, samples_in_view
-from headstart.heads.tasks import MultiLabel
 from headstart.notices import warn
 from headstart.origins.blocks import (
     Block,
@@ -188,7 +187,7 @@ def say_left_out(view: FeatureView, dataset: str) -> None:
 def answered_in(task: object, view: FeatureView, *others: FeatureView) -> list[FeatureView]:
     """The rows that a task can learn, of views of the same samples: of several labels all, as none
     is an answer there; of other tasks those with a label (`labelled_in`), which is said once."""
-    if isinstance(task, MultiLabel):
+    if getattr(task, "says", None) == "labels":
         return [view, *others]
     return [labelled_in(view), *(one.labelled() for one in others)]
 

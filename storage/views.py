@@ -307,9 +307,8 @@ class FeatureView(Showable):
         """Passes in batches of (features, labels), read ahead by a thread.
 
         A pass reads each chunk once, if the dataset's order is that of the chunks or if it is
-        shuffled: then chunks come in a random order, some dozens at a time, and rows are mixed
-        among those (all of them, where they fit into 24 MiB). The same seed gives the same
-        order; each epoch has another one. Only a pass's last batch is smaller.
+        shuffled: then chunks come at random, some dozens at a time, and rows are mixed among those
+        (24 MiB). A seed gives the same order again, each epoch another. Only the last is smaller.
 
         Args:
             batch_size: rows a batch.
@@ -317,10 +316,9 @@ class FeatureView(Showable):
             seed: of the order.
             epochs: passes.
         """
-        if batch_size < 1:
-            raise FeatureError(f"batch_size is {batch_size}", hint="Give 1 or more.")
-        if epochs < 1:
-            raise FeatureError(f"epochs is {epochs}", hint="Give 1 or more.")
+        for name, given in (("batch_size", batch_size), ("epochs", epochs)):
+            if given < 1:
+                raise FeatureError(f"{name} is {given}", hint="Give 1 or more.")
         labels = self.labels
         for epoch in range(epochs):
             for rows, features in self._batches(batch_size, shuffle, (seed, epoch)):
