@@ -3,6 +3,7 @@
 import contextlib
 import json
 import shutil
+import sys
 import threading
 import time
 
@@ -261,6 +262,36 @@ def test_what_is_broken_off_at_its_very_end_leaves_the_thread_that_waits_as_it_w
             time.sleep(0)
     assert capfd.readouterr().err == ""
     assert "headstart-computation" not in {one.name for one in threading.enumerate()}
+
+
+def test_wherever_it_is_broken_off_nothing_gets_out_of_its_thread(monkeypatch):
+    """One in eighty did, as it ended by itself or had not begun, where threads change often."""
+    got_out, usual = [], sys.getswitchinterval()
+    monkeypatch.setattr("headstart.jobs.exploration.interruption.LOOK_SECONDS", 1e-6)
+    monkeypatch.setattr(threading, "excepthook", lambda told: got_out.append(told.exc_type))
+    monkeypatch.setattr(sys, "unraisablehook", lambda _told: None)  # of what it meets in callbacks
+
+    def busy(seconds):
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            pass
+
+    ended = 0
+    sys.setswitchinterval(1e-6)
+    try:
+        for turn in range(1500):
+
+            def ends(*_given, turn=turn):
+                busy(turn % 500 * 1e-6)
+                raise Cancelled("closed")
+
+            try:
+                unless_ended(ends, lambda turn=turn: busy(3e-4 + turn % 100 * 3e-6))
+            except Cancelled:
+                ended += 1
+    finally:
+        sys.setswitchinterval(usual)
+    assert got_out == [] and ended
 
 
 def test_a_task_that_is_cancelled_ends_at_the_next_step_of_a_fit(ws, monkeypatch):

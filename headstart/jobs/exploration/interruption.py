@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import copy_context
 from threading import RLock, Thread
 from typing import Generic, TypeVar
@@ -12,6 +13,8 @@ from typing import Generic, TypeVar
 from headstart.progress import UNDIVIDED, Progress, silent
 
 LOOK_SECONDS = 0.5
+AGAIN_SECONDS = 5.0
+"""A step of a t-SNE, which is waited for, is shorter."""
 
 Found = TypeVar("Found")
 
@@ -49,7 +52,7 @@ class _Computation(Generic[Found]):
         self._lock = RLock()  # whom it meets as it takes it for a read takes it again at the end
         self._context = copy_context()
         self._context.run(UNDIVIDED.set, self._lock)
-        self._is_over = False
+        self._is_asked = self._is_running = False
         self._found: list[Found] = []
         self._met: BaseException | None = None
         self._thread = Thread(target=self._run, name="headstart-computation", daemon=True)
@@ -64,16 +67,18 @@ class _Computation(Generic[Found]):
     def break_off(self) -> None:
         """End it, and wait for that.
 
-        `PyThreadState_SetAsyncExc` is what Python has for this. Threads end by SystemExit without a
-        word, wherever in them it is raised. It is asked for under the lock: not within a read, and
-        only before the thread takes it for the last time, as a number of a thread that ended may be
-        another's.
+        `PyThreadState_SetAsyncExc` is what Python has for this. It is asked for under the lock: not
+        within a read, and only between the two times that the thread takes it itself. Before and
+        behind these it would meet the insides of a thread, and a number of a thread that ended may
+        be another's.
         """
-        with self._lock:
-            if not self._is_over and (thread := self._thread.ident) is not None:
-                asked = ctypes.py_object(SystemExit)
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), asked)
-        self._thread.join()
+        while self._thread.is_alive():  # again where a callback of the collector swallowed it
+            with self._lock:
+                self._is_asked = True
+                if self._is_running and (thread := self._thread.ident) is not None:
+                    asked = ctypes.py_object(SystemExit)
+                    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), asked)
+            self._thread.join(AGAIN_SECONDS)
 
     def found(self) -> Found:
         if self._met is not None:
@@ -81,9 +86,13 @@ class _Computation(Generic[Found]):
         return self._found[0]
 
     def _run(self) -> None:
-        try:
-            self._found.append(self._context.run(self._compute))
-        except BaseException as error:  # raised where it is waited for
-            self._met = error
-        with self._lock:
-            self._is_over = True
+        with suppress(SystemExit):  # by which it was asked to end, just as it ended by itself
+            with self._lock:
+                self._is_running = not self._is_asked
+            if self._is_running:
+                try:
+                    self._found.append(self._context.run(self._compute))
+                except BaseException as error:  # raised where it is waited for
+                    self._met = error
+            with self._lock:
+                self._is_running = False
