@@ -145,6 +145,7 @@ def test_the_command_says_scores_of_the_task_and_so_does_its_page(
     assert told["sides"][0]["intervals"]["r2"][0] < first["scores"]["r2"]
 
 
+@pytest.mark.usefixtures("diabetes")
 def test_a_limit_that_leaves_too_few_of_a_class_is_named_before_anything_is_computed(
     ws, monkeypatch
 ):
