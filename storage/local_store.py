@@ -15,6 +15,7 @@ from headstart.paths import DIGEST, below, one_below
 from headstart.storage.files import PARTIAL, free_bytes, state_of, write_under_its_hash
 from headstart.storage.locks import Alone, Hold
 from headstart.storage.shard_store import Created, Entry, Stat
+from headstart.storage.shards.mapping import mapped_file
 from headstart.storage.shards.names import SUFFIX, last_of, new_name, set_of
 from headstart.values.refusals import kind_of
 
@@ -64,13 +65,7 @@ class LocalStore:
 
     def mapped(self, name: str) -> pa.Buffer | None:
         """See `ShardStore.mapped`; no file stays open for it."""
-        import pyarrow as pa  # not at once, as in `storage.shard_store`
-
-        try:
-            with pa.memory_map(_place_of(self._folder, name)) as file:
-                return file.read_buffer()
-        except (OSError, UnicodeError):  # whoever reads it says what is wrong, or can
-            return None
+        return mapped_file(_place_of(self._folder, name))
 
     def stat_of(self, name: str) -> Stat:
         """Size, mtime and ctime in ns, and inode."""

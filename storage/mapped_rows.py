@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from headstart.storage.index import IndexedShard
+from headstart.storage.memory import free_memory
 from headstart.storage.shard_store import ShardStore, mapped
 from headstart.storage.shards.own_memory import can_copy, is_copied
 
@@ -76,12 +77,17 @@ class MappedRows:
         self._kind = np.dtype((np.void, row_bytes))
         self._known = nothing
         self._looked_at = 0
-        self._are_few = sum(shard.file.size for shard in shards) <= MOST
+        self._size = sum(shard.file.size for shard in shards)
 
     @property
     def are_there(self) -> bool:
         """Whether the store can map shards, and the system can copy rows of them."""
         return hasattr(self._store, "mapped") and can_copy()
+
+    @property
+    def stay(self) -> bool:
+        """Whether what was read of all shards is likely to lie in memory still."""
+        return self._size <= free_memory() // 2
 
     def take(
         self,
@@ -89,12 +95,17 @@ class MappedRows:
         chunk: np.ndarray,
         row: np.ndarray,
         is_written: Callable[[IndexedShard], bool],
+        around: int = AROUND,
     ) -> np.ndarray | None:
         """Rows of some chunks of shards, of a void type, shape (n,).
 
-        None where a shard cannot be mapped, has lost a row, or is another than the one that was
-        checked. That is looked at when its rows are copied: whoever wrote to it, or put another in
-        its place before it was mapped, has changed it for good.
+        Args:
+            around: bytes that come into memory with each: none of note where all of it are taken.
+
+        Returns:
+            None where a shard cannot be mapped, has lost a row, or is another than the one that was
+            checked. That is looked at when its rows are copied: whoever wrote to it, or put another
+            in its place before it was mapped, has changed it for good.
         """
         numbers = (
             [int(shard[0])] if len(shard) == 1 else np.flatnonzero(np.bincount(shard)).tolist()
@@ -109,7 +120,7 @@ class MappedRows:
             return None
         if any(is_written(self._shards[number]) for number in numbers):
             return None
-        self._note(len(rows) * (AROUND + size))
+        self._note(len(rows) * (around + size))
         return rows
 
     def _map(self, known: Mapped, number: int) -> bool:
@@ -124,5 +135,5 @@ class MappedRows:
     def _note(self, size: int) -> None:
         """That so many bytes came into memory; all are let go where that is too much."""
         self._looked_at += size
-        if self._looked_at > MOST and not self._are_few:
+        if self._looked_at > MOST and self._size > MOST:
             self._looked_at, self._known = 0, self._known.emptied()

@@ -18,7 +18,7 @@ import xxhash
 from headstart.errors import ShardDamaged, StorageError
 from headstart.storage.encoding import ChunkDecoder, Encoding
 from headstart.storage.index import Index, IndexedShard, Places
-from headstart.storage.mapped_rows import Mapped, MappedRows
+from headstart.storage.mapped_rows import AROUND, Mapped, MappedRows
 from headstart.storage.shard_store import (
     ShardReader,
     ShardStore,
@@ -42,6 +42,8 @@ CALL_BYTES = 16 << 10
 FEW_BYTES = 8 << 20
 FEW_ROWS = 8192
 """A read of more is taken for part of a pass through all rows, which is made chunk by chunk."""
+WIDE_BYTES = 512
+"""Rows from so many bytes on are copied one by one in a pass; of others whole chunks are read."""
 TRIES = 3
 """Times that a chunk is read which is not what was committed, where a store says it may help."""
 NOT_COMMITTED = "a chunk of it is not what was committed"
@@ -119,10 +121,24 @@ class RowReader:
         are_few = count <= FEW_ROWS and 0 < count * self.row_bytes <= FEW_BYTES
         if not are_few or not self._mapped.are_there:
             return None
+        return self._copied(places)
+
+    def copier(self) -> Callable[[Places], np.ndarray | None] | None:
+        """What gives the rows at some places in any order, of a pass through many: as `take` those
+        of chunks that were found right before, None of others. None where rows are narrow, or
+        shards come from afar or may not stay in memory, where they were checked.
+        """
+        is_wide = self.row_bytes >= WIDE_BYTES
+        is_there = is_wide and not self._is_far and self._mapped.are_there
+        if not is_there or not self._is_right.any() or not self._mapped.stay:
+            return None
+        return partial(self._copied, around=0)
+
+    def _copied(self, places: Places, around: int = AROUND) -> np.ndarray | None:
         chunk = self.chunk_of(places)
         if not self._is_right[chunk].all():
             return None
-        rows = self._mapped.take(places.shard, chunk, places.row, self._is_written)
+        rows = self._mapped.take(places.shard, chunk, places.row, self._is_written, around)
         return None if rows is None else rows.view(self.dtype).reshape(len(rows), *self.shape)
 
     def read(self, places: Places, out: np.ndarray) -> None:

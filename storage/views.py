@@ -20,16 +20,10 @@ from headstart.storage.exports.frames import TorchRows, arrow_table, data_frame,
 from headstart.storage.index import Index, Places
 from headstart.storage.joined.rows import JoinedReader, Side, factor_of, joined_key, rows_in
 from headstart.storage.manifest import SPLITS, Label, Sample, sorted_labels
+from headstart.storage.passes import one_pass
 from headstart.storage.row_reader import RowReader
 from headstart.storage.windowed.pooled import EACH, MEAN, PooledReader, check_way
 from headstart.storage.windowed.wholes import are_windows, numbered
-from headstart.storage.windows import (
-    Memory,
-    batches_of,
-    read_ahead,
-    shuffled_windows,
-    windows,
-)
 from headstart.values.arguments import checks_arguments
 from headstart.values.showable import Showable
 
@@ -308,7 +302,8 @@ class FeatureView(Showable):
 
         A pass reads each chunk once, if the dataset's order is that of the chunks or if it is
         shuffled: then chunks come at random, some dozens at a time, and rows are mixed among those
-        (24 MiB). A seed gives the same order again, each epoch another. Only the last is smaller.
+        (24 MiB); what was checked is copied from where it lies in later ones, if it fits in memory.
+        A seed gives the same order again, each epoch another. Only the last is smaller.
 
         Args:
             batch_size: rows a batch.
@@ -321,7 +316,7 @@ class FeatureView(Showable):
                 raise FeatureError(f"{name} is {given}", hint="Give 1 or more.")
         labels = self.labels
         for epoch in range(epochs):
-            for rows, features in self._batches(batch_size, shuffle, (seed, epoch)):
+            for rows, features in self._pass(batch_size, (seed, epoch) if shuffle else None):
                 yield features, [labels[row] for row in rows.tolist()]
 
     def to_tf(
@@ -341,7 +336,7 @@ class FeatureView(Showable):
         epochs = itertools.count()
 
         def generate() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-            for rows, features in self._batches(batch_size, shuffle, (seed, next(epochs))):
+            for rows, features in self._pass(batch_size, (seed, next(epochs)) if shuffle else None):
                 yield features, classes[rows]
 
         signature = (
@@ -351,27 +346,13 @@ class FeatureView(Showable):
         data = tf.data.Dataset.from_generator(generate, output_signature=signature)
         return data.prefetch(tf.data.AUTOTUNE)
 
-    def _batches(
-        self, batch_size: int, shuffle: bool, seed: tuple[int, int]
+    def _pass(
+        self, batch_size: int, order: tuple[int, int] | None
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Row numbers and features of the batches of one pass."""
-        batch_size = min(batch_size, max(1, len(self)))
-        self._reader.expect(self._places)
-        if not shuffle:
-            parts, read = windows(len(self), self._reader.row_bytes, batch_size), self._gather
-        else:
-            chunks, rng = self._reader.chunk_of(self._places), np.random.default_rng(seed)
-            parts = shuffled_windows(chunks, self._places.row, self._reader.row_bytes, rng)
-            read = partial(self._gather_into, Memory(self.shape[1:], self.dtype))
-        return batches_of(read_ahead(parts, read), batch_size)
+        return one_pass(self._reader, self._places, batch_size, order)
 
     def _gather(self, rows: np.ndarray) -> np.ndarray:
         return self._reader.take(self._places.at(rows))
-
-    def _gather_into(self, memory: Memory, rows: np.ndarray) -> np.ndarray:
-        out = memory.of(len(rows))
-        self._reader.read(self._places.at(rows), out)
-        return out
 
     def take(self, rows: np.ndarray) -> FeatureView:
         """Some rows, by number, as a view."""

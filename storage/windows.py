@@ -98,19 +98,18 @@ class Memory:
 
 
 def read_ahead(
-    parts: Iterable[Window], read: Callable[[np.ndarray], np.ndarray]
+    parts: Iterable[Window], read: Callable[[Window], tuple[Window, np.ndarray]]
 ) -> Iterator[tuple[Window, np.ndarray]]:
-    """Windows with what `read` gives of their rows, the next one being read meanwhile."""
+    """What `read` gives of windows, the next one being read meanwhile."""
     with ThreadPoolExecutor(1) as pool:
-        coming = iter(parts)
         waiting = None
-        for window in coming:
-            following = (window, pool.submit(read, window.rows))
+        for window in parts:
+            following = pool.submit(read, window)
             if waiting is not None:
-                yield waiting[0], waiting[1].result()
+                yield waiting.result()
             waiting = following
         if waiting is not None:
-            yield waiting[0], waiting[1].result()
+            yield waiting.result()
 
 
 def batches_of(

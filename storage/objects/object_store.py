@@ -18,6 +18,7 @@ from headstart.storage.objects.local_copies import LocalCopies
 from headstart.storage.objects.object_reader import ObjectReader
 from headstart.storage.objects.outlay import Outlay
 from headstart.storage.shard_store import Alone, Created, Entry, Hold, Holds, Stat
+from headstart.storage.shards.mapping import mapped_file
 from headstart.storage.shards.names import SUFFIX, last_of, new_name, set_of
 
 if TYPE_CHECKING:
@@ -186,16 +187,8 @@ class ObjectStore:
 
     def mapped(self, name: str) -> pa.Buffer | None:
         """See `ShardStore.mapped`: of a shard that is kept here."""
-        import pyarrow as pa  # not at once, as in `storage.shard_store`
-
         path = self.local_copy(name, hashed=True)
-        if path is None:
-            return None
-        try:
-            with pa.memory_map(str(path)) as file:
-                return file.read_buffer()
-        except OSError:
-            return None
+        return None if path is None else mapped_file(path)
 
     def stat_of(self, name: str) -> Stat:
         """Size, and a number made of the ETag; how often somebody wrote to the copy here, if so.
