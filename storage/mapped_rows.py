@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from headstart.storage.index import IndexedShard
+from headstart.storage.index import IndexedShard, Places
 from headstart.storage.memory import free_memory
 from headstart.storage.shard_store import ShardStore, mapped
 from headstart.storage.shards.own_memory import can_copy, is_copied
@@ -40,19 +40,30 @@ class Mapped:
         self.buffers: dict[int, pa.Buffer] = {}
         self._first_chunk, self._base = first_chunk, base
         self._adding = Lock()
-        self.start = np.zeros(len(base), np.int64)
-        """As `base`, in memory; 0 of chunks whose shard is not mapped."""
+        # HDF5 puts the chunks of a shard one behind the other: then one number a shard says it all.
+        self.is_by_shard = not np.diff(base)[_within(first_chunk)].any()
+        self.start = np.zeros(len(first_chunk) - 1 if self.is_by_shard else len(base), np.int64)
+        """As `base`, in memory, of each chunk or each shard; 0 where that is not mapped."""
 
     def add(self, number: int, buffer: pa.Buffer) -> None:
         """Whoever sees a buffer may read by its addresses, so they are there before it."""
-        here = slice(*self._first_chunk[number : number + 2])
+        chunks = slice(*self._first_chunk[number : number + 2])
+        here = slice(number, number + 1) if self.is_by_shard else chunks
         with self._adding:
             if number not in self.buffers:  # of two threads' the first: it may be read by now
-                self.start[here] = self._base[here] + buffer.address
+                self.start[here] = self._base[chunks][: len(self.start[here])] + buffer.address
                 self.buffers[number] = buffer
 
     def emptied(self) -> Mapped:
         return Mapped(self._first_chunk, self._base)
+
+
+def _within(first_chunk: np.ndarray) -> np.ndarray:
+    """Of each chunk but the last, whether the next one is of the same shard."""
+    found = np.ones(max(0, int(first_chunk[-1]) - 1), bool)
+    ends = first_chunk[1:-1]
+    found[ends[(ends > 0) & (ends <= len(found))] - 1] = False
+    return found
 
 
 class MappedRows:
@@ -91,15 +102,17 @@ class MappedRows:
 
     def take(
         self,
-        shard: np.ndarray,
-        chunk: np.ndarray,
-        row: np.ndarray,
+        places: Places,
+        chunk_of: Callable[[Places], np.ndarray],
         is_written: Callable[[IndexedShard], bool],
         around: int = AROUND,
     ) -> np.ndarray | None:
         """Rows of some chunks of shards, of a void type, shape (n,).
 
         Args:
+            places: of the rows, one or more.
+            chunk_of: gives the chunks that they lie in, by number.
+            is_written: whether somebody has written to a shard since it was checked.
             around: bytes that come into memory with each: none of note where all of it are taken.
 
         Returns:
@@ -107,19 +120,19 @@ class MappedRows:
             checked. That is looked at when its rows are copied: whoever wrote to it, or put another
             in its place before it was mapped, has changed it for good.
         """
-        numbers = (
-            [int(shard[0])] if len(shard) == 1 else np.flatnonzero(np.bincount(shard)).tolist()
-        )
-        known, size = self._known, self._kind.itemsize  # kept while rows are copied from it
-        if not all(number in known.buffers or self._map(known, number) for number in numbers):
-            return None
+        shard, known, size = places.shard, self._known, self._kind.itemsize
+        numbers = [int(shard[0])] if len(shard) == 1 else np.bincount(shard).nonzero()[0].tolist()
+        for number in numbers:
+            if number not in known.buffers and not self._map(known, number):
+                return None
         rows = np.empty(len(shard), self._kind)
-        addresses = np.multiply(row, size, dtype=np.int64)
-        addresses += known.start[chunk]
+        addresses = np.multiply(places.row, size, dtype=np.int64)
+        addresses += known.start[shard if known.is_by_shard else chunk_of(places)]
         if not is_copied(addresses.view(np.uint64), size, rows):
             return None
-        if any(is_written(self._shards[number]) for number in numbers):
-            return None
+        for number in numbers:
+            if is_written(self._shards[number]):
+                return None
         self._note(len(rows) * (around + size))
         return rows
 

@@ -96,6 +96,7 @@ class RowReader:
         self._cache: OrderedDict[int, np.ndarray] = OrderedDict()
         self._decoders: dict[int, ChunkDecoder] = {}
         self._is_right = np.zeros(int(self._first_chunk[-1]), bool)
+        self._are_all_right = False
         nothing = Mapped(self._first_chunk, self._base)
         self._mapped = MappedRows(store, self._shards, self.row_bytes, nothing)
         self._is_far = is_far(store)
@@ -135,10 +136,11 @@ class RowReader:
         return partial(self._copied, around=0)
 
     def _copied(self, places: Places, around: int = AROUND) -> np.ndarray | None:
-        chunk = self.chunk_of(places)
-        if not self._is_right[chunk].all():
-            return None
-        rows = self._mapped.take(places.shard, chunk, places.row, self._is_written, around)
+        if not self._are_all_right:
+            self._are_all_right = bool(self._is_right.all())
+            if not self._are_all_right and not self._is_right[self.chunk_of(places)].all():
+                return None
+        rows = self._mapped.take(places, self.chunk_of, self._is_written, around)
         return None if rows is None else rows.view(self.dtype).reshape(len(rows), *self.shape)
 
     def read(self, places: Places, out: np.ndarray) -> None:
