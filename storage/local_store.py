@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from io import FileIO
@@ -17,6 +17,7 @@ from headstart.storage.locks import Alone, Hold
 from headstart.storage.shard_store import Created, Entry, Stat
 from headstart.storage.shards.mapping import mapped_file
 from headstart.storage.shards.names import SUFFIX, last_of, new_name, set_of
+from headstart.storage.shards.watch import watch_of
 from headstart.values.refusals import kind_of
 
 if TYPE_CHECKING:
@@ -66,6 +67,10 @@ class LocalStore:
     def mapped(self, name: str) -> pa.Buffer | None:
         """See `ShardStore.mapped`; no file stays open for it."""
         return mapped_file(_place_of(self._folder, name))
+
+    def watch(self, name: str) -> Callable[[], Stat] | None:
+        """See `ShardStore.watch`; the file stays open."""
+        return watch_of(_place_of(self._folder, name))
 
     def stat_of(self, name: str) -> Stat:
         """Size, mtime and ctime in ns, and inode."""

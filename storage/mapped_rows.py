@@ -14,7 +14,7 @@ import numpy as np
 
 from headstart.storage.index import IndexedShard, Places
 from headstart.storage.memory import free_memory
-from headstart.storage.shard_store import ShardStore, mapped
+from headstart.storage.shard_store import ShardStore, Stat, mapped, watch
 from headstart.storage.shards.own_memory import can_copy, is_copied
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ class Mapped:
 
     def __init__(self, first_chunk: np.ndarray, base: np.ndarray) -> None:
         self.buffers: dict[int, pa.Buffer] = {}
+        self.looks: dict[int, Callable[[], Stat]] = {}
+        """Give what the store says of each shard now."""
         self._first_chunk, self._base = first_chunk, base
         self._adding = Lock()
         # HDF5 puts the chunks of a shard one behind the other: then one number a shard says it all.
@@ -45,14 +47,14 @@ class Mapped:
         self.start = np.zeros(len(first_chunk) - 1 if self.is_by_shard else len(base), np.int64)
         """As `base`, in memory, of each chunk or each shard; 0 where that is not mapped."""
 
-    def add(self, number: int, buffer: pa.Buffer) -> None:
+    def add(self, number: int, buffer: pa.Buffer, look: Callable[[], Stat]) -> None:
         """Whoever sees a buffer may read by its addresses, so they are there before it."""
         chunks = slice(*self._first_chunk[number : number + 2])
         here = slice(number, number + 1) if self.is_by_shard else chunks
         with self._adding:
             if number not in self.buffers:  # of two threads' the first: it may be read by now
                 self.start[here] = self._base[chunks][: len(self.start[here])] + buffer.address
-                self.buffers[number] = buffer
+                self.looks[number], self.buffers[number] = look, buffer
 
     def emptied(self) -> Mapped:
         return Mapped(self._first_chunk, self._base)
@@ -104,7 +106,6 @@ class MappedRows:
         self,
         places: Places,
         chunk_of: Callable[[Places], np.ndarray],
-        is_written: Callable[[IndexedShard], bool],
         around: int = AROUND,
     ) -> np.ndarray | None:
         """Rows of some chunks of shards, of a void type, shape (n,).
@@ -112,7 +113,6 @@ class MappedRows:
         Args:
             places: of the rows, one or more.
             chunk_of: gives the chunks that they lie in, by number.
-            is_written: whether somebody has written to a shard since it was checked.
             around: bytes that come into memory with each: none of note where all of it are taken.
 
         Returns:
@@ -131,7 +131,7 @@ class MappedRows:
         if not is_copied(addresses.view(np.uint64), size, rows):
             return None
         for number in numbers:
-            if is_written(self._shards[number]):
+            if known.looks[number]() != self._shards[number].stat:
                 return None
         self._note(len(rows) * (around + size))
         return rows
@@ -142,7 +142,7 @@ class MappedRows:
         found = mapped(self._store, file.name)
         if found is None or found.size < file.size:  # not yet: a copy of it may come
             return False
-        known.add(number, found)
+        known.add(number, found, watch(self._store, file.name))
         return True
 
     def _note(self, size: int) -> None:

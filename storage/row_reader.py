@@ -140,7 +140,7 @@ class RowReader:
             self._are_all_right = bool(self._is_right.all())
             if not self._are_all_right and not self._is_right[self.chunk_of(places)].all():
                 return None
-        rows = self._mapped.take(places, self.chunk_of, self._is_written, around)
+        rows = self._mapped.take(places, self.chunk_of, around)
         return None if rows is None else rows.view(self.dtype).reshape(len(rows), *self.shape)
 
     def read(self, places: Places, out: np.ndarray) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
@@ -141,6 +142,13 @@ def mapped(store: ShardStore, name: str) -> pa.Buffer | None:
     return None if own is None else own(name)
 
 
+def watch(store: ShardStore, name: str) -> Callable[[], Stat]:
+    """`ShardStore.watch`; what asks `stat_of` where a store has none."""
+    own = getattr(store, "watch", None)
+    found = None if own is None else own(name)
+    return partial(store.stat_of, name) if found is None else found
+
+
 def is_far(store: ShardStore) -> bool:
     """Whether shards come over a network, so that bytes are checked each time they come: that they
     were right once says nothing of the next time. A store has `is_far`, or is near."""
@@ -241,6 +249,14 @@ class ShardStore(Protocol):
 
         A store need not have it. What it gives is that shard as long as somebody has it, also when
         it was deleted meanwhile. None where it cannot be mapped.
+        """
+        return None
+
+    def watch(self, name: str) -> Callable[[], Stat] | None:
+        """What gives `stat_of` a shard again and again, or other numbers once somebody has written
+        to it, put another in its place or deleted it: for a shard that is mapped.
+
+        A store need not have it. None where it has no way that is quicker than `stat_of`.
         """
         return None
 
