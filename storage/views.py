@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import pyarrow
     import tensorflow as tf
 
+NUMBER = (int, np.integer)
 Reopen = Callable[[str, Sequence[Sample]], "FeatureView"]
 
 
@@ -161,7 +162,7 @@ class FeatureView(Showable):
 
     def __getitem__(self, rows: int | slice | Sequence[int] | np.ndarray) -> np.ndarray:
         """One row (feature shape), or several (n, *feature shape)."""
-        if isinstance(rows, int | np.integer) and not isinstance(rows, bool):
+        if isinstance(rows, NUMBER) and not isinstance(rows, bool):
             return self._gather(np.array([row_number(rows, len(self))]))[0]
         return self._gather(row_numbers(rows, len(self)))
 

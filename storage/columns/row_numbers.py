@@ -8,8 +8,9 @@ import numpy as np
 
 
 def row_numbers(rows: slice | Sequence[int] | np.ndarray | bool, count: int) -> np.ndarray:
-    """The numbers of rows, (n,), as `np.arange(count)[rows]` gives them, which makes all of them
-    first.
+    """The numbers of rows, (n,), that an array of `count` is to be indexed with, as
+    `np.arange(count)[rows]`, which makes all of them first. Where numbers are given they come
+    back: indexing takes those below 0 from the end, and refuses what is not there.
 
     Raises:
         IndexError: one is not there, or they are not one-dimensional.
@@ -17,8 +18,7 @@ def row_numbers(rows: slice | Sequence[int] | np.ndarray | bool, count: int) -> 
     if isinstance(rows, slice):
         return np.arange(*rows.indices(count))
     given = np.asarray(rows)
-    is_plain = given.dtype == np.int64 and given.ndim == 1 and len(given) > 0
-    if is_plain and given.min() >= 0 and given.max() < count:
+    if given.dtype == np.int64 and given.ndim == 1 and len(given) > 0:
         return given
     found = np.arange(count)[rows]
     if found.ndim != 1:

@@ -58,8 +58,12 @@ def test_any_rows_are_bit_for_bit_those_of_the_checked_chunks(store, calls, shap
     np.testing.assert_array_equal(view[np.arange(ROWS) % 3 == 0], plain[::3])
     np.testing.assert_array_equal(view[[3, -5, 3]], plain[[3, -5, 3]])
     assert view[[]].shape == (0, *shape)
-    with pytest.raises(IndexError):
-        view[[ROWS]]
+    np.testing.assert_array_equal(view[np.array([3, -5, 3])], plain[[3, -5, 3]])
+    for number in (ROWS, -ROWS - 1):
+        with pytest.raises(IndexError):
+            view[[number]]
+        with pytest.raises(IndexError):
+            view[np.array([number])]
     assert calls == []
 
 
