@@ -32,26 +32,14 @@ def _program() -> click.Group:
 
     import click
 
-    from headstart.cli import admin, backbone, dataset, demo, extract, features, head, rank, zoo
-    from headstart.cli.exploration import similar
-    from headstart.cli.heads import auto
     from headstart.cli.output import PROGRAM, Call
-    from headstart.cli.workspace import (
-        backup,
-        config,
-        job,
-        log,
-        prune,
-        said,
-        stats,
-        ui,
-        version,
-        worker,
-    )
+    from headstart.cli.process.program import Program
+    from headstart.cli.workspace import said, version
     from headstart.values.variables import check_settings
 
     @click.group(
         name=PROGRAM,
+        cls=Program,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
         help="Run a pretrained model over your data once; train any number of small "
         "classifiers on the result.",
@@ -84,23 +72,6 @@ def _program() -> click.Group:
             check_settings()
         context.obj = Call(workspace, as_json or _is_set(JSON))
 
-    data = (zoo, backbone, dataset, extract, job, worker, features)
-    for module in (
-        admin,
-        config,
-        backup,
-        stats,
-        *data,
-        similar,
-        head,
-        rank,
-        auto,
-        log,
-        prune,
-        ui,
-        demo,
-    ):
-        module.register(program)
     return program
 
 
@@ -125,10 +96,11 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     # Libraries that are imported make what they like of an exception: an ImportError, a line of
     # "ignored" ones. Nothing is begun yet, so that the process may end where it stands.
     before = _when_interrupted(_end_at_once)
-    from headstart.cli.process import end
+    from headstart.cli.process import end, garbage
 
     if arguments is None:  # a process of its own, which ends with the command
         end.prepare()
+        garbage.prepare()
     from headstart.cli.output import note
     from headstart.cli.workspace.said import begin
     from headstart.extractors.runtime import before_loading

@@ -13,10 +13,6 @@ import gc
 import os
 import sys
 
-GARBAGE = 50_000
-"""Objects more than before among which garbage is looked for: of the hundred thousands that imports
-make all stay, and a tenth of a short command went into looking at them again and again."""
-
 _statuses: list[int] = []
 """With which the command was done, once it is."""
 
@@ -24,7 +20,6 @@ _statuses: list[int] = []
 def prepare() -> None:
     """Of a process that ends with its command; before anything else registers a callback, as the
     first one is called last."""
-    gc.set_threshold(GARBAGE)
     # Python looks for garbage several times more while it ends: a fifth of a short command.
     # What it would find goes with the process.
     atexit.register(gc.freeze)
