@@ -8,27 +8,21 @@ most, in an order that follows from their content and a seed alone.
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 
 import numpy as np
 
 from headstart.extractors.datasets.listing import OPEN, SAYINGS, Listing
 from headstart.extractors.datasets.rows import EITHER
-from headstart.extractors.datasets.split_rule import KFOLD, NONE, Rule
+from headstart.extractors.datasets.split_pool import NOT_TESTED, UNKNOWN, Pool, deal, shares_of
+from headstart.extractors.datasets.split_rule import NONE, Rule
 from headstart.storage.columns.block import Block
 from headstart.storage.columns.finder import ABSENT, DigestFinder, IdFinder
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.columns.units import joined_units, units_in
-from headstart.storage.manifest import SPLITS, Label, split_of
+from headstart.storage.manifest import SPLITS, split_of
 from headstart.storage.samples import place_of
-
-Counts = dict[Label | None, int]
-"""Samples of each label."""
-NOT_TESTED = ("train", "validation")
-UNKNOWN = -1
-"""In place of a place in `SPLITS`."""
 
 
 class UnitSplits:
@@ -138,6 +132,8 @@ def dealt(listing: Listing, rule: Rule, kept: Kept | None = None) -> np.ndarray:
         said = listing.with_splits(np.where(is_own, codes, 0).astype(np.int8))
         own = UnitSplits(said.where(is_own))
     known = _Known(listing.columns, own, kept)
+    if rule.remembers and known.is_plain and (listing.said == OPEN).all():
+        return _beside_known(listing.columns, rule, known)
     pools: dict[str | None, Pool] = {}
     start = 0
     for block in listing.columns.take(rows).blocks():
@@ -156,7 +152,7 @@ def dealt(listing: Listing, rule: Rule, kept: Kept | None = None) -> np.ndarray:
         else:
             codes[part] = _by_rule(units, splits, says, rule)
     if rule.remembers:
-        _deal_pools(pools, rule, is_first=kept is None or kept.is_empty)
+        deal(pools, rule, is_first=kept is None or kept.is_empty)
         start = 0
         for block in listing.columns.take(rows).blocks():
             part = rows[start : start + len(block)]
@@ -164,6 +160,23 @@ def dealt(listing: Listing, rule: Rule, kept: Kept | None = None) -> np.ndarray:
             says = [SAYINGS[code] for code in listing.said[part].tolist()]
             pairs = zip(says, known.units(block), strict=True)
             codes[part] = [SPLITS.index(pools[said].splits[unit]) for said, unit in pairs]
+    return codes
+
+
+def _beside_known(columns: SampleColumns, rule: Rule, known: _Known) -> np.ndarray:
+    """As `dealt`, where contents alone belong together: what was there stays, of which it is enough
+    to know how many there are, and what is new is dealt out beside it."""
+    pool, found = Pool(), list[np.ndarray]()
+    for block in columns.blocks():
+        found.append(known.settled(block))
+        pool.settle(block, found[-1])
+    codes = np.concatenate(found)
+    new = columns.take(np.flatnonzero(codes == UNKNOWN))
+    units = [unit for block in new.blocks() for unit in units_in(block)]
+    for block in new.blocks():
+        _pool({None: pool}, block, list(units_in(block)), known.splits(block), [None] * len(block))
+    deal({None: pool}, rule, is_first=False)
+    codes[codes == UNKNOWN] = [SPLITS.index(pool.splits[unit]) for unit in units]
     return codes
 
 
@@ -181,6 +194,8 @@ class _Known:
         self._looks = [*([own.find] if own else []), *([kept.find] if kept else [])]
         self._former = [kept.find_former] if kept else []
         self._same = joined_units(columns)
+        self.is_plain = bool(kept and not kept.is_empty) and not (own or columns.has_groups)
+        """Whether there are samples of before, and neither groups nor splits that sources say."""
         self._joined: dict[str, int] = {}
         for looks in (self._looks, self._former) if self._same else ():
             found = {}
@@ -197,9 +212,13 @@ class _Known:
         names = (*SPLITS, None)
         return [names[code] for code in self.codes(block).tolist()]
 
+    def settled(self, block: Block) -> np.ndarray:
+        """The same as `codes`, but for what is new and came in place of a sample, or came back."""
+        return _first(self._looks, block)
+
     def codes(self, block: Block) -> np.ndarray:
         """The same as places in `SPLITS`, int8; `UNKNOWN` where there is none."""
-        found = _first(self._looks, block)
+        found = self.settled(block)
         if self._joined:
             joined = [self._joined.get(unit, UNKNOWN) for unit in self._whole(block)]
             found = np.where(found == UNKNOWN, np.array(joined, np.int8), found)
@@ -254,14 +273,6 @@ def _pool(
         pools.setdefault(said, Pool()).put(unit, label, was, said == EITHER)
 
 
-def _deal_pools(pools: dict[str | None, Pool], rule: Rule, *, is_first: bool) -> None:
-    for either, pool in pools.items():
-        if rule.way == KFOLD and either is None:
-            _fold(pool, rule, is_first=is_first)
-        else:
-            _stratify(pool, _shares(rule, either), rule.seed)
-
-
 def _is_alone(columns: SampleColumns) -> np.ndarray:
     """Which samples are of no group, bool."""
     return np.array([group is None for group in columns.groups], bool)
@@ -275,33 +286,6 @@ def _codes_at(codes: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return found
 
 
-class Pool:
-    """Units to be dealt out to the same splits.
-
-    Attributes:
-        units: how many samples of each label each has.
-        splits: of the units that have one.
-    """
-
-    def __init__(self) -> None:
-        self.units: dict[str, Counts] = {}
-        self.splits: dict[str, str] = {}
-
-    def put(self, unit: str, label: Label | None, split: str | None, is_untested: bool) -> None:
-        """Another sample; a split that it had counts, unless it may not be tested on."""
-        counts = self.units.setdefault(unit, {})
-        counts[label] = counts.get(label, 0) + 1
-        if split is not None and (split in NOT_TESTED or not is_untested):
-            self.splits[unit] = split
-
-    def new(self, seed: int) -> list[tuple[str, Counts]]:
-        """Those without a split, large ones first, else by content and seed."""
-        found = [(unit, counts) for unit, counts in self.units.items() if unit not in self.splits]
-        return sorted(
-            found, key=lambda pair: (-sum(pair[1].values()), place_of(f"{seed}\0{pair[0]}"))
-        )
-
-
 def _open_to(said: str | None, known: str | None) -> str | None:
     """The split that a sample's unit has, unless its source says that it is not tested on."""
     return None if said == EITHER and known not in NOT_TESTED else known
@@ -310,7 +294,7 @@ def _open_to(said: str | None, known: str | None) -> str | None:
 def _by_content(unit: str, rule: Rule, said: str | None) -> str:
     if rule.way == NONE:
         return "train"
-    shares = _shares(rule, said)
+    shares = shares_of(rule, said)
     if said is None and not rule.seed and not rule.spelled:
         return split_of(unit)
     place = place_of(f"{said or 'split'}{rule.seed or ''}\0{unit}")
@@ -319,81 +303,3 @@ def _by_content(unit: str, rule: Rule, said: str | None) -> str:
             return split
         place -= share
     return next(reversed(shares))
-
-
-def _shares(rule: Rule, said: str | None) -> dict[str, float]:
-    """The share of each split that is open; those of none are left out."""
-    of_all: dict[str, float] = dict(zip(SPLITS, rule.shares, strict=True))
-    if rule.way == KFOLD:
-        of_all = {"train": 0.875, "validation": 0.125}
-    is_open = [split for split in SPLITS if said != EITHER or split in NOT_TESTED]
-    found = {split: of_all.get(split, 0.0) for split in is_open}
-    total = sum(found.values())
-    return {split: share / total for split, share in found.items() if share}
-
-
-def _stratify(pool: Pool, shares: Mapping[str, float], seed: int) -> None:
-    """Put each unit that has no split where its labels lack most samples."""
-    lacking = _targets(pool, shares)
-    for unit, split in pool.splits.items():
-        for label, count in pool.units[unit].items():
-            lacking[label][split] = lacking[label].get(split, 0) - count
-    order = [split for split in ("test", "validation", "train") if split in shares]
-    for unit, counts in pool.new(seed):
-        best = max(
-            order, key=lambda one: sum(n * lacking[label][one] for label, n in counts.items())
-        )
-        pool.splits[unit] = best
-        for label, count in counts.items():
-            lacking[label][best] -= count
-
-
-def _targets(pool: Pool, shares: Mapping[str, float]) -> dict[Label | None, dict[str, int]]:
-    """How many samples of each label each split is to have: by largest remainder, and of two units
-    or more one at least to test on."""
-    samples: defaultdict[Label | None, int] = defaultdict(int)
-    units: defaultdict[Label | None, int] = defaultdict(int)
-    for counts in pool.units.values():
-        for label, count in counts.items():
-            samples[label] += count
-            units[label] += 1
-    found = {}
-    for label, count in samples.items():
-        exact = {split: count * share for split, share in shares.items()}
-        target = {split: int(value) for split, value in exact.items()}
-        by_rest = sorted(exact, key=lambda split: round(target[split] - exact[split], 9))
-        for split in by_rest[: count - sum(target.values())]:
-            target[split] += 1
-        if units[label] > 1 and target.get("test") == 0:
-            target["test"] = 1
-            target["train"] -= 1
-        if target["train"] <= 0:
-            most = max(target, key=lambda split: target[split])
-            target[most] -= 1 - target["train"]
-            target["train"] = 1
-        found[label] = target
-    return found
-
-
-def _fold(pool: Pool, rule: Rule, *, is_first: bool) -> None:
-    """Put each unit that has no split into a fold.
-
-    At first that with fewest samples of its labels; later that of its content, so that datasets of
-    the other folds agree.
-    """
-    if is_first:
-        rule.check_folds(len(pool.units))
-    filled: defaultdict[Label | None, list[int]] = defaultdict(lambda: [0] * rule.folds)
-    total = [0] * rule.folds
-
-    def used(fold: int, counts: Counts) -> tuple[int, int]:
-        return sum(n * filled[label][fold] for label, n in counts.items()), total[fold]
-
-    for unit, counts in pool.new(rule.seed):
-        fold = int(place_of(f"fold{rule.seed}\0{unit}") * rule.folds)
-        if is_first:
-            fold = min(range(rule.folds), key=partial(used, counts=counts))
-        for label, count in counts.items():
-            filled[label][fold] += count
-        total[fold] += sum(counts.values())
-        pool.splits[unit] = "test" if fold + 1 == rule.fold else "train"

@@ -6,8 +6,6 @@ all before `main` is called: from then on Ctrl-C is one line.
 
 from __future__ import annotations
 
-import atexit
-import gc
 import os
 import signal
 import sys
@@ -34,26 +32,14 @@ def _program() -> click.Group:
 
     import click
 
-    from headstart.cli import admin, backbone, dataset, demo, extract, features, head, rank, zoo
-    from headstart.cli.exploration import similar
-    from headstart.cli.heads import auto
     from headstart.cli.output import PROGRAM, Call
-    from headstart.cli.workspace import (
-        backup,
-        config,
-        job,
-        log,
-        prune,
-        said,
-        stats,
-        ui,
-        version,
-        worker,
-    )
+    from headstart.cli.process.program import Program
+    from headstart.cli.workspace import said, version
     from headstart.values.variables import check_settings
 
     @click.group(
         name=PROGRAM,
+        cls=Program,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
         help="Run a pretrained model over your data once; train any number of small "
         "classifiers on the result.",
@@ -86,23 +72,6 @@ def _program() -> click.Group:
             check_settings()
         context.obj = Call(workspace, as_json or _is_set(JSON))
 
-    data = (zoo, backbone, dataset, extract, job, worker, features)
-    for module in (
-        admin,
-        config,
-        backup,
-        stats,
-        *data,
-        similar,
-        head,
-        rank,
-        auto,
-        log,
-        prune,
-        ui,
-        demo,
-    ):
-        module.register(program)
     return program
 
 
@@ -111,9 +80,6 @@ JSON, DEBUG = "HEADSTART_JSON", "HEADSTART_DEBUG"
 DESPITE_ALL = ("config", "doctor")
 """Commands that work whatever variables and the user's own file say, and say what is wrong there;
 all others are refused."""
-GARBAGE = 50_000
-"""Objects more than before among which garbage is looked for: of the hundred thousands that imports
-make all stay, and a tenth of a short command went into looking at them again and again."""
 KEPT = "What was committed is kept; the same command continues from there."
 INTERRUPTED = f"interrupted. {KEPT}"
 INTERRUPTED_OBJECT = (
@@ -130,11 +96,11 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     # Libraries that are imported make what they like of an exception: an ImportError, a line of
     # "ignored" ones. Nothing is begun yet, so that the process may end where it stands.
     before = _when_interrupted(_end_at_once)
+    from headstart.cli.process import end, garbage
+
     if arguments is None:  # a process of its own, which ends with the command
-        gc.set_threshold(GARBAGE)
-        # Python looks for garbage several times more while it ends: a fifth of a short command.
-        # What it would find goes with the process.
-        atexit.register(gc.freeze)
+        end.prepare()
+        garbage.prepare()
     from headstart.cli.output import note
     from headstart.cli.workspace.said import begin
     from headstart.extractors.runtime import before_loading
@@ -146,8 +112,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     _refuse_closed_output(given)
     try:
         _run(group, given, before)
-    except SystemExit as end:
-        _end_if_threads_hang(end.code)
+    except SystemExit as left:
+        _end_if_threads_hang(left.code)
+        end.done(left.code)
         raise
     finally:
         if before is not None:  # a process of its own may be interrupted until it is gone

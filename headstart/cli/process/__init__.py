@@ -1,0 +1,1 @@
+"""The process of a command: what is loaded beside it, and how it ends."""
