@@ -117,6 +117,14 @@ class Pool:
         return len(self._common or ())
 
     @property
+    def in_splits(self) -> tuple[int, int]:
+        """The same, of the train and of the validation split, about: by what all samples are."""
+        counts = self.samples.split_counts
+        both = max(counts["train"] + counts["validation"], 1)
+        validation = self.learnt * counts["validation"] // both
+        return self.learnt - validation, validation
+
+    @property
     def longest_start(self) -> float:
         """Seconds that a backbone took at most until its first samples were computed."""
         opened = self._openings[1:]
