@@ -137,9 +137,11 @@ class Attempts:
 
     @property
     def default_fit(self) -> float:
-        """Seconds of the default in the end: it chooses its strength by folds of its own, which
-        takes about as long as what was tried."""
-        first = self.tried[0]
+        """Seconds of the default in the end. A linear one has a strength by then; others choose
+        theirs by folds of their own, which takes about as long as what was tried."""
+        first, ((where, kind), last) = self.tried[0], next(iter(self._lasts.items()))
+        if where == first.features and self._are_along(kind):
+            return last
         return first.seconds * self._pool.learnt / first.rows
 
     def make(
@@ -233,6 +235,17 @@ class Attempts:
         heads = folds if self._are_along(kind.kind) else settings * folds
         own = fits_of(KINDS[kind.kind], *self._pool.in_splits)
         return took / heads * pace.grown(self._pool.learnt) * own
+
+    @property
+    def leader(self) -> Partial | None:
+        """What is better than all others, the default among them, beyond chance on the largest part
+        that any was tried on; None where nothing is."""
+        size = max((one.rows for one in self.partials), default=0)
+        own = [one for one in self.partials if one.rows == size]
+        if not own:
+            return None
+        best = min(own, key=lambda one: rank_of(one.crossed))
+        return best if is_ahead(best, own) else None
 
     def keep_back_leader(self) -> None:
         """Keep time back for the fit of what is best on the part that was tried last, of features

@@ -38,6 +38,8 @@ LEAST_KEPT = 2
 BESIDE_LINES = ("neighbours", "mlp", "svm", "ridge", "prototype")
 """Kinds as they come where nothing was measured yet: first those that see what no linear head does,
 then linear ones of other losses; others come last."""
+CURVED = BESIDE_LINES[:2]
+"""Those of them that see what no linear head does."""
 ON_FEATURES = 2
 """The best features, on which other kinds than the default's are tried."""
 NO_TIME = "no time was left for trials"
@@ -46,6 +48,11 @@ SETTLED = (
     "beyond chance"
 )
 BEHIND = "on the best features its heads are worse than the best beyond chance"
+UNTRIED = "to try it on all samples is no time; it is judged by the largest part"
+BEHIND_LEADER = (
+    "on the largest part another kind is better than all others beyond chance, and what is left of "
+    "the time is for that one"
+)
 SHARE = 0.5
 """Of the time that is left, what is put on one backbone that nothing is known of yet."""
 
@@ -200,10 +207,8 @@ class Search:
             missing = self.pool.missing(entrant, rows)
             if not missing:
                 return True
-            need = self.pool.forecast(entrant, missing)
-            if need > share * left:
-                why = f"{what} take about {need:,.0f} s, {max(left, 0):,.0f} s are left for trials"
-                self._attempts.drop(entrant.name, why if left > 0 else self._no_time)
+            if why := self._too_long(entrant, what, missing, share, rows):
+                self._attempts.drop(entrant.name, why)
                 return False
             self.pool.compute(entrant, rows, share * left)
         except OutOfTime:
@@ -213,6 +218,22 @@ class Search:
             self._attempts.drop(entrant.name, str(error))
             return False
         return True
+
+    def _too_long(
+        self, entrant: Entrant, what: str, missing: int, share: float, rows: np.ndarray | None
+    ) -> str | None:
+        """Why a backbone's features are not computed, by forecasts: those that are asked for, or
+        those of all samples, without which it is not chosen whatever it shows on a part."""
+        left = self._budget.left
+        if left <= 0:
+            return self._no_time
+        needs = {what: (self.pool.forecast(entrant, missing), share)}
+        if rows is not None:
+            needs["all samples"] = self.pool.forecast(entrant, self.pool.missing(entrant, None)), 1
+        for one, (need, own) in needs.items():
+            if need > own * left:
+                return f"{one} take about {need:,.0f} s, {left:,.0f} s are left for trials"
+        return None
 
     def _make(
         self, blocks: Blocks, kinds: Sequence[HeadKind], rows: np.ndarray | None, size: int
@@ -265,7 +286,11 @@ class Search:
         best = [runners[place].blocks for place in order[:ON_FEATURES]]
         names = {name: list(KINDS[name].grid({})) for name in self._kinds()}
         total, late = self._sizes[-1], list[tuple[Blocks, list[HeadKind]]]()
-        for name in self._on_few(best[0], names) if names else ():
+        tried = self._on_few(best[0], names) if names else []
+        if tried and self._is_clear(best[0], names[tried[0]]):
+            self._leave_others(best, tried)
+            return
+        for name in tried:
             is_behind = False
             for blocks in best:
                 if is_behind:
@@ -277,6 +302,20 @@ class Search:
                     is_behind = number is not None and self._attempts.is_behind(number)
         for blocks, kinds in sorted(late, key=lambda one: self._need(*one, total)):
             self._make_late(blocks, kinds, total)
+
+    def _is_clear(self, blocks: Blocks, kinds: Sequence[HeadKind]) -> bool:
+        """Whether the first kind is better than all others beyond chance on the largest part, and
+        there is no time to try it on all: others, which are worse, would take its last seconds."""
+        leader = self._attempts.leader
+        is_first = leader is not None and leader.what == (blocks.name, kinds[0].kind)
+        return is_first and self._need(blocks, kinds, self._sizes[-1]) > self._budget.left
+
+    def _leave_others(self, best: Sequence[Blocks], names: Sequence[str]) -> None:
+        for name in names:
+            for blocks in best:
+                is_leader = name == names[0] and blocks == best[0]
+                why = UNTRIED if is_leader else BEHIND_LEADER
+                self._attempts.drop(f"{name} on {blocks.name}", why)
 
     def _make_late(self, blocks: Blocks, kinds: Sequence[HeadKind], total: int) -> None:
         """Try heads that by their forecast take longer than is left, unless one fit does already:
@@ -303,8 +342,23 @@ class Search:
 
     def _on_few(self, blocks: Blocks, names: dict[str, list[HeadKind]]) -> list[str]:
         """The kinds in the order in which they are tried on all samples: those that went furthest
-        on fewer first, the best third each time, and among these the fastest."""
-        going, behind = list(names), list[str]()
+        on fewer first, the best third each time, and among these the fastest. Those that see what
+        no line does are tried on all parts before the others: by so much more they may gain."""
+        curved = [name for name in names if name in CURVED]
+        found: list[tuple[list[str], list[str]]] = []
+        for group in (curved, [name for name in names if name not in CURVED]):
+            found.append(self._halved(blocks, group, names))
+        going = [name for own, _ in found for name in own]
+        leader = self._attempts.leader
+        if leader is not None and leader.what[1] in going:
+            going.sort(key=lambda name: name != leader.what[1])
+        return [*going, *(name for _, behind in found for name in behind)]
+
+    def _halved(
+        self, blocks: Blocks, going: list[str], names: dict[str, list[HeadKind]]
+    ) -> tuple[list[str], list[str]]:
+        """Of some kinds those that go on to all samples, the fastest first, and the others."""
+        behind = list[str]()
         for size, more in pairwise(self._sizes):
             done = dict[str, int]()
             for name in going:
@@ -323,7 +377,7 @@ class Search:
             going = [name for name in done if name in from_best[:count]]
             seconds = {name: self._attempts.tried[number].seconds for name, number in done.items()}
             going.sort(key=lambda name: seconds[name])
-        return [*going, *behind]
+        return going, behind
 
     def joined(self) -> None:
         """A head as the default on the best features of two backbones together."""
