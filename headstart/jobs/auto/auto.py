@@ -8,6 +8,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from headstart.cached import features_of
 from headstart.context import Context
 from headstart.errors import (
@@ -200,7 +202,8 @@ def _entrants(
         return registered(context, None, backbones)
     raw = _first(dataset, samples)
     what = what_it_is(raw)
-    found = registered(context, what)
+    shape = raw.shape if isinstance(raw, np.ndarray) else None
+    found = registered(context, what, shape=shape)
     if what == NUMBERS:
         as_they_are = of_numbers(len(raw))
         if as_they_are.name not in [one.name for one in found]:
