@@ -222,6 +222,13 @@ def folds_of(train: Part, validation: Part, seed: int) -> np.ndarray:
     return np.where(folds <= last, folds, -1)
 
 
+def fits_of_rows(train: int, validation: int) -> float:
+    """How many networks `calibrated` trains, those without a fold as the share that they are of
+    one of all rows."""
+    asked = max(ENOUGH - validation, 0) * FOLDS / max(train, 1)
+    return 1 + (1 - 1 / FOLDS) * min(math.ceil(asked), FOLDS)
+
+
 def scores_of(stack: DenseStack, features: Rows) -> np.ndarray:
     """Logits of classes, or of labels, (n, outputs)."""
     outputs = outputs_of(stack, Part(features, np.zeros(len(features), int)))

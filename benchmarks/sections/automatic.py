@@ -20,8 +20,8 @@ from headstart.extractors.datasets import reader_of
 from headstart.heads.evaluation.intervals import interval_text
 from headstart.heads.kinds.every_kind import KINDS
 from headstart.jobs.auto.entrants import cuts_of
+from headstart.jobs.auto.kinds import BESIDE_LINES
 from headstart.jobs.auto.opened import of_numbers, open_entrant
-from headstart.jobs.auto.search import BESIDE_LINES
 from headstart.notices import HeadstartWarning
 from sections.precisions import digits, news
 

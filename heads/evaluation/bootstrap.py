@@ -10,7 +10,9 @@ weights in the place of draws.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +36,11 @@ LARGEST_LOG = 50.0
 """Of 1 - R2, where two groups tell nothing."""
 AT_ONCE = 2_000_000
 """Samples drawn at a time."""
+MOST_KEPT = 4_000_000
+"""Weights that are kept at most: 32 MB."""
+_KEPT: ContextVar[dict[int, list[tuple[np.ndarray, np.ndarray]]] | None] = ContextVar(
+    "weights_kept", default=None
+)
 
 Interval = tuple[float, float]
 Score = Callable[[np.ndarray, np.random.Generator], np.ndarray]
@@ -151,13 +158,9 @@ def _with_unseen(
     if clusters is not None:
         sums, sizes = clusters.sums(values), clusters.sizes.astype(np.float64)
         more = clusters.size_by_sample
-    count, rng = len(sums), np.random.default_rng(0)
-    draws = int(np.clip(BUDGET // count, *DRAWS))
     ends: list[list[np.ndarray]] = [[], []]
-    step = max(1, AT_ONCE // count)
-    for start in range(0, draws, step):
-        weights = rng.standard_exponential((min(step, draws - start), count))
-        added = more * rng.standard_exponential(len(weights))
+    for weights, own in _weights(len(sums)):
+        added = more * own
         whole, total = weights @ sums, weights @ sizes + added
         for one, value in zip(ends, (unseen.low, unseen.high), strict=True):
             one.append((whole + added * value) / total)
@@ -166,6 +169,36 @@ def _with_unseen(
         for one, side in zip(ends, (-1, 1), strict=True)
     )
     return None if high - low <= ROUNDING * abs(high) else (low, high)
+
+
+@contextmanager
+def weights_kept() -> Iterator[None]:
+    """A block in which intervals of many scores are of the same samples: the random weights, which
+    are the same for so many samples, are drawn once, unless they are too many to keep."""
+    before = _KEPT.set({})
+    try:
+        yield
+    finally:
+        _KEPT.reset(before)
+
+
+def _weights(count: int) -> Iterable[tuple[np.ndarray, np.ndarray]]:
+    """Of so many samples, and of the one that is unseen, some draws at a time."""
+    kept = _KEPT.get()
+    if kept is None or count * int(np.clip(BUDGET // count, *DRAWS)) > MOST_KEPT:
+        return _drawn_weights(count)
+    if count not in kept:
+        kept.clear()
+        kept[count] = list(_drawn_weights(count))
+    return kept[count]
+
+
+def _drawn_weights(count: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    rng, draws = np.random.default_rng(0), int(np.clip(BUDGET // count, *DRAWS))
+    step = max(1, AT_ONCE // count)
+    for start in range(0, draws, step):
+        weights = rng.standard_exponential((min(step, draws - start), count))
+        yield weights, rng.standard_exponential(len(weights))
 
 
 def _studentised(

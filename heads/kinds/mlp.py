@@ -16,7 +16,7 @@ import numpy as np
 
 from headstart.errors import InvalidHeadSetting
 from headstart.heads.dense_stack import DenseStack, Layer
-from headstart.heads.descent import calibrated, check_steps, descend
+from headstart.heads.descent import calibrated, check_steps, descend, fits_of_rows
 from headstart.heads.kind import Complexity, Fitted, Part
 from headstart.heads.kinds.adam import Adam
 from headstart.heads.kinds.losses import LOSSES
@@ -50,6 +50,7 @@ class MLP(Options, error=InvalidHeadSetting):
     """
 
     kind: ClassVar[str] = "mlp"
+    is_calibrated: ClassVar[bool] = True
     tasks: ClassVar[tuple[str, ...]] = ("classification", "multi-label", "regression")
     options: ClassVar[tuple[Setting, ...]] = (
         Setting("hidden", "widths of the hidden layers, such as 64.", int, "list"),
@@ -133,7 +134,29 @@ class MLP(Options, error=InvalidHeadSetting):
                 details, _ = descend(network, self, part, validation, rng)
                 return network.stack(), details
 
-            return calibrated(fit, train, validation, seed, activation)
+            if self.is_calibrated:
+                return calibrated(fit, train, validation, seed, activation)
+            stack, details = fit(train)
+            return Fitted(stack.layers, details)
+
+    def sketched(self) -> MLP:
+        """See `Sketches`: one network is trained, where calibration trains up to five more."""
+        return _Sketch(**asdict(self))
+
+    @staticmethod
+    def fits(train: int, validation: int) -> float:
+        return fits_of_rows(train, validation)
+
+
+@dataclass(frozen=True)
+class _Sketch(MLP):
+    """Without the calibration of its probabilities."""
+
+    is_calibrated: ClassVar[bool] = False
+
+    @staticmethod
+    def fits(train: int, validation: int) -> float:
+        return 1.0
 
 
 class _Network:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from weakref import WeakValueDictionary
 
 from headstart.errors import DatasetError, ManifestDamaged
 from headstart.paths import inside
+from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.manifest import HINT, Manifest, get_parts
 from headstart.storage.manifest_parts import parts_folder
 from headstart.storage.objects.bucket import Bucket
@@ -26,6 +29,7 @@ class Manifests:
     """
 
     def __init__(self, folder: Path, bucket: Bucket | None = None) -> None:
+        self._held = Held()
         self.whole = SharedFolder(folder, bucket)
         self.parts = SharedFolder(parts_folder(folder), bucket)
 
@@ -38,7 +42,7 @@ class Manifests:
         """
         path, parts = inside(self.whole.root, name), self.part_names(name, fetched=True)
         try:
-            return Manifest.read(path)
+            return self._held.get(path, Manifest.read)
         except DatasetError:
             if not self._mend(self.parts, sorted(parts)):
                 raise
@@ -53,7 +57,7 @@ class Manifests:
         """
         if self.whole.bucket is not None:
             return self.read(name)
-        return Manifest.open(inside(self.whole.root, name))
+        return self._held.get(inside(self.whole.root, name), Manifest.open)
 
     def _mend(self, folder: SharedFolder, names: Sequence[str]) -> bool:
         """Whether files that are damaged here came from the bucket once more."""
@@ -103,6 +107,30 @@ class Manifests:
                 self.parts.all_here(
                     (inside(self.parts.root, part), Path(part).stem) for part in sorted(found)
                 )
+        return found
+
+
+class Held:
+    """Manifests whose samples somebody has in memory: read, and found right, already. One in parts
+    is read anew: its parts are so when they are asked for."""
+
+    def __init__(self) -> None:
+        self._samples = WeakValueDictionary[tuple[Any, ...], SampleColumns]()
+        self._kinds = dict[tuple[Any, ...], str]()
+
+    def get(self, path: Path, read: Callable[[Path], Manifest]) -> Manifest:
+        """The manifest of a file that is as it was when it was read, or what reading it gives."""
+        try:
+            own = path.stat()
+        except OSError:  # who reads it says what is wrong
+            return read(path)
+        sign = path.name, own.st_ino, own.st_size, own.st_mtime_ns, own.st_ctime_ns
+        samples = self._samples.get(sign)
+        if samples is not None:
+            return Manifest(self._kinds[sign], samples.source, samples)
+        found = read(path)
+        if not found.parts:
+            self._samples[sign], self._kinds[sign] = found.columns, found.kind
         return found
 
 

@@ -13,16 +13,17 @@ import numpy as np
 from headstart.errors import HeadError
 from headstart.extractors.runtime import cores
 from headstart.heads.evaluation.cross_validation import cross
-from headstart.heads.kind import HeadKind
+from headstart.heads.evaluation.intervals import SHARES
+from headstart.heads.kind import HeadKind, Sketches, fits_of
+from headstart.heads.kinds.every_kind import KINDS
 from headstart.heads.kinds.linear import Linear
-from headstart.heads.kinds.words import setting_words
 from headstart.heads.trials.by_task import is_plain
 from headstart.heads.trials.objective import objectives_of
 from headstart.heads.trials.out_of_fold import OutOfFold
 from headstart.jobs.auto.budget import FIT, Budget
 from headstart.jobs.auto.comparison import can_be_beaten, is_better, rank_of, scores_of
 from headstart.jobs.auto.found import Attempt, Dropped
-from headstart.jobs.auto.on_a_part import LATE, Partial, is_ahead
+from headstart.jobs.auto.on_a_part import LATE, Partial, is_ahead, words_of_tried
 from headstart.jobs.auto.pace import Clock, Pace
 from headstart.jobs.auto.pool import Pool, Told
 from headstart.jobs.heads.cross_validation import Candidate
@@ -99,7 +100,7 @@ class Attempts:
     def forecast(self, kind: str, blocks: Blocks, rows: int) -> float | None:
         """Seconds that heads of a kind take on so many rows, by this process alone where that is
         not long; None where none was tried yet, or nobody knows how wide the features are."""
-        alone = self._alone(kind, blocks, rows)
+        alone = self._alone(kind, blocks, rows, is_sketch=False)
         return alone if alone is None or alone < SPAWNED else alone / self._lanes(kind)
 
     def _lanes(self, kind: str) -> int:
@@ -110,13 +111,15 @@ class Attempts:
         """Whether heads of all strengths are fitted one from the other."""
         return kind == Linear.kind and is_plain(self._pool.task)
 
-    def _alone(self, kind: str, blocks: Blocks, rows: int) -> float | None:
-        """As `forecast`, of this process alone."""
+    def _alone(self, kind: str, blocks: Blocks, rows: int, *, is_sketch: bool) -> float | None:
+        """As `forecast`, of this process alone, or of sketches."""
         width = self._width(blocks)
         if kind not in self._paces or width is None:
             return None
         folds = self._pool.trying.folds
-        return folds * width * self._paces[kind].seconds_of((folds - 1) * rows / folds)
+        fitted = (folds - 1) * rows / folds
+        times = 1.0 if is_sketch else fits_of(KINDS[kind], int(fitted))
+        return folds * width * self._paces[kind].seconds_of(fitted) * times
 
     def _width(self, blocks: Blocks) -> int | None:
         """Numbers of a sample; of a cut that is open, as of texts of any length, they are known
@@ -134,9 +137,11 @@ class Attempts:
 
     @property
     def default_fit(self) -> float:
-        """Seconds of the default in the end: it chooses its strength by folds of its own, which
-        takes about as long as what was tried."""
-        first = self.tried[0]
+        """Seconds of the default in the end. A linear one has a strength by then; others choose
+        theirs by folds of their own, which takes about as long as what was tried."""
+        first, ((where, kind), last) = self.tried[0], next(iter(self._lasts.items()))
+        if where == first.features and self._are_along(kind):
+            return last
         return first.seconds * self._pool.learnt / first.rows
 
     def make(
@@ -146,7 +151,8 @@ class Attempts:
         rows: np.ndarray | None,
         seconds: float | None = None,
     ) -> int:
-        """Try heads of one kind; gives the number of the attempt.
+        """Try heads of one kind; gives the number of the attempt. On some of the rows, where what
+        they say decides and not how sure they are, heads are sketches.
 
         Args:
             blocks: the features.
@@ -159,6 +165,7 @@ class Attempts:
             HeadError: the kind is not for such features.
         """
         self._pool.check(kinds, blocks)
+        kinds, is_sketch = self._as_tried(kinds, rows)
         one = self._candidate(blocks, rows)
         check = None if seconds is None else self._budget.until(seconds)
         started, worked, fitted = time.monotonic(), time.process_time(), 0
@@ -173,7 +180,7 @@ class Attempts:
 
         trying = self._pool.trying
         self._tell(f"fitting {name}, {len(one.rows):,} samples")
-        jobs = self._jobs(kinds[0].kind, blocks, one)
+        jobs = self._jobs(kinds[0].kind, blocks, one, is_sketch=is_sketch)
         how = {"task": self._pool.task, "seed": trying.seed, "progress": advance, "jobs": jobs}
         results = cross(kinds, one.rows, one.folds, **how)
         if not all(map(_is_finite, results)):
@@ -184,10 +191,12 @@ class Attempts:
         took = time.monotonic() - started
         alone = time.process_time() - worked if jobs == 1 else None
         usual = self._clocks[kinds[0].kind].usual(took, alone)
-        last = self._see(kinds[0].kind, blocks, one, len(results), usual)
+        if jobs != 1:
+            usual *= min(self._lanes(kinds[0].kind), len(results) * len(one.folds))
+        last = self._see(kinds[0], blocks, one, len(results), usual)
         best = min(results, key=rank_of)
         if rows is not None:
-            self.partials.append(Partial(blocks, best, last))
+            self.partials.append(Partial(blocks, best, last, is_sketch))
         else:
             self._lasts[blocks.name, kinds[0].kind] = last
             self._budget.keep_back(FIT, last)
@@ -196,22 +205,47 @@ class Attempts:
             self.found += [(blocks, result) for result in results]
             self.fitted += fitted
             self.seconds += took
-        self.tried.append(_told(blocks, best, fitted, took))
+        self.tried.append(_told(blocks, best, fitted, took, is_sketch=is_sketch))
         self._ranks.append(rank_of(best))
         return len(self.tried) - 1
 
-    def _see(self, kind: str, blocks: Blocks, one: Candidate, settings: int, took: float) -> float:
-        """Take note of how fast a kind is, by what its fits took; gives the seconds of one fit to
-        all samples. Linear ones are fitted together, once the way to all strengths is gone."""
+    def _as_tried(
+        self, kinds: Sequence[HeadKind], rows: np.ndarray | None
+    ) -> tuple[Sequence[HeadKind], bool]:
+        """Kinds as they are tried, and whether as sketches: of some of the rows, where what is
+        compared are shares of right answers, which no calibration changes."""
+        kind = kinds[0]
+        is_share = objectives_of(self._pool.task)[0] in SHARES
+        if rows is None or not is_share or not isinstance(kind, Sketches):
+            return kinds, False
+        return [one.sketched() for one in kinds if isinstance(one, Sketches)], True
+
+    def _see(
+        self, kind: HeadKind, blocks: Blocks, one: Candidate, settings: int, took: float
+    ) -> float:
+        """Take note of how fast a kind is, by what its fits took one after the other; gives the
+        seconds of one fit to all samples. Linear ones are fitted together, once the way to all
+        strengths is gone."""
         folds, rows = len(one.folds), max(len(fold.train) for fold in one.folds)
-        if self._jobs(kind, blocks, one) != 1:
-            took *= min(self._lanes(kind), settings * folds)
+        took /= fits_of(kind, rows)
         width = self._widths[blocks.name] = one.features.shape[1]
-        each, before = took / width / folds, self._paces.get(kind)
+        each, before = took / width / folds, self._paces.get(kind.kind)
         pace = Pace(rows, each) if before is None else before.then(rows, each)
-        self._paces[kind] = pace
-        heads = folds if self._are_along(kind) else settings * folds
-        return took / heads * pace.grown(self._pool.learnt)
+        self._paces[kind.kind] = pace
+        heads = folds if self._are_along(kind.kind) else settings * folds
+        own = fits_of(KINDS[kind.kind], *self._pool.in_splits)
+        return took / heads * pace.grown(self._pool.learnt) * own
+
+    @property
+    def leader(self) -> Partial | None:
+        """What is better than all others, the default among them, beyond chance on the largest part
+        that any was tried on; None where nothing is."""
+        size = max((one.rows for one in self.partials), default=0)
+        own = [one for one in self.partials if one.rows == size]
+        if not own:
+            return None
+        best = min(own, key=lambda one: rank_of(one.crossed))
+        return best if is_ahead(best, own) else None
 
     def keep_back_leader(self) -> None:
         """Keep time back for the fit of what is best on the part that was tried last, of features
@@ -239,19 +273,21 @@ class Attempts:
             self._loaded[key] = one
         return self._loaded[key]
 
-    def _jobs(self, kind: str, blocks: Blocks, one: Candidate) -> int | None:
+    def _jobs(self, kind: str, blocks: Blocks, one: Candidate, *, is_sketch: bool) -> int | None:
         """1 where this process alone fits faster than others that have to be begun; None where all
         cores do."""
-        alone = self._alone(kind, blocks, len(one.rows))
+        alone = self._alone(kind, blocks, len(one.rows), is_sketch=is_sketch)
         if alone is None:
             return None if len(one.rows) * one.features.shape[1] > UNKNOWN else 1
         return 1 if alone < SPAWNED else None
 
 
-def _told(blocks: Blocks, best: OutOfFold, heads: int, seconds: float) -> Attempt:
+def _told(
+    blocks: Blocks, best: OutOfFold, heads: int, seconds: float, *, is_sketch: bool
+) -> Attempt:
     return Attempt(
         blocks.name,
-        setting_words(best.settings),
+        words_of_tried(best, is_sketch=is_sketch),
         len(best.targets),
         *scores_of(best),
         heads,

@@ -8,6 +8,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from headstart.cached import features_of
 from headstart.context import Context
 from headstart.errors import (
@@ -17,9 +19,14 @@ from headstart.errors import (
     StillInUse,
 )
 from headstart.extractors.datasets import reader_of
+from headstart.heads.evaluation.bootstrap import weights_kept
+from headstart.heads.kind import HeadKind
+from headstart.heads.kinds.linear import Linear
 from headstart.heads.models.export import check_free, format_of
+from headstart.heads.trials.by_task import is_plain
+from headstart.heads.trials.objective import LOG_LOSS
 from headstart.jobs.auto.attempts import Attempts
-from headstart.jobs.auto.budget import FIT, MODEL, Budget
+from headstart.jobs.auto.budget import FIT, MODEL, RECORDS, Budget
 from headstart.jobs.auto.decision import Decision, Room, decide
 from headstart.jobs.auto.entrants import (
     NUMBERS,
@@ -48,6 +55,9 @@ from headstart.registry.names import check_name
 from headstart.storage.columns.samples import SampleColumns
 from headstart.trained_head import TrainedHead
 
+CLOSING = 2.0
+"""Times what it took to look at the samples, that it takes in the end to score a head and to record
+it, and what was tried."""
 TRIALS = 0.2
 """Of the time that was given, what trials have at least: what the default needed is cached then,
 and heads on it take a moment each."""
@@ -71,6 +81,7 @@ class Ended:
     attempts: Attempts
     sweep: Sweep
     decision: Decision
+    default: HeadKind
     is_interrupted: bool
 
 
@@ -99,9 +110,10 @@ def auto(
     samples = context.manifest(looked_at).columns
     wanted = replace(wanted, task=wanted.task or task_of_labels(samples, wanted.folds))
     check_samples(looked_at, samples, wanted)
-    ended = _searched(context, looked_at, backbones, wanted, budget, now)
-    now(f"training the {ended.decision.what} head")
-    head = _trained(context, ended, wanted)
+    with weights_kept():
+        ended = _searched(context, looked_at, backbones, wanted, budget, now)
+        now(f"training the {ended.decision.what} head")
+        head = _trained(context, ended, wanted)
     attached = None
     if wanted.output is not None:
         now(f"attaching it, into {wanted.output}")
@@ -139,7 +151,9 @@ def _searched(
     pool = Pool(context, dataset, wanted, budget, now)
     attempts = Attempts(pool, budget, now)
     search = Search(dataset, pool, attempts, budget, wanted.kinds)
-    left = search.begin(_entrants(context, dataset, pool.samples, backbones, wanted))
+    entrants = _entrants(context, dataset, pool.samples, backbones, wanted)
+    budget.keep_back(RECORDS, CLOSING * budget.spent)
+    left = search.begin(entrants)
     budget.keep_back(FIT, attempts.default_fit)
     if wanted.output is not None:  # a model takes about as long as a backbone to open
         budget.keep_back(MODEL, pool.longest_start or ATTACHING)
@@ -161,7 +175,8 @@ def _searched(
     )
     for what, why in decision.late:
         attempts.drop(what, why)
-    return Ended(dataset, pool, attempts, sweep, decision, is_interrupted)
+    default = _default_kind(sweep, search)
+    return Ended(dataset, pool, attempts, sweep, decision, default, is_interrupted)
 
 
 def _leave_some(budget: Budget) -> None:
@@ -187,7 +202,8 @@ def _entrants(
         return registered(context, None, backbones)
     raw = _first(dataset, samples)
     what = what_it_is(raw)
-    found = registered(context, what)
+    shape = raw.shape if isinstance(raw, np.ndarray) else None
+    found = registered(context, what, shape=shape)
     if what == NUMBERS:
         as_they_are = of_numbers(len(raw))
         if as_they_are.name not in [one.name for one in found]:
@@ -212,6 +228,18 @@ def _default(sweep: Sweep, search: Search) -> Trial:
     return next(one for one in own if one.crossed.settings["kind"] == kind)
 
 
+def _default_kind(sweep: Sweep, search: Search) -> HeadKind:
+    """The default as it is trained: of the strengths that were tried the one with the least log
+    loss, as it chooses by itself, on the folds that there are already."""
+    kind = search.pool.default_kind
+    if not isinstance(kind, Linear) or not is_plain(search.pool.task):
+        return kind
+    own = [one for one in sweep.trials if one.blocks == search.default]
+    linear = [one.crossed for one in own if one.crossed.settings["kind"] == kind.kind]
+    best = min(linear, key=lambda one: one.order(LOG_LOSS))
+    return replace(kind, strengths=(best.settings["strength"],))
+
+
 def _trained(context: Context, ended: Ended, wanted: Wanted) -> TrainedHead:
     name, decision = wanted.name or ended.dataset.name, ended.decision
     if decision.what == ENSEMBLE:
@@ -220,7 +248,7 @@ def _trained(context: Context, ended: Ended, wanted: Wanted) -> TrainedHead:
     features = features_of(
         context, trial.blocks.reference, ended.dataset.name, trial.blocks.precision
     )
-    kind = ended.pool.default_kind if decision.what == DEFAULT else trial.kind
+    kind = ended.default if decision.what == DEFAULT else trial.kind
     return train(context, name, features, kind, seed=wanted.seed, task=wanted.task)
 
 

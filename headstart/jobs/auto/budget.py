@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-FIT, MODEL = "fit", "model"
-"""What time is kept back for: the head that is chosen, and the model of it."""
+FIT, MODEL, RECORDS = "fit", "model", "records"
+"""What time is kept back for: the head that is chosen, the model of it, scores and records."""
 
 
 class OutOfTime(Exception):

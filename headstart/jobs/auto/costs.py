@@ -12,6 +12,10 @@ SLOW_START = 20.0
 opened here: a model of some MB is loaded, looked at and converted."""
 
 
+KNOWN = 2.0
+"""Seconds of an extraction, behind its first batch, by which its pace is known."""
+
+
 @dataclass
 class Cost(Showable):
     """What was spent on a backbone.
@@ -55,6 +59,15 @@ class Stopwatch:
         """Take note of how many samples are done by now."""
         if done:
             self.marks[1:] = [(time.monotonic(), done)]
+
+    def each(self, done: int) -> float | None:
+        """Seconds that each further sample takes, once some came behind the first batch for
+        `KNOWN` seconds."""
+        if len(self.marks) < 2:
+            return None
+        (first, early), (last, late) = self.marks[0], self.marks[-1]
+        is_known = last - first >= KNOWN and done == late > early
+        return (last - first) / (late - early) if is_known else None
 
     def charge(self, cost: Cost, computed: int) -> None:
         """Put what was measured into a cost."""

@@ -76,7 +76,8 @@ def decide(trials: Sequence[Trial], default: Trial, room: Room) -> Decision:
     every, trials = trials, [one for one in trials if _is_in_time(one, default, room)]
     best, crossed = trials[0], [one.crossed for one in trials]
     among = Candidates(crossed, [room.seconds(one) for one in trials], room.left)
-    several = selected_across(among)
+    are_own = all(_is_like(one, default) for one in trials)
+    several = None if are_own else selected_across(among)  # of one head's strengths it is that head
     sides = [side(DEFAULT, default)]
     if best is not default:
         sides.append(side(SINGLE, best))

@@ -78,7 +78,12 @@ def _what_bytes_are(raw: bytes) -> str | None:
     return None
 
 
-def registered(context: Context, what: str | None, named: Sequence[str] = ()) -> list[Entrant]:
+def registered(
+    context: Context,
+    what: str | None,
+    named: Sequence[str] = (),
+    shape: tuple[int, ...] | None = None,
+) -> list[Entrant]:
     """The latest version of each registered backbone that takes such samples, those with features
     of known speed first and the fastest of them before the others; or those that were named.
 
@@ -86,13 +91,14 @@ def registered(context: Context, what: str | None, named: Sequence[str] = ()) ->
         context: where.
         what: the samples are, see `what_it_is`; None if that is not known.
         named: `NAME[@CUT,…]` each, in the order in which they are taken.
+        shape: of a sample that is an array.
     """
     speeds = _speeds(context)
     if named:
         given = [(context.backbones.get(one.partition("@")[0]), one) for one in named]
         return [_entrant(backbone, speeds, reference) for backbone, reference in given]
     latest = {one.name: one for one in context.backbones.find_all()}
-    fitting = [one for one in latest.values() if _suits(one, what)]
+    fitting = [one for one in latest.values() if _suits(one, what, shape)]
     known = dict[tuple[str, str], Backbone]()
     for one in fitting:  # the same model under two names is tried once
         known.setdefault((one.artifact_digest, one.preprocessing_fingerprint), one)
@@ -134,11 +140,22 @@ def _work_of_entry(one: ZooEntry) -> float:
     return float(one.published.parameters or 50_000_000) * one.size**2 * 3
 
 
-def _suits(backbone: Backbone, what: str | None) -> bool:
+def _suits(backbone: Backbone, what: str | None, shape: tuple[int, ...] | None) -> bool:
     medium = find_medium(Preprocessing.from_json(backbone.preprocessing))
     if medium is not None or what is None:
         return what is None or medium == what
-    return what == NUMBERS or what == PICTURES  # arrays: of which shape, its first samples tell
+    return what in (NUMBERS, PICTURES) and _takes_shape(backbone, shape)
+
+
+def _takes_shape(backbone: Backbone, shape: tuple[int, ...] | None) -> bool:
+    """Whether arrays of a shape go in, as far as the first step says of which it takes some."""
+    first = next(iter(backbone.preprocessing["steps"]), {})
+    sizes = first.get("shape") if first.get("step") == "array" else None
+    if shape is None or sizes is None:
+        return True
+    return len(sizes) == len(shape) and all(
+        want in (None, have) for have, want in zip(shape, sizes, strict=True)
+    )
 
 
 @dataclass(frozen=True)

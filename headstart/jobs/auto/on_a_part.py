@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from headstart.heads.kinds.words import setting_words
 from headstart.heads.trials.out_of_fold import OutOfFold
 from headstart.jobs.auto.comparison import are_worse, gain_text, rank_of
 from headstart.jobs.auto.decision import INSTANT, Decision, side
@@ -30,11 +31,13 @@ class Partial:
         blocks: the features.
         crossed: what it said; of a part of one size all said something of the same samples.
         seconds: that one takes on all samples, about.
+        is_sketch: whether its probabilities were not calibrated.
     """
 
     blocks: Blocks
     crossed: OutOfFold
     seconds: float
+    is_sketch: bool = False
 
     @property
     def rows(self) -> int:
@@ -44,6 +47,11 @@ class Partial:
     def what(self) -> tuple[str, str]:
         """Features, and the kind of head."""
         return self.blocks.name, self.crossed.settings["kind"]
+
+
+def words_of_tried(crossed: OutOfFold, *, is_sketch: bool) -> str:
+    """Kind and settings of a head; and of a sketch that its log loss is not what it will be."""
+    return setting_words(crossed.settings) + (", not calibrated" if is_sketch else "")
 
 
 def is_ahead(leader: Partial, every: Sequence[Partial]) -> bool:
@@ -105,5 +113,6 @@ def _taken(decision: Decision, best: Partial, base: Partial) -> Decision:
         f"it is better than {than} beyond chance, by {by} on folds of {best.rows:,} samples; to "
         "try it on all was no time"
     )
-    sides = [decision.sides[0], side(SINGLE, trial)]
+    own = replace(side(SINGLE, trial), head=words_of_tried(best.crossed, is_sketch=best.is_sketch))
+    sides = [decision.sides[0], own]
     return replace(decision, what=SINGLE, why=why, sides=sides, trial=trial)

@@ -24,6 +24,7 @@ from headstart.jobs.auto.found import Wanted
 from headstart.jobs.auto.opened import open_entrant
 from headstart.jobs.backbones.masks import refuse_lost_masks
 from headstart.jobs.heads.cross_validation import Candidate, CrossValidation, found_among
+from headstart.notices import tell
 from headstart.origins.blocks import Block, Blocks
 from headstart.registry.entities import Backbone, Dataset
 from headstart.storage.columns.samples import SampleColumns
@@ -34,6 +35,8 @@ FEW_FOLDS = 2
 """Folds of fewer samples, where only the best third is looked for: a third of the work of five."""
 LOOKED_AT = 4
 """Samples that a backbone is tried on one by one, to see whether it takes any."""
+MORE = 0.5
+"""Of the time of the default's features, what trials of others need about."""
 Told = Callable[[str], None]
 
 
@@ -117,6 +120,14 @@ class Pool:
         return len(self._common or ())
 
     @property
+    def in_splits(self) -> tuple[int, int]:
+        """The same, of the train and of the validation split, about: by what all samples are."""
+        counts = self.samples.split_counts
+        both = max(counts["train"] + counts["validation"], 1)
+        validation = self.learnt * counts["validation"] // both
+        return self.learnt - validation, validation
+
+    @property
     def longest_start(self) -> float:
         """Seconds that a backbone took at most until its first samples were computed."""
         opened = self._openings[1:]
@@ -149,11 +160,13 @@ class Pool:
         backbone, cuts = self.opened(entrant)
         check = None if seconds is None else self._budget.until(seconds)
         watch, computed = Stopwatch(), 0
+        is_told = seconds is not None
 
         def advance(done: int, total: int) -> None:
-            nonlocal computed
+            nonlocal computed, is_told
             computed = done
             watch.see(done)
+            is_told = is_told or self._warn_of_default(entrant, watch, done, total)
             self._tell(f"extracting {entrant.name}: {done:,} of {total:,}")
             if check is not None and done < total:
                 check()
@@ -163,6 +176,23 @@ class Pool:
             extract_part(self._context, backbone, cuts, self._dataset, self._of(rows), how, advance)
         finally:
             watch.charge(self.cost_of(entrant), computed)
+
+    def _warn_of_default(self, entrant: Entrant, watch: Stopwatch, done: int, total: int) -> bool:
+        """Say once, as soon as it can be told, that the features of the default alone take longer
+        than all of the time."""
+        each = watch.each(done)
+        if each is None:
+            return False
+        needs = self._budget.spent + (total - done) * each
+        if needs <= self._budget.seconds:
+            return False
+        tell(
+            f"the features of {entrant.name} take about {needs:,.0f} s for {total:,} samples, "
+            f"longer than the {self._budget.seconds:,.0f} s that were given: the default head is "
+            f"finished all the same; {needs / 60 * (1 + MORE):,.1f} minutes would leave time for "
+            "others, a smaller backbone or fewer samples would take less"
+        )
+        return True
 
     def takes_some(self, entrant: Entrant, error: HeadstartError) -> bool:
         """Whether a backbone that failed takes such samples: then the fault is in some of them, or

@@ -3,8 +3,7 @@ backbones first, and what is not among the best third is left out before more sa
 
 Jamieson and Talwalkar: Non-stochastic best arm identification and hyperparameter optimization,
 2016. What is counted here are seconds: of a backbone those of its samples by its measured rate, of
-a kind of heads those of its fits on fewer samples. No kind is left out by a forecast alone while
-there are seconds left.
+a kind of heads those of its fits on fewer samples.
 """
 
 from __future__ import annotations
@@ -12,40 +11,23 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import pairwise
 
 import numpy as np
 
-from headstart.errors import HeadError, HeadstartError
-from headstart.extractors.datasets import window_options
-from headstart.heads.kind import HeadKind, takes_class_names
-from headstart.heads.kinds.every_kind import KINDS
-from headstart.heads.labelled import groups_of
-from headstart.heads.trials.by_task import can_try
+from headstart.errors import HeadError, HeadstartError, SampleUnreadable
+from headstart.heads.kind import HeadKind
 from headstart.jobs.auto.attempts import Attempts
 from headstart.jobs.auto.budget import Budget, OutOfTime
 from headstart.jobs.auto.entrants import Entrant
-from headstart.jobs.auto.labels import is_labelled
+from headstart.jobs.auto.kinds import KindTrials
 from headstart.jobs.auto.pool import Pool
-from headstart.jobs.auto.subsample import FEWEST, GROWTH, in_nested_order, sizes_of, strata_of
+from headstart.jobs.auto.race import LEAST_KEPT, SETTLED, Race
+from headstart.jobs.auto.subsample import GROWTH
 from headstart.origins.blocks import Blocks, check_common_input
 from headstart.registry.entities import Dataset
-from headstart.storage.manifest import SPLITS
 
-LEAST_KEPT = 2
-"""Features, or kinds of heads, that go on to more samples at least."""
-BESIDE_LINES = ("neighbours", "mlp", "svm", "ridge", "prototype")
-"""Kinds as they come where nothing was measured yet: first those that see what no linear head does,
-then linear ones of other losses; others come last."""
 ON_FEATURES = 2
 """The best features, on which other kinds than the default's are tried."""
-NO_TIME = "no time was left for trials"
-SETTLED = (
-    "the best so far is right on so many samples that no head can be shown to be better on them "
-    "beyond chance"
-)
-BEHIND = "on the best features its heads are worse than the best beyond chance"
 SHARE = 0.5
 """Of the time that is left, what is put on one backbone that nothing is known of yet."""
 
@@ -84,42 +66,13 @@ class Search:
         self._wanted = kinds
         self._dataset, self.pool = dataset, pool
         self._attempts, self._budget = attempts, budget
-        self._order, self._sizes = self._parts()
+        self._race = Race(dataset, pool, attempts, budget)
         self.default: Blocks | None = None
         self._whole = dict[str, tuple[Runner, int]]()
 
     @property
     def _default_kind(self) -> HeadKind:
         return self.pool.default_kind
-
-    @cached_property
-    def _no_time(self) -> str:
-        """Why trials are left out once there is no time for any, by when that was so first."""
-        budget = self._budget
-        return (
-            f"{NO_TIME}: {budget.spent:,.0f} s of {budget.seconds:,.0f} s were taken, "
-            f"{budget.kept_back:,.0f} s are kept back for the end; what was computed is cached, so "
-            "that more is tried if you run it again, or with more minutes"
-        )
-
-    def _parts(self) -> tuple[np.ndarray, list[int]]:
-        """Rows of the train and validation split, nested, and how many of them are in each part;
-        samples with windows are taken together."""
-        columns, task = self.pool.samples, self.pool.task
-        has_label = is_labelled(columns, task)
-        rows = np.flatnonzero((columns.split_codes != SPLITS.index("test")) & has_label)
-        if window_options(self._dataset.options)[0] or not len(rows):
-            return rows, [len(rows)]
-        part = columns.take(rows)
-        strata = strata_of(task, task.read(part.labels, task.find_classes(part)))
-        trying = self.pool.trying
-        least = trying.folds + 1
-        order = in_nested_order(strata, groups_of(part), least, trying.seed)
-        fewest = max(FEWEST, 2 * least * (int(strata.max()) + 1))
-        return rows[order], sizes_of(min(len(rows), trying.limit), fewest)
-
-    def _rows(self, size: int) -> np.ndarray | None:
-        return None if size == self._sizes[-1] else np.sort(self._order[:size])
 
     def begin(self, entrants: Sequence[Entrant]) -> list[Entrant]:
         """Try the default: a linear head, of numbers a ridge head, on the first backbone that takes
@@ -136,7 +89,7 @@ class Search:
             except HeadstartError as error:
                 if self.pool.takes_some(entrant, error):
                     raise
-                self._attempts.drop(entrant.name, str(error))
+                self._attempts.drop(entrant.name, self._refusal(error, takes=False))
                 continue
             number = self._attempts.make(blocks, [self._default_kind], None)
             self._attempts.judge(number, "the default")
@@ -153,14 +106,14 @@ class Search:
     def features(self, entrants: Sequence[Entrant]) -> None:
         """Heads as the default on the features of all backbones, on more and more samples."""
         going: list[Entrant | Runner] = list(entrants)
-        for size in self._sizes:
-            rows, done = self._rows(size), list[tuple[Runner, int]]()
+        for size in self._race.sizes:
+            rows, done = self._race.rows(size), list[tuple[Runner, int]]()
             for one in going:
                 done += self._tried(one, rows, size)
-            if size == self._sizes[-1]:
+            if size == self._race.sizes[-1]:
                 self._whole |= {runner.blocks.name: (runner, number) for runner, number in done}
             else:
-                going = list(self._kept(done, self._sizes[self._sizes.index(size) + 1]))
+                going = list(self._kept(done, self._race.sizes[self._race.sizes.index(size) + 1]))
 
     def _tried(
         self, one: Entrant | Runner, rows: np.ndarray | None, size: int
@@ -178,7 +131,7 @@ class Search:
         for blocks in every:
             if rows is None and blocks.name in self._whole:
                 continue
-            number = self._make(blocks, [self._default_kind], rows, size)
+            number = self._race.make(blocks, [self._default_kind], rows, size)
             if number is not None:
                 found.append((Runner(entrant, blocks), number))
         return found
@@ -200,47 +153,42 @@ class Search:
             missing = self.pool.missing(entrant, rows)
             if not missing:
                 return True
-            need = self.pool.forecast(entrant, missing)
-            if need > share * left:
-                why = f"{what} take about {need:,.0f} s, {max(left, 0):,.0f} s are left for trials"
-                self._attempts.drop(entrant.name, why if left > 0 else self._no_time)
+            if why := self._too_long(entrant, what, missing, share, rows):
+                self._attempts.drop(entrant.name, why)
                 return False
             self.pool.compute(entrant, rows, share * left)
         except OutOfTime:
             self._attempts.drop(entrant.name, f"{what} took longer than the {share * left:,.0f} s")
             return False
         except HeadstartError as error:
-            self._attempts.drop(entrant.name, str(error))
+            takes = self.pool.takes_some(entrant, error)
+            self._attempts.drop(entrant.name, self._refusal(error, takes=takes))
             return False
         return True
 
-    def _make(
-        self, blocks: Blocks, kinds: Sequence[HeadKind], rows: np.ndarray | None, size: int
-    ) -> int | None:
-        """Try heads, if there is time for them; gives the number of the attempt."""
-        what, left = f"{kinds[0].kind} on {blocks.name}", self._budget.left
-        if self._is_over(what):
-            return None
-        try:
-            return self._attempts.make(blocks, kinds, rows, left)
-        except OutOfTime:
-            self._attempts.drop(what, f"its fits took longer than the {left:,.1f} s that were left")
-        except HeadstartError as error:
-            self._attempts.drop(what, str(error))
+    @staticmethod
+    def _refusal(error: HeadstartError, *, takes: bool) -> str:
+        """Why a backbone is left out; where it takes none of the samples, to go on without the one
+        that was met first is no advice."""
+        if takes or not isinstance(error, SampleUnreadable):
+            return str(error)
+        return f"it takes none of the first samples: {error.message}"
+
+    def _too_long(
+        self, entrant: Entrant, what: str, missing: int, share: float, rows: np.ndarray | None
+    ) -> str | None:
+        """Why a backbone's features are not computed, by forecasts: those that are asked for, or
+        those of all samples, without which it is not chosen whatever it shows on a part."""
+        left = self._budget.left
+        if left <= 0:
+            return self._race.no_time
+        needs = {what: (self.pool.forecast(entrant, missing), share)}
+        if rows is not None:
+            needs["all samples"] = self.pool.forecast(entrant, self.pool.missing(entrant, None)), 1
+        for one, (need, own) in needs.items():
+            if need > own * left:
+                return f"{one} take about {need:,.0f} s, {left:,.0f} s are left for trials"
         return None
-
-    def _is_over(self, what: str) -> bool:
-        """Whether something is not tried any more, which is told."""
-        is_late = self._budget.left <= 0
-        if is_late or self._attempts.is_settled:
-            self._attempts.drop(what, self._no_time if is_late else SETTLED)
-            return True
-        return False
-
-    def _need(self, blocks: Blocks, kinds: Sequence[HeadKind], size: int) -> float:
-        """Seconds that heads take by what was measured on fewer samples; 0 where nothing was."""
-        rows = min(size, self.pool.trying.limit)
-        return self._attempts.forecast(kinds[0].kind, blocks, rows) or 0.0
 
     def _kept(self, done: Sequence[tuple[Runner, int]], more: int) -> list[Runner]:
         """The best third, in the order in which they came."""
@@ -257,73 +205,11 @@ class Search:
         return kept
 
     def kinds(self) -> None:
-        """Heads of the other kinds on the best features, all of them on few samples, then from the
-        most promising down on all: first those that are known to be done in time, then, in the
-        seconds that are left, the others, for a forecast may be wrong."""
+        """Heads of the other kinds on the best features."""
         runners = [runner for runner, _ in self._whole.values()]
         order = self._attempts.best([number for _, number in self._whole.values()])
         best = [runners[place].blocks for place in order[:ON_FEATURES]]
-        names = {name: list(KINDS[name].grid({})) for name in self._kinds()}
-        total, late = self._sizes[-1], list[tuple[Blocks, list[HeadKind]]]()
-        for name in self._on_few(best[0], names) if names else ():
-            is_behind = False
-            for blocks in best:
-                if is_behind:
-                    self._attempts.drop(f"{name} on {blocks.name}", BEHIND)
-                elif self._need(blocks, names[name], total) > self._budget.left > 0:
-                    late.append((blocks, names[name]))
-                else:
-                    number = self._make(blocks, names[name], None, total)
-                    is_behind = number is not None and self._attempts.is_behind(number)
-        for blocks, kinds in sorted(late, key=lambda one: self._need(*one, total)):
-            self._make_late(blocks, kinds, total)
-
-    def _make_late(self, blocks: Blocks, kinds: Sequence[HeadKind], total: int) -> None:
-        """Try heads that by their forecast take longer than is left, unless one fit does already:
-        a fit is not to be ended in its middle."""
-        need, left = self._need(blocks, kinds, total), self._budget.left
-        if need / (len(kinds) * self.pool.trying.folds) > left > 0:
-            what = f"{kinds[0].kind} on {blocks.name}"
-            why = f"its fits take about {need:,.1f} s, {left:,.1f} s are left for trials"
-            self._attempts.drop(what, why)
-        else:
-            self._make(blocks, kinds, None, total)
-
-    def _kinds(self) -> list[str]:
-        """The names of those that are tried, first those that differ most from the default."""
-        task, default = self.pool.task, self._default_kind.kind
-        known = [
-            name
-            for name, kind in KINDS.items()
-            if not takes_class_names(kind) and all(can_try(task, one) for one in kind.grid({}))
-        ]
-        chosen = [name for name in self._wanted or known if name != default]
-        order = [*BESIDE_LINES, *chosen]
-        return sorted(chosen, key=order.index)
-
-    def _on_few(self, blocks: Blocks, names: dict[str, list[HeadKind]]) -> list[str]:
-        """The kinds in the order in which they are tried on all samples: those that went furthest
-        on fewer first, the best third each time, and among these the fastest."""
-        going, behind = list(names), list[str]()
-        for size, more in pairwise(self._sizes):
-            done = dict[str, int]()
-            for name in going:
-                number = self._make(blocks, names[name], self._rows(size), size)
-                if number is not None:
-                    done[name] = number
-            places = self._attempts.best(list(done.values()))
-            from_best = [list(done)[place] for place in places]
-            count = max(LEAST_KEPT, math.ceil(len(done) / GROWTH))
-            for name in from_best[:count]:
-                self._attempts.judge(done[name], f"goes on to {more:,} samples")
-            for name in from_best[count:]:
-                self._attempts.judge(done[name], "comes after the best third, if there is time")
-            behind = [*from_best[count:], *behind]
-            self._attempts.keep_back_leader()
-            going = [name for name in done if name in from_best[:count]]
-            seconds = {name: self._attempts.tried[number].seconds for name, number in done.items()}
-            going.sort(key=lambda name: seconds[name])
-        return [*going, *behind]
+        KindTrials(self._race, self._wanted).run(best)
 
     def joined(self) -> None:
         """A head as the default on the best features of two backbones together."""
@@ -338,4 +224,4 @@ class Search:
         except HeadstartError as error:
             self._attempts.drop(both.name, str(error))
             return
-        self._make(both, [self._default_kind], None, self._sizes[-1])
+        self._race.make(both, [self._default_kind], None, self._race.sizes[-1])

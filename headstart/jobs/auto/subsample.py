@@ -10,7 +10,7 @@ import numpy as np
 from headstart.heads.regression import Regression
 from headstart.heads.tasks import MultiLabel, Task
 
-FEWEST, GROWTH = 300, 3
+FEWEST, GROWTH = 100, 3
 """Rows of the smallest part, and how many times as large the next is (eta of the halving)."""
 QUARTERS = (0.25, 0.5, 0.75)
 

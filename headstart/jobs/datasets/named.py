@@ -6,7 +6,9 @@ file that is called like a dataset which was removed is not that dataset.
 
 from __future__ import annotations
 
-from contextlib import suppress
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,8 @@ from headstart.registry.references import reference_of
 from headstart.storage.contents import Contents
 from headstart.storage.scratch import scratch_folder
 
+OPTION = re.compile(r"(?<!\S)--\w")
+"""In the words of an error, an option of the command line."""
 OF_NO_MATTER = {"root"}
 """Options that leave what the samples are as it is."""
 
@@ -213,11 +217,23 @@ def _added(context: Context, place: str, on_error: str) -> str:
     from headstart.jobs.datasets.add import add  # whoever gives a name does not need it
 
     name = free_name(_name(place), taken.__contains__)
-    with root_of_add():
+    with root_of_add(), _options_said(name, place):
         added = add(context, name, place, on_error=on_error).dataset
     also = f"; {', '.join(others)} has options of its own" if others else ""
     tell(f"{place} is registered as the dataset {added.name!r}{also}")
     return added.name
+
+
+@contextmanager
+def _options_said(name: str, place: str) -> Iterator[None]:
+    """What an error advises are options of `dataset add`; whoever gives a source has none."""
+    try:
+        yield
+    except DatasetError as error:
+        if error.hint is not None and OPTION.search(error.hint.replace("--on-error", "")):
+            told = f"Such options go with `headstart dataset add {name} {place}`"
+            error.hint = f"{error.hint} {told}; then give {name!r}."
+        raise
 
 
 def _name(place: str) -> str:

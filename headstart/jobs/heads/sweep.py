@@ -14,6 +14,7 @@ from headstart.context import Context
 from headstart.errors import HeadError
 from headstart.extractors.runtime import versions
 from headstart.heads.evaluation.best import worse_than_best
+from headstart.heads.evaluation.bootstrap import weights_kept
 from headstart.heads.evaluation.clusters import Clusters
 from headstart.heads.evaluation.cross_validation import cross, in_order_of
 from headstart.heads.evaluation.outcomes import Outcomes
@@ -368,7 +369,8 @@ def keep(
         versions(),
     )
     best, *others = trials
-    records = [best.to_record(winner), *(trial.to_record() for trial in others)]
+    with weights_kept():
+        records = [best.to_record(winner), *(trial.to_record() for trial in others)]
     return replace(done, id=context.sweeps.add(record, records).id)
 
 

@@ -52,8 +52,8 @@ def test_trials_have_a_share_where_the_default_took_longer_than_all_of_it():
 
 
 def test_parts_grow_by_three_and_end_with_all():
-    assert sizes_of(600) == [600]
-    assert sizes_of(10_000) == [370, 1111, 3333, 10_000]
+    assert sizes_of(600) == [200, 600] and sizes_of(299) == [299]
+    assert sizes_of(10_000) == [123, 370, 1111, 3333, 10_000]
 
 
 @pytest.mark.parametrize("grouped", [False, True])
