@@ -21,6 +21,7 @@ from headstart.registry.entities import Dataset
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.manifest import SPLITS, sorted_labels
 from headstart.storage.samples import BETWEEN
+from headstart.values.said import is_none_an_answer
 
 AS_CLASSES = 'with --task classification (task="classification") each is a class'
 
@@ -90,7 +91,7 @@ def is_labelled(samples: SampleColumns, task: Task) -> np.ndarray:
     """Which samples have a label, bool, (n,); of several labels none at all is an answer, where any
     sample has one."""
     found = np.array([label is not None for label in samples.labels], bool)
-    return np.ones_like(found) if isinstance(task, MultiLabel) and found.any() else found
+    return np.ones_like(found) if is_none_an_answer(task) and found.any() else found
 
 
 def _check_enough(samples: SampleColumns, task: Task, wanted: Wanted) -> None:
