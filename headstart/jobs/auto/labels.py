@@ -9,12 +9,11 @@ import numpy as np
 
 from headstart.errors import HeadError
 from headstart.extractors.datasets.labels import several_in
-from headstart.heads.evaluation.folds import check_rarest
+from headstart.heads.evaluation.folds import check_count, check_rarest
 from headstart.heads.kind import Part
 from headstart.heads.labelled import are_quantities, groups_of, numbers_of, some_rows
 from headstart.heads.regression import Regression
 from headstart.heads.tasks import Classification, MultiLabel, Task
-from headstart.heads.trials.by_task import mixed_folds
 from headstart.jobs.auto.found import Wanted
 from headstart.notices import tell
 from headstart.registry.entities import Dataset
@@ -109,4 +108,4 @@ def _check_enough(samples: SampleColumns, task: Task, wanted: Wanted) -> None:
     classes = task.find_classes(samples)
     targets = task.read(samples.labels, classes)
     task.check(Part(np.empty((len(targets), 0), np.float32), targets), classes)
-    mixed_folds(len(targets), wanted.folds, groups)
+    check_count(len(targets), wanted.folds, groups)
