@@ -15,7 +15,13 @@ from functools import cached_property, partial
 import numpy as np
 
 from headstart.extractors.datasets.listing import OPEN, SAYINGS, Listing
+from headstart.extractors.datasets.pool import NOT_TESTED, Counts, Pool
 from headstart.extractors.datasets.rows import EITHER
+from headstart.extractors.datasets.split_labels import (
+    folds_of_labels,
+    has_several,
+    stratify_labels,
+)
 from headstart.extractors.datasets.split_rule import KFOLD, NONE, Rule
 from headstart.storage.columns.block import Block
 from headstart.storage.columns.finder import ABSENT, DigestFinder, IdFinder
@@ -24,9 +30,6 @@ from headstart.storage.columns.units import joined_units, units_in
 from headstart.storage.manifest import SPLITS, Label, split_of
 from headstart.storage.samples import place_of
 
-Counts = dict[Label | None, int]
-"""Samples of each label."""
-NOT_TESTED = ("train", "validation")
 UNKNOWN = -1
 """In place of a place in `SPLITS`."""
 
@@ -258,6 +261,8 @@ def _deal_pools(pools: dict[str | None, Pool], rule: Rule, *, is_first: bool) ->
     for either, pool in pools.items():
         if rule.way == KFOLD and either is None:
             _fold(pool, rule, is_first=is_first)
+        elif has_several(pool):
+            stratify_labels(pool, _shares(rule, either), rule.seed)
         else:
             _stratify(pool, _shares(rule, either), rule.seed)
 
@@ -273,33 +278,6 @@ def _codes_at(codes: np.ndarray, rows: np.ndarray) -> np.ndarray:
     there = rows != ABSENT
     found[there] = codes[rows[there]]
     return found
-
-
-class Pool:
-    """Units to be dealt out to the same splits.
-
-    Attributes:
-        units: how many samples of each label each has.
-        splits: of the units that have one.
-    """
-
-    def __init__(self) -> None:
-        self.units: dict[str, Counts] = {}
-        self.splits: dict[str, str] = {}
-
-    def put(self, unit: str, label: Label | None, split: str | None, is_untested: bool) -> None:
-        """Another sample; a split that it had counts, unless it may not be tested on."""
-        counts = self.units.setdefault(unit, {})
-        counts[label] = counts.get(label, 0) + 1
-        if split is not None and (split in NOT_TESTED or not is_untested):
-            self.splits[unit] = split
-
-    def new(self, seed: int) -> list[tuple[str, Counts]]:
-        """Those without a split, large ones first, else by content and seed."""
-        found = [(unit, counts) for unit, counts in self.units.items() if unit not in self.splits]
-        return sorted(
-            found, key=lambda pair: (-sum(pair[1].values()), place_of(f"{seed}\0{pair[0]}"))
-        )
 
 
 def _open_to(said: str | None, known: str | None) -> str | None:
@@ -381,8 +359,24 @@ def _fold(pool: Pool, rule: Rule, *, is_first: bool) -> None:
     At first that with fewest samples of its labels; later that of its content, so that datasets of
     the other folds agree.
     """
-    if is_first:
+    if not is_first:
+        fold_of = {unit: _fold_by_content(unit, rule) for unit, _ in pool.new(rule.seed)}
+    else:
         rule.check_folds(len(pool.units))
+        several = has_several(pool)
+        fold_of = folds_of_labels(pool, rule.folds, rule.seed) if several else _folds(pool, rule)
+    for unit, fold in fold_of.items():
+        pool.splits[unit] = "test" if fold + 1 == rule.fold else "train"
+
+
+def _fold_by_content(unit: str, rule: Rule) -> int:
+    return int(place_of(f"fold{rule.seed}\0{unit}") * rule.folds)
+
+
+def _folds(pool: Pool, rule: Rule) -> dict[str, int]:
+    """The fold, from 0 up, of each unit that has no split: that with fewest samples of its
+    labels."""
+    found = dict[str, int]()
     filled: defaultdict[Label | None, list[int]] = defaultdict(lambda: [0] * rule.folds)
     total = [0] * rule.folds
 
@@ -390,10 +384,9 @@ def _fold(pool: Pool, rule: Rule, *, is_first: bool) -> None:
         return sum(n * filled[label][fold] for label, n in counts.items()), total[fold]
 
     for unit, counts in pool.new(rule.seed):
-        fold = int(place_of(f"fold{rule.seed}\0{unit}") * rule.folds)
-        if is_first:
-            fold = min(range(rule.folds), key=partial(used, counts=counts))
+        fold = min(range(rule.folds), key=partial(used, counts=counts))
         for label, count in counts.items():
             filled[label][fold] += count
         total[fold] += sum(counts.values())
-        pool.splits[unit] = "test" if fold + 1 == rule.fold else "train"
+        found[unit] = fold
+    return found

@@ -254,10 +254,11 @@ def dealt_labels(
         units: numbers from 0 up, (n,); rows of one stay together. None where each is on its own.
         seed: of the mixing.
     """
-    sides = np.concatenate([targets > 0, targets == 0], axis=1).astype(np.int32)
+    having, sizes = targets > 0, np.ones(len(targets), np.int32)
     if units is not None:
-        counts = np.zeros((int(units.max()) + 1, sides.shape[1]), np.int32)
-        np.add.at(counts, units, sides)
-        sides = counts
-    parts = dealt(sides, shares, np.random.default_rng(seed).permutation(len(sides)))
+        sizes = np.bincount(units).astype(np.int32)
+        counts = np.zeros((len(sizes), targets.shape[1]), np.int32)
+        np.add.at(counts, units, having)
+        having = counts
+    parts = dealt(having, sizes, shares, np.random.default_rng(seed).permutation(len(sizes)))
     return parts if units is None else parts[units]
