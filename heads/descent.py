@@ -11,7 +11,7 @@ import numpy as np
 
 from headstart.errors import InvalidHeadSetting
 from headstart.heads.calibration.judge import ENOUGH, Judge, Verdict
-from headstart.heads.calibration.out_of_fold import inner_folds, sides
+from headstart.heads.calibration.out_of_fold import inner_folds, inner_label_folds, sides
 from headstart.heads.calibration.temperature import calibrate
 from headstart.heads.dense_stack import DenseStack, outputs_of
 from headstart.heads.kind import Fitted, Part
@@ -214,9 +214,8 @@ def folds_of(train: Part, validation: Part, seed: int) -> np.ndarray:
     beside a large validation split."""
     if len(validation) >= ENOUGH:
         return np.full(len(train), -1)
-    if train.targets.ndim == 2:  # of several labels no class would be gone as a whole
-        train = replace(train, targets=np.zeros(len(train), np.int64))
-    folds = inner_folds(train, seed, FOLDS)
+    deal = inner_label_folds if train.targets.ndim == 2 else inner_folds
+    folds = deal(train, seed, FOLDS)
     asked = len(validation) + np.cumsum(np.bincount(folds[folds >= 0], minlength=FOLDS))
     last = np.searchsorted(asked, ENOUGH)
     return np.where(folds <= last, folds, -1)

@@ -42,6 +42,7 @@ from headstart.heads.labelled import labels_of
 from headstart.heads.rows import Rows, some_of
 from headstart.heads.setting import Setting
 from headstart.storage.manifest import Label, Sample
+from headstart.values.said import LABELS
 
 
 @dataclass(frozen=True)
@@ -205,7 +206,7 @@ def classes_of(kind: Any, task: FindsClasses, samples: Sequence[Sample]) -> list
     named = classes_named(kind)
     if not named:
         return task.find_classes(samples)
-    if task.says == "labels":
+    if task.says == LABELS:
         raise says_one_label(kind)
     known = {str(label): label for label in labels_of(samples) if label is not None}
     told = {str(one) for one in named}

@@ -25,6 +25,7 @@ from headstart.heads.layers.activations import EXPONENTIAL
 from headstart.storage.manifest import Label, Sample
 from headstart.storage.samples import BETWEEN
 from headstart.values.options import Options
+from headstart.values.said import NUMBERS
 
 SCORES = {POISSON: "poisson_deviance", QUANTILE: "pinball_loss"}
 """What a loss is called as a score; the less, the better."""
@@ -137,7 +138,7 @@ class Regression(Options, error=InvalidHeadSetting):
     """
 
     name: ClassVar[str] = "regression"
-    says: ClassVar[str] = "numbers"
+    says: ClassVar[str] = NUMBERS
     default_kind: ClassVar[type[Any]] = Ridge
     ends_in: ClassVar[tuple[str, ...]] = ("linear", EXPONENTIAL, "relu", "sigmoid")
     loss: str = SQUARED

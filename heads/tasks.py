@@ -29,6 +29,7 @@ from headstart.heads.layers.activations import SHARES
 from headstart.heads.regression import Regression
 from headstart.storage.manifest import Label, Sample
 from headstart.values.options import Options
+from headstart.values.said import CLASS, LABELS
 from headstart.values.showable import brief
 
 SAID_FROM = 0.5
@@ -50,7 +51,7 @@ class Classification(Options, error=InvalidHeadSetting):
     """
 
     name: ClassVar[str] = "classification"
-    says: ClassVar[str] = "class"
+    says: ClassVar[str] = CLASS
     default_kind: ClassVar[type[Any]] = Linear
     ends_in: ClassVar[tuple[str, ...]] = ("softmax", SHARES)
     balanced: bool = False
@@ -243,7 +244,7 @@ class MultiLabel(Options, error=InvalidHeadSetting):
     """
 
     name: ClassVar[str] = "multi-label"
-    says: ClassVar[str] = "labels"
+    says: ClassVar[str] = LABELS
     default_kind: ClassVar[type[Any]] = Linear
     ends_in: ClassVar[tuple[str, ...]] = ("sigmoid",)
     separator: str = "|"

@@ -22,6 +22,7 @@ from headstart.registry.references import JOINED, parts_of, reference_of
 from headstart.storage.joined.rows import scale_of
 from headstart.storage.views import FeatureView
 from headstart.storage.windowed.pooled import EACH, MEAN
+from headstart.values.said import is_none_an_answer
 
 
 def features_of(
@@ -187,7 +188,7 @@ def say_left_out(view: FeatureView, dataset: str) -> None:
 def answered_in(task: object, view: FeatureView, *others: FeatureView) -> list[FeatureView]:
     """The rows that a task can learn, of views of the same samples: of several labels all, as none
     is an answer there; of other tasks those with a label (`labelled_in`), which is said once."""
-    if getattr(task, "says", None) == "labels":
+    if is_none_an_answer(task):
         return [view, *others]
     return [labelled_in(view), *(one.labelled() for one in others)]
 

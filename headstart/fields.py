@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
 from typing import Any
 
 from headstart.paths import DIGEST, NAME
@@ -52,6 +53,16 @@ def matching(pattern: Any, wanted: str) -> Field:
         return value
 
     return check
+
+
+def moment(value: Any, where: str) -> str:
+    """A time, ISO 8601, with its offset from UTC."""
+    try:
+        if isinstance(value, str) and datetime.fromisoformat(value).tzinfo is not None:
+            return value
+    except ValueError:
+        pass
+    raise refuse(value, where, "a time, such as 2026-01-31T12:00:00+00:00")
 
 
 digest = matching(DIGEST, "a sha256 in hex")

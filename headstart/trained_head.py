@@ -26,7 +26,7 @@ from headstart.heads.combined.ensemble import ENSEMBLE, Ensemble
 from headstart.heads.dense_stack import DenseStack
 from headstart.heads.evaluation.by_sample import BySample
 from headstart.heads.evaluation.provenance import TUNED, need_scores
-from headstart.heads.tasks import Classification, MultiLabel, Task, task_of
+from headstart.heads.tasks import Classification, Task, task_of
 from headstart.origins.blocks import Blocks
 from headstart.origins.of_head import blocks_of_head, known_of
 from headstart.registry.entities import Backbone, Dataset
@@ -34,6 +34,7 @@ from headstart.registry.entities import Head as HeadRecord
 from headstart.storage.artifacts import Artifact
 from headstart.storage.manifest import Label, Sample, sorted_labels
 from headstart.storage.views import FeatureView
+from headstart.values.said import is_none_an_answer
 from headstart.values.showable import Showable
 
 if TYPE_CHECKING:  # what was tuned needs Keras
@@ -251,7 +252,7 @@ class TrainedHead(Showable):
 
     def _unknown(self, view: FeatureView) -> list[Label]:
         """The classes of a view that the head does not have."""
-        several = isinstance(self.task, MultiLabel)
+        several = is_none_an_answer(self.task)
         found = self.task.find_classes(view.samples) if several else sorted_labels(view.labels)
         return [one for one in found if self.record.classes and one not in self.record.classes]
 
@@ -266,7 +267,7 @@ class TrainedHead(Showable):
             FeaturesMissing: its features are not cached any more.
         """
         features = self.features_for(self.dataset(corrected=corrected))
-        return features if isinstance(self.task, MultiLabel) else features.labelled()
+        return features if is_none_an_answer(self.task) else features.labelled()
 
     def features_for(self, dataset: Dataset) -> FeatureView:
         """The cached features of a dataset, labelled or not, as the head takes them.

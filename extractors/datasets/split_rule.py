@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from headstart.errors import DatasetError, InvalidSplit
-from headstart.extractors.datasets.labels import are_classes, have_fractions
+from headstart.extractors.datasets.labels import are_classes, have_fractions, several_in
 from headstart.extractors.datasets.source import DatasetSource, Option, Options
 from headstart.notices import tell
 from headstart.registry.names import nearest
@@ -123,7 +123,7 @@ def rule_of(options: Options, labels: Collection[Label | None]) -> Rule:
     deal = options.get("deal", UNSETTLED)
     rule = replace(_parsed(HASH if deal == BEFORE else deal), seed=int(options.get("seed", 0)))
     if rule.way == UNSETTLED:
-        is_usual = len(labels) < MANY and are_classes(labels)
+        is_usual = len(labels) < MANY and (are_classes(labels) or bool(several_in(set(labels))))
         return replace(rule, way=STRATIFIED if is_usual else HASH)
     is_said = not {"split", USUAL}.isdisjoint(options)
     if is_said and rule.way == STRATIFIED and have_fractions(labels):  # of `25.0` it may be meant

@@ -15,7 +15,8 @@ import numpy as np
 
 from headstart.extractors.datasets.listing import OPEN, SAYINGS, Listing
 from headstart.extractors.datasets.rows import EITHER
-from headstart.extractors.datasets.split_pool import NOT_TESTED, UNKNOWN, Pool, deal, shares_of
+from headstart.extractors.datasets.split_deal import deal, shares_of
+from headstart.extractors.datasets.split_pool import NOT_TESTED, UNKNOWN, Pool
 from headstart.extractors.datasets.split_rule import NONE, Rule
 from headstart.storage.columns.block import Block
 from headstart.storage.columns.finder import ABSENT, DigestFinder, IdFinder

@@ -59,6 +59,11 @@ class Between:
             ends.append(score_at(scores[own], level, None if groups is None else groups[own]))
         return Between(math.inf if math.isinf(ends[0]) else -ends[0], ends[1], half)
 
+    @staticmethod
+    def untold(half: float) -> Between:
+        """That of a label of which nothing can be told: either answer may be right."""
+        return Between(0.0, 1.0, half)
+
     def may_be(self, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Where yes, and where no, may be right, bool both: at least one of them.
 

@@ -7,6 +7,7 @@ from hashlib import blake2b
 
 import numpy as np
 
+from headstart.heads.evaluation.folds import dealt_labels
 from headstart.heads.kind import Part
 from headstart.heads.shared_rows import spans_of
 from headstart.storage.columns.units import joined
@@ -46,6 +47,21 @@ def inner_folds(part: Part, seed: int, most: int | None = None) -> np.ndarray:
     lost = (counts == counts.sum(axis=0)) & (counts > 0)
     needed = groups[lost[fold, part.targets]]
     return np.where(np.isin(groups, needed), -1, fold)
+
+
+def inner_label_folds(part: Part, seed: int, folds: int) -> np.ndarray:
+    """The same of rows with several labels, 0 and 1 in (n, labels): each fold has its share of
+    each label, and rows that alone have one, or alone are without it, are never left out."""
+    groups = groups_of(part)
+    fold = dealt_labels(part.targets, [1 / folds] * folds, groups, seed)
+    is_on = part.targets > 0
+    needed = np.zeros(len(part), bool)
+    for one in range(folds):
+        inside = fold == one
+        for own in (is_on, ~is_on):
+            lost = own.any(axis=0) & ~own[~inside].any(axis=0)
+            needed |= inside & own[:, lost].any(axis=1)
+    return np.where(np.isin(groups, groups[needed]), -1, fold)
 
 
 def sides(folds: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from headstart.errors import HeadError, InvalidHeadSetting
 from headstart.heads.labelled import hint_of
+from headstart.storage.columns.stratification import dealt
 from headstart.storage.manifest import Label
 
 
@@ -158,11 +159,7 @@ def split_into_folds(
     """
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-    if folds < 2 or repeats < 1:
-        raise InvalidHeadSetting(
-            f"folds is {folds}, repeats {repeats}",
-            hint="Give 2 and 1, or more.",
-        )
+    check_folds(folds, repeats)
     check_rarest(targets, folds, classes=classes, groups=groups)
     maker = StratifiedKFold if groups is None else StratifiedGroupKFold
     return [
@@ -172,3 +169,96 @@ def split_into_folds(
             np.zeros(len(targets)), targets, groups
         )
     ]
+
+
+def check_folds(folds: int, repeats: int) -> None:
+    """See that there is something to train on, and to try.
+
+    Raises:
+        InvalidHeadSetting: there are fewer than two folds, or than one repeat.
+    """
+    if folds < 2 or repeats < 1:
+        raise InvalidHeadSetting(
+            f"folds is {folds}, repeats {repeats}",
+            hint="Give 2 and 1, or more.",
+        )
+
+
+def check_count(rows: int, folds: int, groups: Sequence[str] | None) -> None:
+    """See that no fold is empty.
+
+    Raises:
+        HeadError: there are fewer rows, or groups, than folds.
+    """
+    count = rows if groups is None else len(set(groups))
+    if count < folds:
+        what = "samples" if groups is None else "groups"
+        raise HeadError(
+            f"there are {count} {what} to try heads on, fewer than the {folds} folds",
+            hint="Take fewer folds, or add samples.",
+        )
+
+
+def label_folds(
+    targets: np.ndarray,
+    folds: int = 5,
+    groups: Sequence[str] | None = None,
+    *,
+    repeats: int = 1,
+    seed: int = 0,
+) -> list[Fold]:
+    """Folds of several labels: each row is tested once a repeat, and each fold has its share of
+    the rows with each label, and of those without it; see `dealt`.
+
+    Args:
+        targets: 0 and 1, (n, labels).
+        folds: how many parts.
+        groups: of each row; rows of one group stay on one side.
+        repeats: how many times all of it, each mixed anew.
+        seed: of the mixing.
+
+    Raises:
+        HeadError: there are fewer rows, or groups, than folds.
+    """
+    check_folds(folds, repeats)
+    check_count(len(targets), folds, groups)
+    units = None if groups is None else np.unique(groups, return_inverse=True)[1]
+    shares = [1 / folds] * folds
+    found = []
+    for repeat in range(repeats):
+        parts = dealt_labels(targets, shares, units, seed + repeat)
+        found += [
+            Fold(np.flatnonzero(parts != one), np.flatnonzero(parts == one)) for one in range(folds)
+        ]
+    return found
+
+
+def held_out_labels(
+    targets: np.ndarray, groups: Sequence[str] | None, seed: int, parts: int = 5
+) -> Fold:
+    """A fifth of the rows of several labels to test on, of each label its share; more where there
+    are fewer groups. What alone has a label, or is without it, is trained on."""
+    units = None if groups is None else np.unique(groups, return_inverse=True)[1]
+    out = dealt_labels(targets, [1 - 1 / parts, 1 / parts], units, seed)
+    return Fold(np.flatnonzero(out == 0), np.flatnonzero(out == 1))
+
+
+def dealt_labels(
+    targets: np.ndarray, shares: Sequence[float], units: np.ndarray | None, seed: int
+) -> np.ndarray:
+    """In which part each row of several labels is, (n,) int64.
+
+    Args:
+        targets: 0 and 1, (n, labels).
+        shares: of each part; 1 together.
+        units: numbers from 0 up, (n,); rows of one stay together. None where each is on its own.
+        seed: of the mixing.
+    """
+    having, sizes = targets > 0, np.ones(len(targets), np.int32)
+    if units is not None:
+        sizes = np.bincount(units).astype(np.int32)
+        counts = np.zeros((len(sizes), targets.shape[1]), np.int32)
+        np.add.at(counts, units, having)
+        having = counts
+    parts = dealt(having, sizes, shares, np.random.default_rng(seed).permutation(len(sizes)))
+    return parts if units is None else parts[units]

@@ -5,12 +5,13 @@ that sweeps of its task compare heads by, from what heads say of rows that they 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from headstart.heads.calibration.out_of_fold import groups_of
 from headstart.heads.dense_stack import outputs_of, stack_of
-from headstart.heads.evaluation.folds import Fold
+from headstart.heads.evaluation.folds import Fold, label_folds
 from headstart.heads.kind import HeadKind, Part
 from headstart.heads.models.curves import (
     DRAWS,
@@ -81,7 +82,11 @@ def _drawn(pool: Part, first: int, recipe: Recipe[Task], draws: int) -> list[Dra
             hint="Add samples.",
         )
     repeats = -(-draws // count)
-    folds = mixed_folds(len(pool), count, names, repeats=repeats, seed=recipe.seed)
+    how: dict[str, Any] = {"repeats": repeats, "seed": recipe.seed}
+    if isinstance(recipe.task, MultiLabel):
+        folds = label_folds(pool.targets, count, names, **how)
+    else:
+        folds = mixed_folds(len(pool), count, names, **how)
     found = []
     for number, fold in enumerate(folds):
         train, aside = (

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from headstart.errors import HeadError, InvalidHeadSetting
+from headstart.errors import HeadError
 from headstart.heads.combined.bagged import UNTRIED, Bagged
-from headstart.heads.evaluation.folds import Fold, split_into_folds
+from headstart.heads.evaluation.folds import (
+    Fold,
+    check_count,
+    check_folds,
+    label_folds,
+    split_into_folds,
+)
 from headstart.heads.generalised import SQUARED
 from headstart.heads.kind import FitsLoss, HeadKind, Part, learns_of_samples, takes_class_names
 from headstart.heads.kinds.every_kind import able_kinds
 from headstart.heads.kinds.mlp import MLP
 from headstart.heads.labelled import Labelled
 from headstart.heads.regression import Regression
-from headstart.heads.tasks import Classification, Task
+from headstart.heads.tasks import Classification, MultiLabel, Task
 from headstart.heads.trials.crossed import Gathered
 from headstart.heads.trials.numbers import GatheredNumbers
 from headstart.heads.trials.out_of_fold import Gathering
@@ -81,8 +88,8 @@ def usual_kinds(task: Task) -> list[str]:
 def folds_of(
     task: Task, labelled: Labelled, folds: int, *, repeats: int = 1, seed: int = 0
 ) -> list[Fold]:
-    """The folds of a task: of classes each has its share; of numbers, and of several labels, whose
-    combinations may be too rare for that, rows or groups are mixed.
+    """The folds of a task: of classes, and of several labels, each has its share; of numbers rows
+    or groups are mixed.
 
     Raises:
         HeadError: there are too few rows, or groups, for so many folds.
@@ -96,7 +103,10 @@ def folds_of(
             repeats=repeats,
             seed=seed,
         )
-    return mixed_folds(len(labelled.targets), folds, labelled.groups, repeats=repeats, seed=seed)
+    how: dict[str, Any] = {"repeats": repeats, "seed": seed}
+    if isinstance(task, MultiLabel):
+        return label_folds(labelled.targets, folds, labelled.groups, **how)
+    return mixed_folds(len(labelled.targets), folds, labelled.groups, **how)
 
 
 def mixed_folds(
@@ -115,18 +125,8 @@ def mixed_folds(
     """
     from sklearn.model_selection import GroupKFold, KFold
 
-    if folds < 2 or repeats < 1:
-        raise InvalidHeadSetting(
-            f"folds is {folds}, repeats {repeats}",
-            hint="Give 2 and 1, or more.",
-        )
-    count = rows if groups is None else len(set(groups))
-    if count < folds:
-        what = "samples" if groups is None else "groups"
-        raise HeadError(
-            f"there are {count} {what} to try heads on, fewer than the {folds} folds",
-            hint="Take fewer folds, or add samples.",
-        )
+    check_folds(folds, repeats)
+    check_count(rows, folds, groups)
     maker = KFold if groups is None else GroupKFold
     return [
         Fold(train, test)

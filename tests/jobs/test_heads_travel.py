@@ -1,14 +1,18 @@
 """A head in a file of its own comes to another workspace, with where it comes from."""
 
+import io
 import json
 import shutil
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import headstart as hs
 from headstart.errors import EXITS, HeadError
+from headstart.jobs.heads.care.head_bundle import HeadBundle
+from headstart.notices import HeadstartWarning
 
 FLAT = "flat@as_it_is"
 
@@ -96,7 +100,7 @@ def recorded(**facts):
         ({"head": lambda b: b.replace(b'"version": 1', b'"version": 9', 1)}, "headstart.head 9"),
         ({"head": lambda b: b.replace(b"headstart.head", b"headstart.net", 1)}, "this code reads"),
         ({"head": recorded(more=1)}, "it does not say all of a head"),
-        ({"head": recorded(classes=["a", "b", "x"])}, "its record says"),
+        ({"head": recorded(classes=["a", "b", "x"])}, "beside its weights says ['a', 'b', 'c']"),
         ({"head": recorded(name="../x")}, "cannot name a head"),
         ({"head": recorded(feature_key="../../x")}, "is not a sha256"),
         ({"head": recorded(versions=None)}, "cannot read"),
@@ -123,3 +127,74 @@ def test_what_was_exported_is_not_of_the_workspace_any_more(trained, other, tmp_
     trained.database.close()
     shutil.rmtree(trained.config.root)
     assert other.heads.import_(file).record.seed == 4
+
+
+def origin(**facts):
+    def how(content):
+        told = json.loads(content)
+        told["origin"] |= facts
+        return json.dumps(told).encode()
+
+    return how
+
+
+def settings(**changed):
+    """An argument for `change`: settings in `head.json` alone, not in the record of the weights."""
+
+    def how(content):
+        told = json.loads(content)
+        told["head"]["settings"] |= changed
+        return json.dumps(told).encode()
+
+    return how
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        (recorded(kind="svm"), "kind is 'svm', and the record beside its weights says 'linear'"),
+        (settings(chosen=7.0), "settings.chosen is 7.0, and the record beside its weights"),
+        (settings(loss="poisson"), "settings.loss is 'poisson', and the record beside its weights"),
+        (recorded(seed=9), "seed is 9, and the record beside its weights says 4"),
+        (recorded(dataset_digest="0" * 64), "dataset_digest is '000"),
+        (origin(trained="in the year of the Lord"), "origin.trained is 'in the year of the Lord'"),
+        (origin(exported=7), "origin.exported is 7; it must be a time"),
+        (origin(by="\x1b[31mroot"), "origin.by is"),
+        (origin(head="h"), "origin.head is 'h'"),
+        (origin(workspace=["x"]), "origin.workspace is"),
+        (lambda content: content.replace(b'"origin"', b'"origins"'), "has no field 'origin'"),
+        (lambda content: content.replace(b'"format"', b'"formats"'), "has no field 'format'"),
+        (lambda content: b"[]", "head.json is []; it must be an object"),
+    ],
+)
+def test_what_a_file_says_of_a_head_is_what_the_record_beside_its_weights_says(
+    trained, other, run, tmp_path, how, said
+):
+    """An svm was imported that was linear, and a time was any text."""
+    file = trained.heads.get("h").export(tmp_path / "h.zip")
+    bad = change(file, tmp_path / "bad.zip", head=how)
+    ran = run("head", "import", bad, "--workspace", other.config.root)
+    assert said in ran.err and ran.code == 1 and ran.err.count("\n") == 1
+    assert not any(f"{name}Error" in ran.err for name in ("Key", "Value", "Type", "Attribute"))
+    assert not len(other.heads)
+
+
+def test_a_file_without_a_record_beside_its_weights_says_that_nothing_confirms_it(
+    trained, other, tmp_path
+):
+    file = trained.heads.get("h").export(tmp_path / "h.zip")
+    bundle = HeadBundle.read(file)
+    with np.load(io.BytesIO(bundle.weights)) as found:
+        arrays = {one: found[one] for one in found.files if one != "record.json"}
+    bare = io.BytesIO()
+    np.savez(bare, **arrays)
+    replace(bundle, weights=bare.getvalue()).write(file)
+    with pytest.warns(HeadstartWarning, match="no record beside its weights"):
+        head = other.heads.import_(file)
+    assert head.record.versions["imported"].endswith("; nothing in the file confirms what it says")
+
+
+def test_a_file_that_is_no_zip_says_so_without_a_name_of_python(other, run, tmp_path):
+    (tmp_path / "x.zip").write_bytes(b"no zip")
+    ran = run("head", "import", tmp_path / "x.zip", "--workspace", other.config.root)
+    assert "as a head: File is not a zip file" in ran.err and "BadZipFile" not in ran.err

@@ -87,7 +87,8 @@ def ws(tmp_path_factory, with_rows):
 
 
 def changed(ws, of, weights=None, **facts):
-    """The file of an exported head with other weights, or fields of its record."""
+    """The file of an exported head with other weights, or fields of its record, as they would be
+    had it been written so: beside the weights, too."""
     bundle = HeadBundle.read(ws.config.root / f"{of}.zip")
     content = bundle.weights
     if weights is not None:
@@ -97,10 +98,26 @@ def changed(ws, of, weights=None, **facts):
         content = io.BytesIO()
         np.savez(content, head=np.array(json.dumps(head)), **arrays)
         content = content.getvalue()
+    if weights is None:
+        content = with_facts(content, facts)
     made = replace(bundle, weights=content, record={**bundle.record, **facts})
     file = ws.config.root / "changed.zip"
     made.write(file)
     return file
+
+
+def with_facts(content, facts):
+    """An archive of weights with other fields in its record."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(made, "w") as new:
+        for name in old.namelist():
+            member = old.read(name)
+            if name == "record.json":
+                told = json.loads(member)
+                told["head"] |= facts
+                member = json.dumps(told).encode()
+            new.writestr(name, member)
+    return made.getvalue()
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -13,6 +13,7 @@ from headstart.heads.calibration.label_answers import Between
 from headstart.heads.dense_stack import stack_of
 from headstart.heads.evaluation.clusters import groups_of
 from headstart.heads.models.train import part_of
+from headstart.notices import HeadstartWarning
 
 CUT = "flat@as_it_is"
 
@@ -98,6 +99,43 @@ def test_labels_of_too_few_samples_are_refused_by_name(head, fails):
         head.conformal(0.99)
     assert "Take a level of 0.9" in error.value.hint
     assert "needs 99" in fails("head", "predict", "m", "many", "--unsure", "set", "--level", "0.99")
+
+
+@pytest.fixture
+def with_rare(rows):
+    """A head of the label `a`, and of two that few samples have, `rare` fewer than `seldom`."""
+    with np.load(rows.datasets.get("rows").source) as file:
+        x, y = file["x"], file["y"]
+    labels = []
+    for number, one in enumerate(y):
+        own = ["a"] * (one == "a") + ["seldom"] * (number % 17 == 0) + ["rare"] * (number % 40 == 0)
+        labels.append("|".join(own) or "|")
+    rows.datasets.add("rarely", x, np.array(labels), split="40/30/30")
+    return rows.heads.train("r", rows.features(CUT, "rarely"), hs.Linear(), task="multi-label")
+
+
+def test_a_rare_label_is_unknown_of_every_sample_and_the_others_are_told(with_rare, run):
+    """One rare label refused the answers about all others."""
+    head, judging = with_rare, with_rare.features().split("validation")
+    few = {
+        name: sum(name in str(label).split("|") for label in judging.labels)
+        for name in ("rare", "seldom")
+    }
+    assert 0 < few["rare"] < few["seldom"] < 9
+    named = rf"has {few['rare']} with 'rare', {few['seldom']} with 'seldom': that is answered unkn"
+    with pytest.warns(HeadstartWarning, match=named):
+        found = head.conformal(0.9)
+    told = {one.label: one for one in found.labels}
+    assert [one.label for one in found.labels if one.is_calibrated] == ["a"]
+    assert told["a"].unknown < 0.5 and told["a"].held.samples == found.tested_on
+    assert told["rare"].unknown == 1 and told["rare"].held.coverage is None
+    for row in np.array([[0.0, 0.0, 1.0], [1.0, 1.0, 0.0]], np.float32):
+        assert found.answers_of(row)[1:] == ("unknown", "unknown") != found.answers_of(row)[:1] * 2
+    assert "all of rare, seldom among them" in found.to_text()
+    ran = run("head", "predict", "r", "rarely", "--unsure", "set", "--json")
+    assert {one["answers"]["rare"] for one in ran.json} == {"unknown"}
+    assert {"yes", "no"} <= {one["answers"]["a"] for one in ran.json}
+    assert "answered unknown of every sample" in " ".join(ran.err.split())
 
 
 def test_what_is_unlike_the_dataset_is_rejected_by_its_novelty(head, run, tmp_path):

@@ -21,6 +21,7 @@ from headstart.cli.output import (
 )
 from headstart.cli.parameters import NUMBER, OutputFile
 from headstart.errors import HeadError
+from headstart.values.said import CLASS, LABELS, NUMBERS
 
 if TYPE_CHECKING:
     from headstart.catalog.head import Head
@@ -162,7 +163,7 @@ def _predicted(head: Head, predictions: Predictions, trust: str, top: int | None
     found.tops = top or 0
     columns, cells_of = SHOWN[predictions.says] if top is None else likeliest(top)
     if predictions.has_sets:
-        what = {"class": "one of", "labels": "unknown", "numbers": "interval"}[predictions.says]
+        what = {CLASS: "one of", LABELS: "unknown", NUMBERS: "interval"}[predictions.says]
         columns, cells_of = (*columns, what), with_set(cells_of)
     if predictions.has_novelty:
         columns, cells_of = (*columns, ">novelty"), with_novelty(cells_of)
@@ -251,9 +252,9 @@ def _label_cells(one: Any) -> tuple[str | None, str]:
 
 
 SHOWN: dict[str, tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]] = {
-    "class": (("class", ">probability"), _class_cells),
-    "labels": (("labels", "probability of each"), _label_cells),
-    "numbers": ((">number",), lambda one: (said(one.label),)),
+    CLASS: (("class", ">probability"), _class_cells),
+    LABELS: (("labels", "probability of each"), _label_cells),
+    NUMBERS: ((">number",), lambda one: (said(one.label),)),
 }
 """Columns and cells of predictions, by what they say."""
 

@@ -9,12 +9,11 @@ import numpy as np
 
 from headstart.errors import HeadError
 from headstart.extractors.datasets.labels import several_in
-from headstart.heads.evaluation.folds import check_rarest
+from headstart.heads.evaluation.folds import check_count, check_rarest
 from headstart.heads.kind import Part
 from headstart.heads.labelled import are_quantities, groups_of, numbers_of, some_rows
 from headstart.heads.regression import Regression
 from headstart.heads.tasks import Classification, MultiLabel, Task
-from headstart.heads.trials.by_task import mixed_folds
 from headstart.jobs.auto.found import Wanted
 from headstart.notices import tell
 from headstart.registry.entities import Dataset
@@ -22,6 +21,7 @@ from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.manifest import SPLITS, Label, sorted_labels
 from headstart.storage.samples import BETWEEN
 from headstart.values.quantities import HARDLY_SHARED
+from headstart.values.said import is_none_an_answer
 
 AS_CLASSES = 'with --task classification (task="classification") each is a class'
 
@@ -101,7 +101,7 @@ def is_labelled(samples: SampleColumns, task: Task) -> np.ndarray:
     """Which samples have a label, bool, (n,); of several labels none at all is an answer, where any
     sample has one."""
     found = np.array([label is not None for label in samples.labels], bool)
-    return np.ones_like(found) if isinstance(task, MultiLabel) and found.any() else found
+    return np.ones_like(found) if is_none_an_answer(task) and found.any() else found
 
 
 def _check_enough(samples: SampleColumns, task: Task, wanted: Wanted) -> None:
@@ -119,4 +119,4 @@ def _check_enough(samples: SampleColumns, task: Task, wanted: Wanted) -> None:
     classes = task.find_classes(samples)
     targets = task.read(samples.labels, classes)
     task.check(Part(np.empty((len(targets), 0), np.float32), targets), classes)
-    mixed_folds(len(targets), wanted.folds, groups)
+    check_count(len(targets), wanted.folds, groups)

@@ -13,6 +13,7 @@ from headstart.errors import HeadError
 from headstart.heads.calibration.label_answers import UNKNOWN
 from headstart.storage.manifest import Label
 from headstart.values.frames import need_pandas
+from headstart.values.said import CLASS, LABELS, NUMBERS
 from headstart.values.showable import Results, Showable
 
 if TYPE_CHECKING:
@@ -29,10 +30,6 @@ class Says(Protocol):
     has_splits: bool
     has_sets: bool
     has_novelty: bool
-
-
-CLASS, LABELS, NUMBERS = "class", "labels", "numbers"
-"""What is said of a sample."""
 
 
 def names_of(classes: Sequence[Label], outputs: int) -> list[str]:

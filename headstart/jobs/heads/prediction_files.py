@@ -13,9 +13,6 @@ from typing import Any, BinaryIO
 from headstart.errors import HeadError
 from headstart.jobs.heads.predict import Predictions
 from headstart.jobs.heads.predicted import (
-    CLASS,
-    LABELS,
-    NUMBERS,
     Prediction,
     Says,
     names_of,
@@ -25,6 +22,7 @@ from headstart.jobs.heads.predicted import (
 from headstart.progress import Progress, silent
 from headstart.storage.files import written_aside
 from headstart.storage.samples import BETWEEN
+from headstart.values.said import CLASS, LABELS, NUMBERS
 
 ROWS = 4096
 """Of a group in a Parquet file."""

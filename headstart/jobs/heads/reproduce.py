@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from headstart.cached import features_in_views, of_samples
+from headstart.cached import answered_in, features_in_views, of_samples
 from headstart.extractors.difference import largest
 from headstart.heads.combined.ensemble import Ensemble
 from headstart.heads.dense_stack import DenseStack
 from headstart.heads.kinds.every_kind import kind_of
 from headstart.heads.models.finetune import FineTuning
 from headstart.heads.models.train import train
-from headstart.heads.tasks import MultiLabel
 from headstart.jobs.backbones.class_names import with_class_names
 from headstart.jobs.heads.combined.ensemble import again
 from headstart.jobs.heads.tuning import tune
@@ -92,7 +91,7 @@ def _train_again(head: TrainedHead) -> tuple[dict[str, Any], Iterable[np.ndarray
     features, kind = head.features(), kind_of(record.kind, record.settings)
     kind = with_class_names(head.context, kind, features, head.task)
     grouped = [of_samples(one, head.windows.get("pooled")) for one in more]
-    grouped = grouped if isinstance(head.task, MultiLabel) else [one.labelled() for one in grouped]
+    features, *grouped = answered_in(head.task, features, *grouped)
     grouped = [one.unweighted() for one in grouped] if head.ignores_weights else grouped
     trained = train(features, kind, record.seed, head.task, grouped)
     tell_of_bounds(head.stack, trained.stack)

@@ -10,7 +10,7 @@ import numpy as np
 from headstart.cached import answered_in, features_in_views, features_of
 from headstart.errors import HeadError
 from headstart.extractors.backbones.cuts import Cut
-from headstart.heads.evaluation.folds import Fold, held_out
+from headstart.heads.evaluation.folds import Fold, held_out, held_out_labels
 from headstart.heads.kind import Part
 from headstart.heads.labelled import groups_of, numbers_of, sample_weights
 from headstart.heads.models.finetune import FineTuning
@@ -102,8 +102,8 @@ def split(head: TrainedHead, backbone: Backbone, cut: Cut, settings: FineTuning)
 
 
 def _held_out(head: TrainedHead, train: FeatureView) -> Fold:
-    """A fifth of the train split to judge: of classes each has its share, of numbers and of several
-    labels rows or groups are mixed."""
+    """A fifth of the train split to judge: of classes, and of several labels, each has its share,
+    of numbers rows or groups are mixed."""
     record, groups = head.record, groups_of(train.samples)
     if isinstance(head.task, Classification):
         targets = numbers_of(train.labels, record.classes)
@@ -114,7 +114,11 @@ def _held_out(head: TrainedHead, train: FeatureView) -> Fold:
             "there is no validation split, and none can be held out of 1 sample or group",
             hint="Add samples, or say in a `split` column or array which are for validation.",
         )
-    return mixed_folds(len(train), min(5, count), groups, seed=record.seed)[0]
+    parts = min(5, count)
+    if isinstance(head.task, MultiLabel):
+        targets = head.task.read(train.labels, record.classes)
+        return held_out_labels(targets, groups, record.seed, parts)
+    return mixed_folds(len(train), parts, groups, seed=record.seed)[0]
 
 
 def _check_labels(head: TrainedHead, rest: Part) -> None:

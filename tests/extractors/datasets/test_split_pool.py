@@ -14,6 +14,9 @@ from headstart.storage.keys import digest_of
 from headstart.storage.samples import Sample
 
 WAYS = ("stratified", "50/25/25", "80/20", "kfold:3")
+ONE = ("aaaabbcd", "abcde")
+SEVERAL = (["a", "a", "a|b", "b|c", "d"], ["a", "b|c", "c|a", "d|a|b", "e"])
+"""Labels at first, and of what comes later; of one each, and of several."""
 
 
 def of(contents, labels, split="train"):
@@ -29,8 +32,9 @@ def listing_of(samples):
     return Listing(columns, np.full(len(samples), OPEN, np.int8), np.arange(len(samples)))
 
 
-def changed(draw, contents, labels):
-    """Some samples are gone, some have another content (perhaps one that is there), some are new."""
+def changed(draw, contents, labels, more):
+    """Some samples are gone, some have another content (that of another one, perhaps), some are
+    new."""
     for name in draw.sample([*contents], len(contents) // 10):
         del contents[name]
     for name in draw.sample([*contents], len(contents) // 5):
@@ -38,21 +42,22 @@ def changed(draw, contents, labels):
     for _ in range(draw.randrange(12)):
         name = f"n{draw.random()}"
         contents[name] = draw.choice([*contents.values(), name, f"one of {draw.randrange(3)}"])
-        labels[name] = draw.choice("abcde")
+        labels[name] = draw.choice(more)
 
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("seed", range(8))
-def test_it_is_the_same_as_when_all_units_are_looked_at(way, seed, monkeypatch):
+@pytest.mark.parametrize(("given", "more"), [ONE, SEVERAL], ids=["one", "several"])
+def test_it_is_the_same_as_when_all_units_are_looked_at(way, seed, given, more, monkeypatch):
     draw = random.Random(seed)
-    labels = {f"r{n}": draw.choice("aaaabbcd") for n in range(draw.choice([20, 60, 200]))}
+    labels = {f"r{n}": draw.choice(given) for n in range(draw.choice([20, 60, 200]))}
     contents = {name: draw.choice([name, name, f"copy {draw.randrange(5)}"]) for name in labels}
     rule = rule_of({"deal": way, "seed": seed}, [*labels.values()])
     first = listing_of(of(contents, labels))
     columns = first.with_splits(splits.dealt(first, rule))
     departed = {}
     for _ in range(4):
-        changed(draw, contents, labels)
+        changed(draw, contents, labels, more)
         now = listing_of(of(contents, labels))
         kept = splits.Kept(columns, departed)
         codes = splits.dealt(now, rule, kept)

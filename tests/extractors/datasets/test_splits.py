@@ -396,3 +396,47 @@ def test_of_two_who_exclude_at_once_the_second_is_told_that_it_is_busy(ws, table
     assert ran.code == EXITS["busy"] and "changed by somebody else meanwhile" in ran.err
     assert "r1" in splits(ws) and "r0" not in splits(ws)
     assert run("dataset", "exclude", "d", "r1").code == 0
+
+
+def several(rows=300):
+    """Labels of which many combinations are on one sample alone: of `a` to `h`, and one rare."""
+    rng = random.Random(0)
+    found = ["|".join(one for one in "abcdefgh" if rng.random() < 0.4) or "a" for _ in range(rows)]
+    for row in (7, 77, 177):
+        found[row] += "|rare"
+    return found
+
+
+@pytest.mark.parametrize(
+    ("split", "shares"),
+    [
+        ("stratified", (0.7, 0.1, 0.2)),
+        ("60/20/20", (0.6, 0.2, 0.2)),
+        ("kfold:4:2", (0.75, 0, 0.25)),
+    ],
+)
+def test_of_several_labels_each_has_its_share_of_each_split(ws, table, split, shares):
+    """By value most combinations were on one sample alone, and these were all to train on."""
+    labels = several()
+    ws.datasets.add("d", table(labels), split=split)
+    samples = ws.datasets.manifest("d").samples
+    for name, share in zip(SPLITS, shares, strict=True):
+        own = [sample for sample in samples if sample.split == name]
+        assert len(own) == pytest.approx(share * len(labels), abs=2)
+        for label in "abcdefgh":
+            having = sum(label in (one or "").split("|") for one in labels)
+            found = sum(label in str(one.label or "").split("|") for one in own)
+            assert found == pytest.approx(share * having, abs=2), (name, label)
+    assert {s.split for s in samples if "rare" in str(s.label)} >= {"train", "test"}
+
+
+def test_of_several_labels_who_has_a_split_keeps_it_and_new_ones_go_where_labels_lack(ws, table):
+    labels = several()
+    ws.datasets.add("d", table(labels[:200]))
+    before = splits(ws)
+    table(labels)
+    ws.datasets.refresh("d")
+    after = splits(ws)
+    assert {id_: after[id_] for id_ in before} == before
+    shares = Counter(after.values())
+    assert [shares[name] / 300 for name in SPLITS] == pytest.approx([0.7, 0.1, 0.2], abs=0.01)

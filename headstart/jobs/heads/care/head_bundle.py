@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,11 +12,23 @@ from typing import Any
 
 from headstart.errors import FileMissing, HeadError, first_line
 from headstart.extractors.datasets.sources.numpy_files import DAMAGE
-from headstart.fields import WrongField, read_json
+from headstart.fields import (
+    Field,
+    WrongField,
+    anything,
+    digest,
+    either,
+    known,
+    matching,
+    moment,
+    one_of,
+    read_json,
+)
 from headstart.jobs.heads.care.head_record import checked_facts
+from headstart.paths import NAME
 from headstart.storage.files import written_aside
 from headstart.storage.keys import digest_of_bytes
-from headstart.values.showable import spelled
+from headstart.values.showable import brief, spelled
 
 FORMAT, VERSION = "headstart.head", 1
 RECORD, WEIGHTS, TOKENIZER = "head.json", "weights.npz", "tokenizer.part"
@@ -73,14 +86,11 @@ class HeadBundle:
         try:
             with zipfile.ZipFile(path) as archive:
                 _check_members(archive)
-                told = read_json(_member(archive, RECORD), RECORD)
-                if told["format"] != FORMAT or told["version"] != VERSION:
-                    what = f"{told['format']} {told['version']}"
-                    raise ValueError(f"it is {what}, this code reads {FORMAT} {VERSION}")
+                told = _told(read_json(_member(archive, RECORD), RECORD))
                 found = {name: _member(archive, name) for name in told["sha256"] if name in KNOWN}
             for name, content in found.items():
                 if digest_of_bytes(content) != told["sha256"][name]:
-                    raise ValueError(f"{name} has another sha256")
+                    raise WrongField(f"{name} has another sha256")
             facts = checked_facts(told["head"])
             return HeadBundle(facts, told["origin"], found[WEIGHTS], found.get(TOKENIZER))
         except FileNotFoundError:
@@ -88,12 +98,34 @@ class HeadBundle:
         except WrongField as error:
             raise HeadError(f"cannot read {path} as a head: {error}", hint=HINT) from error
         except (TypeError, LookupError, AttributeError, *DAMAGE) as error:
-            raise HeadError(
-                f"cannot read {path} as a head: {first_line(error)}", hint=HINT
-            ) from error
+            what = first_line(error).partition(": ")[2] or "it is damaged"
+            raise HeadError(f"cannot read {path} as a head: {what}", hint=HINT) from error
 
 
 KNOWN = (WEIGHTS, TOKENIZER)
+SAID = matching(re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,200}"), "a line of at most 200 characters")
+VERSIONED = matching(re.compile(rf"{NAME.pattern}:\d{{1,9}}"), "a head, NAME:VERSION")
+ORIGIN: dict[str, Field] = {
+    **{"workspace": SAID, "head": VERSIONED, "trained": either(moment, one_of("?")), "by": SAID},
+    "exported": moment,
+}
+TOLD: dict[str, Field] = {
+    **{"format": anything, "version": anything, "head": known({})},
+    **{"origin": known(ORIGIN, ORIGIN), "sha256": known({WEIGHTS: digest, TOKENIZER: digest})},
+}
+
+
+def _told(found: Any) -> Mapping[str, Any]:
+    """What `head.json` says, of this format."""
+    told = known({}, ("format", "version"))(found, RECORD)
+    if (told["format"], told["version"]) != (FORMAT, VERSION):
+        what = f"{brief(told['format'])} {brief(told['version'])}".replace("'", "")
+        raise WrongField(f"it is {what}, this code reads {FORMAT} {VERSION}")
+    for name, field in TOLD.items():
+        if name not in told:
+            raise WrongField(f"{RECORD} has no field {name!r}")
+        field(told[name], name)
+    return told
 
 
 def _check_members(archive: zipfile.ZipFile) -> None:
@@ -102,9 +134,9 @@ def _check_members(archive: zipfile.ZipFile) -> None:
     names = [one.filename for one in archive.infolist()]
     for place, name in enumerate(names):
         if name not in (RECORD, *KNOWN):
-            raise ValueError(f"it has a member {name[:200]!r}, which is no part of a head's file")
+            raise WrongField(f"it has a member {name[:200]!r}, which is no part of a head's file")
         if name in names[:place]:
-            raise ValueError(f"it has {name} twice")
+            raise WrongField(f"it has {name} twice")
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:
@@ -112,5 +144,5 @@ def _member(archive: zipfile.ZipFile, name: str) -> bytes:
     with archive.open(name) as file:
         content = file.read(LARGEST + 1)
     if len(content) > LARGEST:
-        raise ValueError(f"{name} is larger than {LARGEST:,} bytes")
+        raise WrongField(f"{name} is larger than {LARGEST:,} bytes")
     return content

@@ -17,7 +17,7 @@ from headstart.fields import WrongField, read_json
 from headstart.heads.layers.archives import RECORD
 from headstart.jobs.heads.care.record_fields import check_fields
 from headstart.registry.entities import Head as HeadRecord
-from headstart.values.showable import spelled
+from headstart.values.showable import brief, spelled
 
 FORMAT, VERSION = "headstart.head-record", 1
 LARGEST = 1 << 28
@@ -53,7 +53,7 @@ def checked_facts(told: Mapping[str, Any]) -> Mapping[str, Any]:
         ValueError: they are not all of a head, or one is of another type than is declared.
     """
     if set(told) != {one.name for one in fields(HeadRecord)} - {*OF_ROWS}:
-        raise ValueError("it does not say all of a head")
+        raise WrongField("it does not say all of a head")
     check_fields(told)
     return told
 
@@ -78,8 +78,13 @@ def find_record(path: Path) -> Recorded | None:
     Raises:
         HeadError: it cannot be read.
     """
+    return find_record_in(path, str(path))
+
+
+def find_record_in(file: Path | BytesIO, path: str) -> Recorded | None:
+    """The same of a file that may be in memory, with its name."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(file) as archive:
             if RECORD not in archive.namelist():
                 return None
             with archive.open(RECORD) as member:
@@ -91,3 +96,28 @@ def find_record(path: Path) -> Recorded | None:
         raise HeadError(f"cannot read the record in {path}: {error}") from error
     except (TypeError, LookupError, AttributeError, *DAMAGE) as error:
         raise HeadError(f"cannot read the record in {path}: {first_line(error)}") from error
+
+
+STAYS = ("kind", "classes", "seed", "dataset_digest", "feature_key", "metrics")
+"""Of a head, what is the same in every workspace; names of backbones are not."""
+MOVES = ("joined", "members")
+"""Of its settings, what names backbones."""
+
+
+def check_alike(told: Mapping[str, Any], recorded: Mapping[str, Any]) -> None:
+    """See that a head's fields are those that were recorded with its weights.
+
+    Raises:
+        WrongField: one is not.
+    """
+    pairs = [(name, told[name], recorded[name]) for name in STAYS]
+    ours, theirs = told["settings"], recorded["settings"]
+    pairs += [
+        (f"settings.{name[:60]}", ours.get(name), theirs.get(name))
+        for name in dict.fromkeys((*ours, *theirs))
+        if name not in MOVES
+    ]
+    for name, one, other in pairs:
+        if json.dumps(one, sort_keys=True) != json.dumps(other, sort_keys=True):
+            said = f"the record beside its weights says {brief(other)}"
+            raise WrongField(f"{name} is {brief(one)}, and {said}")

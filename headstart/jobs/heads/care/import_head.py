@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 from headstart.context import Context
 from headstart.errors import HeadError, first_line
+from headstart.fields import WrongField
 from headstart.heads.evaluation.provenance import IMPORTED
-from headstart.jobs.heads.care.head_bundle import HINT, HeadBundle
+from headstart.jobs.heads.care.head_bundle import HINT, WEIGHTS, HeadBundle
+from headstart.jobs.heads.care.head_record import check_alike, find_record_in
 from headstart.jobs.heads.care.head_weights import check_weights
 from headstart.jobs.heads.care.record_fields import unknown_kind
 from headstart.jobs.heads.train import keep
@@ -20,6 +23,8 @@ from headstart.registry.names import check_name
 from headstart.storage.artifacts import HELD_AS
 from headstart.trained_head import SUFFIX, TrainedHead
 
+UNCONFIRMED = "; nothing in the file confirms what it says"
+
 
 def import_head(context: Context, path: str | Path, name: str | None = None) -> TrainedHead:
     """See `Heads.import_`."""
@@ -30,9 +35,9 @@ def import_head(context: Context, path: str | Path, name: str | None = None) -> 
         for digest in (made.feature_key, *(one.feature_key for one in known_of(made))):
             checked_digest(digest)
         made = replace(made, name=check_name(name or made.name, "head"))
-        came = {key: str(value) for key, value in bundle.origin.items()}
-        told = f"{came['head']} of workspace {came['workspace']}, trained {came['trained']}, "
-        told += f"exported {came['exported']} by {came['by']}"
+        told = _came_from(bundle)
+    except WrongField as error:
+        raise HeadError(f"cannot read {file} as a head: {error}", hint=HINT) from error
     except (TypeError, KeyError, AttributeError) as error:
         raise HeadError(f"cannot read {file} as a head: {first_line(error)}", hint=HINT) from error
     if (unknown := unknown_kind(made)) is not None:
@@ -46,4 +51,26 @@ def import_head(context: Context, path: str | Path, name: str | None = None) -> 
         check_weights(context, replace(made, **file), blocks)
         versions = {**made.versions, IMPORTED: told}
         kept = keep(context, replace(made, versions=versions), bundle.weights)
+    if told.endswith(UNCONFIRMED):
+        warn(
+            f"{path} has no record beside its weights, as files of before there were any, or one "
+            "that was changed: kind, settings and scores of the head are what it says"
+        )
     return TrainedHead(context, kept)
+
+
+def _came_from(bundle: HeadBundle) -> str:
+    """Where a head comes from, as its file says.
+
+    Raises:
+        WrongField: the file says of the head what the record beside its weights does not.
+    """
+    came = bundle.origin
+    told = f"{came['head']} of workspace {came['workspace']}, trained {came['trained']}, "
+    told += f"exported {came['exported']} by {came['by']}"
+    recorded = find_record_in(BytesIO(bundle.weights), WEIGHTS)
+    if recorded is not None:
+        check_alike(bundle.record, recorded.record)
+        was = str(bundle.record["versions"].get(IMPORTED, ""))
+        return told + UNCONFIRMED * was.endswith(UNCONFIRMED)
+    return told + UNCONFIRMED

@@ -18,6 +18,7 @@ from headstart.heads.evaluation.scores import share_interval_of
 from headstart.heads.tasks import SAID_FROM
 from headstart.jobs.heads.care.conformal import said_of_judging
 from headstart.jobs.heads.care.number_intervals import check_level, judging_split
+from headstart.notices import warn
 from headstart.storage.manifest import Label
 from headstart.trained_head import TrainedHead
 from headstart.values.showable import Showable
@@ -61,6 +62,8 @@ class OfLabel(Showable):
 
     Attributes:
         label: which.
+        is_calibrated: whether enough validation samples have it, and are without it; else it is
+            unknown of every sample, and nothing is counted.
         yes_from: the least probability at which yes may be right.
         no_to: the largest at which no may be right; where both may, it is unknown.
         unknown: the share of test samples of which it is.
@@ -70,12 +73,18 @@ class OfLabel(Showable):
     """
 
     label: Label
+    is_calibrated: bool
     yes_from: float
     no_to: float
     unknown: float
     held: Held
     held_with: Held
     held_without: Held
+
+    @property
+    def between(self) -> Between:
+        """Between which probabilities it is unknown."""
+        return Between(self.yes_from, self.no_to, SAID_FROM)
 
 
 @dataclass(frozen=True)
@@ -98,13 +107,14 @@ class LabelAnswers(Showable):
     def answers_of(self, row: np.ndarray) -> tuple[str, ...]:
         """`yes`, `no` or `unknown` for each label, of a row of probabilities, (labels,)."""
         return tuple(
-            str(Between(one.yes_from, one.no_to, SAID_FROM).answers(row[place : place + 1])[0])
+            str(one.between.answers(row[place : place + 1])[0])
             for place, one in enumerate(self.labels)
         )
 
     def to_text(self) -> str:
         """What answers are worth, in a line."""
-        worst = sorted(self.labels, key=lambda one: one.held.coverage or 0.0)
+        told_of = [one for one in self.labels if one.is_calibrated]
+        worst = sorted(told_of, key=lambda one: one.held.coverage or 0.0)
         told = worst if len(worst) <= SHOWN else worst[: SHOWN // 2]
         each = ", ".join(f"{one.label} {one.held.to_text()}" for one in told)
         more = f", and more often for {len(worst) - len(told)} others" if told != worst else ""
@@ -112,8 +122,15 @@ class LabelAnswers(Showable):
         return (
             f"answers at level {self.level:g}, apart with and without each label, are not wrong of "
             f"{self.tested_on:,} test samples for {each}{more}; {share_text(unknown)} of answers "
-            f"are {UNKNOWN}; calibrated on {self.calibrated_on:,} validation samples"
+            f"are {UNKNOWN}{self._untold}; calibrated on {self.calibrated_on:,} validation samples"
         )
+
+    @property
+    def _untold(self) -> str:
+        """Of which labels all answers are unknown, in words."""
+        untold = [str(one.label) for one in self.labels if not one.is_calibrated]
+        more = f" and {len(untold) - SHOWN} more" if len(untold) > SHOWN else ""
+        return f", all of {', '.join(untold[:SHOWN])}{more} among them" if untold else ""
 
     def _facts(self) -> dict[str, Any]:
         return dict(vars(self))
@@ -126,7 +143,10 @@ def label_answers(head: TrainedHead, level: float = 0.9) -> LabelAnswers:
     """As `Head.conformal`, of a head that says several labels.
 
     Raises:
-        HeadError: of a label too few validation samples have it, or are without it.
+        HeadError: of every label too few validation samples have it, or are without it.
+
+    Warns:
+        HeadstartWarning: so it is of some: these are unknown of every sample.
     """
     check_level(level)
     view = head.features()
@@ -135,15 +155,25 @@ def label_answers(head: TrainedHead, level: float = 0.9) -> LabelAnswers:
     outputs = of.mean(said_of_judging(head, view, judging))
     has = of.first(head.task.read(judging.labels, head.record.classes)) > 0
     groups = groups_of(of.samples)
-    _check_enough(head, has, level, groups)
+    scarce = _scarce(head, has, level, groups)
     judged = head.held_out()
     clusters = clusters_of(judged.samples)
     labels = []
     for place, label in enumerate(head.record.classes):
+        if label in scarce:
+            labels.append(_untold(label))
+            continue
         between = Between.of(outputs[:, place], has[:, place], level, SAID_FROM, groups)
         said, truth = judged.probabilities[:, place], judged.targets[:, place] > 0
         labels.append(_of_label(label, between, said, truth, clusters))
     return LabelAnswers(level, tuple(labels), len(of), len(judged.samples))
+
+
+def _untold(label: Label) -> OfLabel:
+    """Of a label of which nothing can be told."""
+    always, nothing = Between.untold(SAID_FROM), Held(None, None, 0)
+    ends = always.yes_from, always.no_to
+    return OfLabel(label, False, *ends, 1.0, nothing, nothing, nothing)
 
 
 def _of_label(
@@ -157,40 +187,46 @@ def _of_label(
         for own in (truth, ~truth)
     ]
     unknown = float((yes & no).mean())
-    return OfLabel(label, between.yes_from, between.no_to, unknown, Held.of(held, clusters), *apart)
+    ends = between.yes_from, between.no_to
+    return OfLabel(label, True, *ends, unknown, Held.of(held, clusters), *apart)
 
 
-def _check_enough(
+def _scarce(
     head: TrainedHead, has: np.ndarray, level: float, groups: np.ndarray | None
-) -> None:
-    """See that every label can be calibrated.
+) -> set[Label]:
+    """The labels that cannot be calibrated: of which too few samples, or groups, have them, or are
+    without them; they are named.
 
     Raises:
-        HeadError: of one too few samples, or groups, have it, or are without it.
+        HeadError: none can.
     """
-    needed, found = fewest_for(level), list[tuple[int, str]]()
+    needed, found, scarce = fewest_for(level), list[tuple[int, str]](), set[Label]()
     for place, label in enumerate(head.record.classes):
         for own, how in ((has[:, place], "with"), (~has[:, place], "without")):
             count = int(own.sum()) if groups is None else len(np.unique(groups[own]))
             if count < needed:
                 found.append((count, f"{count} {how} {label!r}"))
+                scarce.add(label)
     if not found:
-        return
+        return scarce
     found.sort(key=lambda one: one[0])  # the first are named
     least = found[0][0]
     what = "samples" if groups is None else "groups of samples"
     lower = f"Take a level of {_floor(least)} or less, or " if least else ""
-    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
-    raise HeadError(
+    told = (
         f"level {level:g} needs {needed:,} {what} of the validation split with each label and "
-        f"without it, and head {head.record.name!r} has {_listed(found)}{more}",
-        hint=f"{lower}{'g' if lower else 'G'}ive the validation split more, or train without what "
-        "is so rare.",
+        f"without it, and head {head.record.name!r} has {_listed(found)}"
     )
+    hint = f"{lower}{'g' if lower else 'G'}ive the validation split more"
+    if len(scarce) == len(head.record.classes):
+        raise HeadError(told, hint=f"{hint}, or train without what is so rare.")
+    warn(f"{told}: that is answered {UNKNOWN} of every sample. {hint}")
+    return scarce
 
 
 def _listed(found: Sequence[tuple[int, str]]) -> str:
-    return ", ".join(text for _, text in found[:3])
+    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    return ", ".join(text for _, text in found[:SHOWN]) + more
 
 
 def _floor(count: int) -> str:
