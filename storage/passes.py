@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -16,6 +16,10 @@ from headstart.storage.windows import (
     shuffled_windows,
     windows,
 )
+
+PART_BYTES = 4 << 20
+"""Of a window whose rows are copied, so many at a time: less to wait for, and memory that comes
+back is in the processor's cache still when it is given out again."""
 
 
 def one_pass(
@@ -32,12 +36,12 @@ def one_pass(
     batch_size = min(batch_size, max(1, len(places.row)))
     reader.expect(places)
     if seed is None:
-        parts, read = windows(len(places.row), reader.row_bytes, batch_size), _InOrder
-    else:
-        chunks, rng = reader.chunk_of(places), np.random.default_rng(seed)
-        parts = shuffled_windows(chunks, places.row, reader.row_bytes, rng)
-        read = _Mixed
-    return batches_of(read_ahead(parts, read(reader, places)), batch_size)
+        parts = windows(len(places.row), reader.row_bytes, batch_size)
+        return batches_of(read_ahead(parts, _InOrder(reader, places)), batch_size)
+    chunks, rng = reader.chunk_of(places), np.random.default_rng(seed)
+    parts = shuffled_windows(chunks, places.row, reader.row_bytes, rng)
+    mixed = _Mixed(reader, places)
+    return batches_of(read_ahead(mixed.parts(parts, batch_size), mixed), batch_size)
 
 
 class _InOrder:
@@ -61,14 +65,30 @@ class _Mixed:
         self._reader, self._places = reader, places
         self._memory = Memory(reader.shape, reader.dtype)
         own = getattr(reader, "copier", None)  # rows that are made of others have none
-        self._copy = None if own is None else own()
+        self._copier = None if own is None else own()
+
+    def parts(self, mixed: Iterable[Window], batch_size: int) -> Iterator[Window]:
+        """Windows, and of those that are copied parts of some batches, in their order."""
+        size = max(1, PART_BYTES // max(1, self._reader.row_bytes * batch_size)) * batch_size
+        for window in mixed:
+            if window.order is None or not self._is_copied(window):
+                yield window
+                continue
+            rows = window.rows[window.order]
+            for start in range(0, len(rows), size):
+                yield Window(rows[start : start + size])
+
+    def _is_copied(self, window: Window) -> bool:
+        return self._copier is not None and self._copier.has(self._places.at(window.rows))
 
     def __call__(self, window: Window) -> tuple[Window, np.ndarray]:
-        if self._copy is not None:
-            rows = window.rows if window.order is None else window.rows[window.order]
-            found = self._copy(self._places.at(rows))
+        places = self._places.at(window.rows)
+        if window.order is not None or self._copier is None:
+            out = self._memory.of(len(window.rows))
+        else:
+            found = self._copier.copied(places)
             if found is not None:
-                return Window(rows), found
-        out = self._memory.of(len(window.rows))
-        self._reader.read(self._places.at(window.rows), out)
+                return window, found
+            out = np.empty((len(window.rows), *self._reader.shape), self._reader.dtype)
+        self._reader.read(places, out)
         return window, out

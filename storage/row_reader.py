@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xxhash
@@ -47,6 +47,18 @@ WIDE_BYTES = 512
 TRIES = 3
 """Times that a chunk is read which is not what was committed, where a store says it may help."""
 NOT_COMMITTED = "a chunk of it is not what was committed"
+
+
+class Copier(NamedTuple):
+    """Copies rows in any order from where they lie.
+
+    Attributes:
+        has: whether the chunks of the rows at some places were found right before.
+        copied: those rows; None where they were not, or somebody wrote to a shard since.
+    """
+
+    has: Callable[[Places], bool]
+    copied: Callable[[Places], np.ndarray | None]
 
 
 class RowReader:
@@ -124,22 +136,23 @@ class RowReader:
             return None
         return self._copied(places)
 
-    def copier(self) -> Callable[[Places], np.ndarray | None] | None:
-        """What gives the rows at some places in any order, of a pass through many: as `take` those
-        of chunks that were found right before, None of others. None where rows are narrow, or
-        shards come from afar or may not stay in memory, where they were checked.
-        """
+    def copier(self) -> Copier | None:
+        """For a pass through many rows. None where rows are narrow, or shards come from afar or may
+        not stay in memory, where they were checked."""
         is_wide = self.row_bytes >= WIDE_BYTES
         is_there = is_wide and not self._is_far and self._mapped.are_there
         if not is_there or not self._is_right.any() or not self._mapped.stay:
             return None
-        return partial(self._copied, around=0)
+        return Copier(self._has, partial(self._copied, around=0))
+
+    def _has(self, places: Places) -> bool:
+        """Whether all chunks of rows were found right."""
+        self._are_all_right = self._are_all_right or bool(self._is_right.all())
+        return self._are_all_right or bool(self._is_right[self.chunk_of(places)].all())
 
     def _copied(self, places: Places, around: int = AROUND) -> np.ndarray | None:
-        if not self._are_all_right:
-            self._are_all_right = bool(self._is_right.all())
-            if not self._are_all_right and not self._is_right[self.chunk_of(places)].all():
-                return None
+        if not self._has(places):
+            return None
         rows = self._mapped.take(places, self.chunk_of, around)
         return None if rows is None else rows.view(self.dtype).reshape(len(rows), *self.shape)
 

@@ -190,6 +190,9 @@ class ObjectStore:
         path = self.local_copy(name, hashed=True)
         return None if path is None else mapped_file(path)
 
+    def watch(self, name: str) -> None:
+        """See `ShardStore.watch`: the mark is remembered, and asks for no file."""
+
     def stat_of(self, name: str) -> Stat:
         """Size, and a number made of the ETag; how often somebody wrote to the copy here, if so.
 

@@ -49,7 +49,7 @@ def mapped_file(path: str | os.PathLike[str]) -> pa.Buffer | None:
     if calls is None:
         return None
     try:
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        file = os.open(path, os.O_RDONLY)
     except (OSError, ValueError):  # whoever reads it says what is wrong, or can
         return None
     try:

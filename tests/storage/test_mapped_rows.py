@@ -178,7 +178,7 @@ def test_of_two_threads_that_map_a_shard_the_first_counts():
     known = mapped_rows.Mapped(np.array([0, 2, 3]), np.array([100, 300, 7]))
     first, second = (pa.py_buffer(bytes(1000)) for _ in range(2))
     known.add(0, first, tuple)
-    known.add(0, second, list)
+    known.add(0, second, lambda: (1,))
     assert known.buffers == {0: first} and known.looks == {0: tuple}
     np.testing.assert_array_equal(known.start, [first.address + 100, first.address + 300, 0])
     assert known.emptied().buffers == {} and not known.emptied().start.any()

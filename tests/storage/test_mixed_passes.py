@@ -7,7 +7,7 @@ import pytest
 from rows_in_shards import ROWS, damage, path_in, view_of
 
 from headstart.errors import ShardDamaged
-from headstart.storage import mapped_rows, row_reader, windows
+from headstart.storage import mapped_rows, passes, row_reader, windows
 from headstart.storage.encoding import Encoding
 from headstart.storage.local_store import LocalReader
 from headstart.storage.shards import own_memory
@@ -21,6 +21,7 @@ SMALL = 300 * 400
 @pytest.fixture(autouse=True, params=[SMALL, 24 << 20])
 def window(request, monkeypatch):
     monkeypatch.setattr(windows, "WINDOW_BYTES", request.param)
+    monkeypatch.setattr(passes, "PART_BYTES", request.param // 3)
     monkeypatch.setattr(row_reader, "WIDE_BYTES", 1)
 
 
@@ -141,12 +142,13 @@ def test_a_shard_that_is_cut_while_it_is_copied_is_damaged_and_the_process_lives
 def test_what_is_written_while_a_window_is_copied_is_not_given_out(store, monkeypatch):
     view, _ = view_of(store, (100,))
     batches(view)
-    real = own_memory.is_copied
+    real, done = own_memory.is_copied, []
 
     def is_copied(*given):
-        done = real(*given)
-        damage(path_in(view, store), view)
-        return done
+        done.append(real(*given))
+        if len(done) == 1:
+            damage(path_in(view, store), view)
+        return done[-1]
 
     monkeypatch.setattr(mapped_rows, "is_copied", is_copied)
     with pytest.raises(ShardDamaged):

@@ -24,7 +24,7 @@ from headstart.storage.locks import LifeSigns
 from headstart.storage.objects.address import parse
 from headstart.storage.objects.local_copies import LocalCopies
 from headstart.storage.objects.object_store import ObjectStore
-from headstart.storage.shard_store import ShardStore
+from headstart.storage.shard_store import ShardStore, watch
 from headstart.storage.shards.names import in_set, new_token
 
 KEY, OTHER = "ab" * 32, "cd" * 32
@@ -315,6 +315,16 @@ def test_a_mark_changes_when_somebody_writes(kind, store):
     kind.put(name, CONTENT[::-1])
     assert store.stat_of(name) != before
     assert store.stat_of(name) == kind.again().stat_of(name)
+
+
+def test_who_watches_a_shard_sees_its_mark_and_that_it_changes(kind, store):
+    name, deleted = put(store), put(store, b"other")
+    looks = watch(store, name), watch(store, deleted)
+    before = [look() for look in looks]
+    assert before == [store.stat_of(name), store.stat_of(deleted)]
+    kind.put(name, CONTENT[::-1])
+    store.delete(deleted)
+    assert all(look() != mark for look, mark in zip(looks, before, strict=True))
 
 
 # Deleting
