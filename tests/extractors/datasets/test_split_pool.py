@@ -30,7 +30,7 @@ def listing_of(samples):
 
 
 def changed(draw, contents, labels):
-    """Some samples are gone, some have another content (perhaps one that is there), some are new."""
+    """Samples are gone, have another content (perhaps one that is there), or are new."""
     for name in draw.sample([*contents], len(contents) // 10):
         del contents[name]
     for name in draw.sample([*contents], len(contents) // 5):
