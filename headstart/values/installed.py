@@ -37,8 +37,9 @@ def may_have_entry_points(path: Iterable[str], groups: str) -> bool:
     finders = [one for one in sys.meta_path if hasattr(one, "find_distributions")]
     if any(one is not PathFinder for one in finders):
         return True
+    begin = f"[{groups}".encode()  # of a line
     try:
-        return any(groups.encode() in content for one in path for content in _entry_points(one))
+        return any(begin in content for one in path for content in _entry_points(one))
     except OSError:
         return True
 

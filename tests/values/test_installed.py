@@ -34,7 +34,7 @@ def test_a_version_among_unusual_headers_is_found(tmp_path, monkeypatch):
 
 def test_only_where_a_file_names_a_group_of_ours_others_are_read(tmp_path):
     path = [str(tmp_path), str(tmp_path / "missing"), ""]
-    write_package(tmp_path, "other", {"console_scripts": {"toy": "toy:main"}})
+    write_package(tmp_path, "other", {"console_scripts": {"toy": "headstart.toy:main"}})
     assert not may_have_entry_points([str(tmp_path), str(tmp_path / "missing")], "headstart.")
     write_package(tmp_path, "toy", GROUP)
     assert may_have_entry_points(path, "headstart.")
