@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from headstart.errors import BackboneError
+from headstart.values.installed import version_of
 
 LOGGERS = ("tensorflow", "absl")
 """Of TensorFlow and of Keras: they write to standard error what they think of our calls."""
@@ -184,25 +185,12 @@ def use_cores(count: int) -> None:
 
 def versions() -> dict[str, str]:
     """Versions of what can change a number, read without importing any of it."""
-    import importlib.metadata
+    from importlib.metadata import PackageNotFoundError
 
     names = ("headstart", "tensorflow", "keras", "numpy", "pillow", "h5py", "scikit-learn")
     extras = ("keras-hub", "tokenizers", "soundfile", "soxr")
     found = {name: version_of(name) for name in names}
     for name in extras:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        with contextlib.suppress(PackageNotFoundError):
             found[name] = version_of(name)
     return found
-
-
-@functools.cache
-def version_of(package: str) -> str:
-    """The version of an installed package, looked up once a process: what is loaded stays as it is,
-    and each look reads and parses a file of the package.
-
-    Raises:
-        importlib.metadata.PackageNotFoundError: it is not installed.
-    """
-    import importlib.metadata
-
-    return importlib.metadata.version(package)

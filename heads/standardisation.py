@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from headstart.extractors.runtime import cores
+from headstart.heads.algebra import cholesky
 from headstart.heads.kind import Part
 from headstart.heads.shared_rows import SharedRows, Span
 
@@ -27,9 +28,7 @@ def one_thread_a_core() -> Iterator[ThreadPoolExecutor]:
     The products' own threads wait for each other at these sizes: a matrix of ten columns is not
     worth sharing.
     """
-    import scipy.linalg  # has a BLAS of its own, and only what is loaded can be limited
-
-    assert scipy.linalg
+    cholesky.routines()  # have a BLAS of their own, and only what is loaded can be limited
     with ThreadPoolExecutor(cores()) as pool, _libraries(len(sys.modules)).limit(limits=1):
         yield pool
 

@@ -17,15 +17,18 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from typing import Any, TypeVar
 
 from headstart.errors import HeadstartError, first_line
 from headstart.notices import warn
 from headstart.paths import NAME
+from headstart.values.installed import may_have_entry_points
 
 T = TypeVar("T")
 OURS = "headstart"
+GROUPS = "headstart."
+"""How the names of all groups of entry points begin."""
 
 
 @dataclass(frozen=True)
@@ -204,9 +207,8 @@ class Plugins(Mapping[str, T]):
 @cache
 def _installed(path: tuple[str, ...]) -> Any:
     """The entry points of all that is installed on a path, to `select` from (Python 3.11 has other
-    types than later ones); one look is a file of each package."""
-    del path  # which `entry_points` takes of `sys`
-    return entry_points()
+    types than later ones), if any of them can be in a group of ours."""
+    return entry_points() if may_have_entry_points(path, GROUPS) else EntryPoints(())
 
 
 def package_of(entry: EntryPoint) -> str:

@@ -29,9 +29,10 @@ from headstart.extractors.engines.trial import Request, too_far
 from headstart.extractors.preprocessing import batches
 from headstart.extractors.preprocessing.batches import Batch
 from headstart.extractors.preprocessing.pipeline import Preprocessing
-from headstart.extractors.runtime import cores, version_of
+from headstart.extractors.runtime import cores
 from headstart.extractors.watchdog import Guard
 from headstart.registry.entities import Backbone
+from headstart.values.installed import version_of
 
 TRIED_AGAIN = 2
 """Samples on which an engine is tried whenever it is loaded; all when it is compiled."""

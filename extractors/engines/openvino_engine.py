@@ -26,8 +26,9 @@ from headstart.extractors.engines.provider import Converted, Trial, Trunk
 from headstart.extractors.engines.signature import Signature
 from headstart.extractors.preprocessing.affine import Affine
 from headstart.extractors.preprocessing.batches import Batch
-from headstart.extractors.runtime import cores, version_of
+from headstart.extractors.runtime import cores
 from headstart.storage.scratch import scratch_folder
+from headstart.values.installed import version_of
 
 CALL_SIZE = 4
 LONG_CALLS, SHORT_CALLS = (2,), (32, 256)

@@ -16,7 +16,8 @@ from headstart.extractors.backbones.graph import Graph
 from headstart.extractors.engines.engine import Engine, in_order, refuse_unknown_rows
 from headstart.extractors.engines.provider import Converted, Trial, Trunk
 from headstart.extractors.preprocessing.batches import Batch
-from headstart.extractors.runtime import keras, tensorflow, version_of
+from headstart.extractors.runtime import keras, tensorflow
+from headstart.values.installed import version_of
 
 CALL_SIZE = 32
 GPU_DEVICES = (Path("/dev/nvidia0"), Path("/dev/kfd"))

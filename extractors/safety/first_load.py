@@ -21,12 +21,12 @@ from typing import Any
 
 from headstart import errors
 from headstart.errors import HeadstartError, ModelFileError, UnsafeModel
-from headstart.extractors.runtime import version_of
 from headstart.extractors.safety.confinement import Limits
 from headstart.extractors.safety.copies import Copy
 from headstart.extractors.safety.forkserver import ForkServer
 from headstart.paths import inside
 from headstart.storage.files import check_regular, make_folder, open_regular, written_aside
+from headstart.values.installed import version_of
 
 ROOM = 768 << 20
 COPIES = 6

@@ -100,7 +100,7 @@ def macro_f1_interval(
     either that of the value or that of the value less its bias. See docs/statistics.md.
 
     Args:
-        truth: 1 where a sample is of a class, sparse, (n, classes).
+        truth: 1 where a sample is of a class, sparse or dense, (n, classes).
         said: 1 where it is said to be, likewise.
         clusters: which samples belong together.
     """
@@ -110,7 +110,7 @@ def macro_f1_interval(
     if not len(occurs):
         return None
     truth, said = truth[:, occurs], said[:, occurs]
-    right, marks = truth.multiply(said), truth + said
+    right, marks = truth * said, truth + said
     support, told, hits = (np.asarray(one.sum(axis=0)).ravel() for one in (truth, said, right))
     f1, both = 2 * hits / (support + told), support + told
     weights = np.sqrt(support / np.maximum(support - 1, 1)) / both / len(occurs)

@@ -182,6 +182,8 @@ def untested(task: Task, targets: np.ndarray, classes: Sequence[Label]) -> list[
     return [label for label, count in zip(classes, counts.tolist(), strict=True) if not count]
 
 
+DENSE = 1 << 20
+"""Outputs of samples, eight bytes each, up to which what is right is not kept sparse."""
 FEW = 5
 """Samples of a class to train on, below which its scores say little."""
 
@@ -237,6 +239,15 @@ def by_class(outputs: np.ndarray, targets: np.ndarray) -> tuple[Any, Any]:
     return truth, csr_array((ones, (rows, outputs.argmax(axis=1))), shape=outputs.shape)
 
 
+def _marked(outputs: np.ndarray, targets: np.ndarray) -> tuple[Any, Any]:
+    """As `by_class`, and dense where one of few classes is right of few samples: the import of
+    `scipy.sparse` takes longer than all that is done with them."""
+    if targets.ndim == 2 or outputs.size > DENSE:
+        return by_class(outputs, targets)
+    classes = np.arange(outputs.shape[1])
+    return tuple(1.0 * (one[:, None] == classes) for one in (targets, outputs.argmax(axis=1)))
+
+
 def _log_loss(
     outputs: np.ndarray, targets: np.ndarray, clusters: Clusters | None = None
 ) -> Interval | None:
@@ -277,7 +288,7 @@ INTERVALS: dict[str, Callable[..., Interval | None]] = {
     "exact": _exact,
     "steps_off": _steps,
     "macro_f1": lambda outputs, targets, clusters=None: macro_f1_interval(
-        *by_class(outputs, targets), clusters
+        *_marked(outputs, targets), clusters
     ),
     "micro_f1": lambda outputs, targets, clusters=None: micro_f1_interval(
         *by_class(outputs, targets), clusters

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from headstart.heads.algebra import cholesky
 from headstart.heads.shared_rows import SharedRows
 from headstart.heads.standardisation import Standardisation
 
@@ -259,13 +260,11 @@ class Curvature:
     def _solver(self, weight: float, penalty: float) -> Solver:
         if self.gram is None:
             return lambda values: values / np.float32(weight + penalty)
-        from scipy.linalg import cho_solve
-
         factor = _factor(self.gram, weight, penalty)
 
         def solve(values: np.ndarray) -> np.ndarray:
             solved = np.empty_like(values)
-            solved[:-1] = cho_solve(factor, values[:-1], check_finite=False)
+            solved[:-1] = cholesky.solved(factor, values[:-1])
             solved[-1] = values[-1] / np.float32(weight)
             return solved
 
@@ -276,18 +275,16 @@ def _factor(gram: np.ndarray, weight: float, penalty: float) -> tuple[np.ndarray
     """The Cholesky factor of weight * gram + penalty, float32, as it says where to look, and not
     where the end is. It is found in float32 where that will do, in half the time: the Gram matrix
     of features that depend on each other is singular, by rounding even indefinite."""
-    from scipy.linalg import LinAlgError
-
     try:
         return _factor_in(np.float32, gram, weight, penalty, RIDGE)
-    except LinAlgError:
+    except np.linalg.LinAlgError:
         pass  # found in float64, with as little of a ridge as it needs
     ridge = RIDGE
     while True:
         try:
             triangle, lower = _factor_in(np.float64, gram, weight, penalty, ridge)
             return triangle.astype(np.float32), lower
-        except LinAlgError:
+        except np.linalg.LinAlgError:
             if ridge >= LARGEST_RIDGE:
                 raise
         ridge *= 10
@@ -296,8 +293,6 @@ def _factor(gram: np.ndarray, weight: float, penalty: float) -> tuple[np.ndarray
 def _factor_in(
     kind: type[np.floating[Any]], gram: np.ndarray, weight: float, penalty: float, ridge: float
 ) -> tuple[np.ndarray, bool]:
-    from scipy.linalg import cho_factor
-
     matrix = (weight * gram).astype(kind)
     matrix[np.diag_indices_from(matrix)] += kind(penalty + ridge * weight)
-    return cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
+    return cholesky.factor_of(matrix)

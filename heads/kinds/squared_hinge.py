@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from headstart.heads.algebra import cholesky
 from headstart.notices import warn
 
 ROWS_A_FEATURE, MOST_ROWS = 4, 2000
@@ -123,10 +124,6 @@ class _Machine:
 
 def _solved(gram: np.ndarray, slack: np.ndarray, right: np.ndarray) -> np.ndarray:
     """What rows count if all have a loss; `slack` is added to the diagonal."""
-    from scipy.linalg import cho_factor, cho_solve
-
     own = gram.copy()
     own[np.diag_indices_from(own)] += slack
-    return cho_solve(
-        cho_factor(own, overwrite_a=True, check_finite=False), right, check_finite=False
-    )
+    return cholesky.solved(cholesky.factor_of(own, lower=False), right)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from headstart.extractors.preprocessing.batches import Batch, arrays, length
-from headstart.extractors.runtime import version_of
+from headstart.values.installed import version_of
 
 NAMELESS = ("Parameter", "Result")
 """Operations whose names are those of inputs and outputs; see `_with_steady_names`."""

@@ -17,13 +17,13 @@ from typing import Any
 from headstart.context import Context
 from headstart.errors import NotFound
 from headstart.extractors.backbones.places import local_part, made_absolute, scheme_of
-from headstart.extractors.runtime import version_of
 from headstart.jobs.source_names import free_name, name_of
 from headstart.notices import tell, warn
 from headstart.paths import inside
 from headstart.registry.entities import Backbone
 from headstart.registry.references import JOINED, parts_of, reference_of
 from headstart.storage.files import make_folder, open_regular, written_aside
+from headstart.values.installed import version_of
 
 REMEMBERED = "sources"
 """The folder of a workspace with a file for each source."""

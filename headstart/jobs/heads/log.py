@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from headstart.errors import HeadError, first_line
-from headstart.extractors.runtime import version_of
 from headstart.heads.models.cards import model_card
 from headstart.paths import one_below
 from headstart.storage.scratch import scratch_folder
 from headstart.trained_head import TrainedHead
 from headstart.values.calls import user_name
+from headstart.values.installed import version_of
 from headstart.values.showable import Showable
 
 

@@ -6,6 +6,7 @@ import pytest
 from sklearn.metrics import f1_score, r2_score
 
 import headstart as hs
+from headstart.heads.evaluation import scores
 from headstart.heads.evaluation.bootstrap import DRAWS, bootstrap_interval, mean_interval
 from headstart.heads.evaluation.clusters import Clusters
 from headstart.heads.evaluation.intervals import (
@@ -272,3 +273,14 @@ def test_the_chance_level_of_an_accuracy_is_the_share_of_the_most_frequent_class
     found = scores_of(hs.Classification(), outputs, targets, list("abc"))
     assert majority_of(found) == 0.7
     assert majority_of({"accuracy": 0.7}) is None  # a head of before
+
+
+def test_intervals_are_the_same_whether_marks_are_sparse_or_dense(monkeypatch):
+    rng = np.random.default_rng(0)
+    for samples, classes in ((3, 2), (200, 10), (57, 40)):
+        targets = rng.integers(0, classes, samples)
+        outputs = rng.random((samples, classes)) + 0.6 * np.eye(classes)[targets]
+        dense = INTERVALS["macro_f1"](outputs, targets)
+        with monkeypatch.context() as patch:
+            patch.setattr(scores, "DENSE", 0)
+            assert INTERVALS["macro_f1"](outputs, targets) == dense

@@ -1,0 +1,1 @@
+"""Linear algebra that heads are found by."""
