@@ -58,6 +58,8 @@ from headstart.trained_head import TrainedHead
 CLOSING = 2.0
 """Times what it took to look at the samples, that it takes in the end to score a head and to record
 it, and what was tried."""
+KEPT = 0.5
+"""Of that, what is over once what was tried is recorded."""
 ATTACHING = 20.0
 """Seconds that a model is taken to take that is built, saved, loaded again and compared, where no
 backbone was opened by which that could be told."""
@@ -164,6 +166,7 @@ def _searched(
         tell("interrupted: what was best so far is trained")
     started = time.monotonic() - attempts.seconds
     sweep = keep(context, dataset.name, list(attempts.found), attempts.fitted, started, pool.trying)
+    budget.release(RECORDS, KEPT)
     room = Room(attempts.last_fit_of, budget.left_for(FIT))
     decision = decide(sweep.trials, _default(sweep, search), room)
     decision = decide_on_parts(

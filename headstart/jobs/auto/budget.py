@@ -56,6 +56,10 @@ class Budget:
         """So many seconds at least are for `what` at the end, such as the last fit."""
         self._kept[what] = max(self._kept.get(what, 0.0), seconds)
 
+    def release(self, what: str, share: float) -> None:
+        """A share of what is kept back for something was spent on it by now."""
+        self._kept[what] = self._kept.get(what, 0.0) * (1 - share)
+
     def left_for(self, what: str) -> float:
         """What is left with that which is kept back for it."""
         return self.left + self._kept.get(what, 0.0)
