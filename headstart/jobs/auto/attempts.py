@@ -24,7 +24,7 @@ from headstart.jobs.auto.budget import FIT, Budget
 from headstart.jobs.auto.comparison import can_be_beaten, is_better, rank_of, scores_of
 from headstart.jobs.auto.found import Attempt, Dropped
 from headstart.jobs.auto.on_a_part import LATE, Partial, is_ahead, words_of_tried
-from headstart.jobs.auto.pace import Clock, Pace
+from headstart.jobs.auto.pace import EVENLY, GROWING, Clock, Pace
 from headstart.jobs.auto.pool import Pool, Told
 from headstart.jobs.heads.cross_validation import Candidate
 from headstart.jobs.heads.sweep import Trial
@@ -230,7 +230,8 @@ class Attempts:
         took /= fits_of(kind, rows)
         width = self._widths[blocks.name] = one.features.shape[1]
         each, before = took / width / folds, self._paces.get(kind.kind)
-        pace = Pace(rows, each) if before is None else before.then(rows, each)
+        growth = EVENLY if isinstance(kind, Sketches) else GROWING
+        pace = Pace(rows, each, growth) if before is None else before.then(rows, each)
         self._paces[kind.kind] = pace
         heads = folds if self._are_along(kind.kind) else settings * folds
         own = fits_of(KINDS[kind.kind], *self._pool.in_splits)

@@ -58,9 +58,8 @@ from headstart.trained_head import TrainedHead
 CLOSING = 2.0
 """Times what it took to look at the samples, that it takes in the end to score a head and to record
 it, and what was tried."""
-TRIALS = 0.2
-"""Of the time that was given, what trials have at least: what the default needed is cached then,
-and heads on it take a moment each."""
+KEPT = 0.5
+"""Of that, what is over once what was tried is recorded."""
 ATTACHING = 20.0
 """Seconds that a model is taken to take that is built, saved, loaded again and compared, where no
 backbone was opened by which that could be told."""
@@ -157,7 +156,6 @@ def _searched(
     budget.keep_back(FIT, attempts.default_fit)
     if wanted.output is not None:  # a model takes about as long as a backbone to open
         budget.keep_back(MODEL, pool.longest_start or ATTACHING)
-    _leave_some(budget)
     is_interrupted = False
     try:
         search.features(left)
@@ -168,6 +166,7 @@ def _searched(
         tell("interrupted: what was best so far is trained")
     started = time.monotonic() - attempts.seconds
     sweep = keep(context, dataset.name, list(attempts.found), attempts.fitted, started, pool.trying)
+    budget.release(RECORDS, KEPT)
     room = Room(attempts.last_fit_of, budget.left_for(FIT))
     decision = decide(sweep.trials, _default(sweep, search), room)
     decision = decide_on_parts(
@@ -177,17 +176,6 @@ def _searched(
         attempts.drop(what, why)
     default = _default_kind(sweep, search)
     return Ended(dataset, pool, attempts, sweep, decision, default, is_interrupted)
-
-
-def _leave_some(budget: Budget) -> None:
-    """Give trials their share where less is left, behind the default and the end."""
-    budget.grant(TRIALS * budget.seconds)
-    if budget.granted:
-        tell(
-            f"{budget.spent:,.0f} s of {budget.seconds:,.0f} s were taken by the default, and "
-            f"{budget.kept_back:,.0f} s are kept back for the end; so that others are tried as "
-            f"well, {TRIALS * budget.seconds:,.1f} s are left for trials"
-        )
 
 
 def _entrants(

@@ -8,6 +8,14 @@ from collections.abc import Callable
 FIT, MODEL, RECORDS = "fit", "model", "records"
 """What time is kept back for: the head that is chosen, the model of it, scores and records."""
 
+TENTHS = 10
+"""Seconds below which tenths are told."""
+
+
+def in_seconds(value: float) -> str:
+    """Seconds in words; of few of them the tenths."""
+    return f"{value:,.1f} s" if abs(value) < TENTHS else f"{value:,.0f} s"
+
 
 class OutOfTime(Exception):
     """What was tried took longer than it was given."""
@@ -22,12 +30,10 @@ class Budget:
 
     Attributes:
         seconds: that were given.
-        granted: that trials have beyond these.
     """
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self.seconds = seconds
-        self.granted = 0.0
         self._kept = dict[str, float]()
         self._clock = clock
         self._started = clock()
@@ -39,7 +45,7 @@ class Budget:
     @property
     def left(self) -> float:
         """For trials: without what is kept back; below 0 where more was spent."""
-        return self.seconds + self.granted - self.kept_back - self.spent
+        return self.seconds - self.kept_back - self.spent
 
     @property
     def kept_back(self) -> float:
@@ -50,9 +56,9 @@ class Budget:
         """So many seconds at least are for `what` at the end, such as the last fit."""
         self._kept[what] = max(self._kept.get(what, 0.0), seconds)
 
-    def grant(self, seconds: float) -> None:
-        """Leave so many seconds at least for trials, whatever was spent."""
-        self.granted += max(0.0, seconds - self.left)
+    def release(self, what: str, share: float) -> None:
+        """A share of what is kept back for something was spent on it by now."""
+        self._kept[what] = self._kept.get(what, 0.0) * (1 - share)
 
     def left_for(self, what: str) -> float:
         """What is left with that which is kept back for it."""

@@ -123,7 +123,7 @@ class KindTrials:
     ) -> tuple[list[str], list[str]]:
         """Of some kinds those that go on to all samples, the fastest first, and the others."""
         behind = list[str]()
-        for size, more in pairwise(self._race.sizes):
+        for size, more in pairwise(self._race.sizes_for(len(going))):
             done = dict[str, int]()
             for name in going:
                 number = self._race.make(blocks, names[name], self._race.rows(size), size)

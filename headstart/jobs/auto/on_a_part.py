@@ -19,7 +19,7 @@ from headstart.jobs.auto.found import DEFAULT, ENSEMBLE, SINGLE
 from headstart.jobs.heads.sweep import Trial
 from headstart.origins.blocks import Blocks
 
-LATE = 0.5
+LATE = 0.2
 """Share of the time that was given, by which the fit of such a head may end late."""
 
 

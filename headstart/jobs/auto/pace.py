@@ -10,6 +10,8 @@ GROWING, SLOWEST = 1.2, 0.5
 and linear ones take more steps. Where two parts tell by which exponent it grows, it is that, down
 to the other: of few rows more is asked, as an mlp is trained once more for each fold by which it is
 calibrated, until these have rows enough."""
+EVENLY = 1.0
+"""Of a network, whose steps are as many as its rows."""
 APART = 1.5
 """How many times as many rows a part has that tells this."""
 

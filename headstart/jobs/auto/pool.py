@@ -16,7 +16,7 @@ from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.run.settings import Settings
 from headstart.heads.kind import HeadKind
 from headstart.heads.tasks import Classification
-from headstart.jobs.auto.budget import Budget
+from headstart.jobs.auto.budget import Budget, in_seconds
 from headstart.jobs.auto.costs import SLOW_START, Cost, Stopwatch
 from headstart.jobs.auto.entrants import Entrant
 from headstart.jobs.auto.extract_part import extract_part, view_of_part
@@ -187,10 +187,10 @@ class Pool:
         if needs <= self._budget.seconds:
             return False
         tell(
-            f"the features of {entrant.name} take about {needs:,.0f} s for {total:,} samples, "
-            f"longer than the {self._budget.seconds:,.0f} s that were given: the default head is "
-            f"finished all the same; {needs / 60 * (1 + MORE):,.1f} minutes would leave time for "
-            "others, a smaller backbone or fewer samples would take less"
+            f"the features of {entrant.name} take about {in_seconds(needs)} for {total:,} samples, "
+            f"longer than the {in_seconds(self._budget.seconds)} that were given: the default head "
+            f"is finished all the same; {needs / 60 * (1 + MORE):,.1f} minutes would leave time "
+            "for others, a smaller backbone or fewer samples would take less"
         )
         return True
 

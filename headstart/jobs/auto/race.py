@@ -12,7 +12,7 @@ from headstart.extractors.datasets import window_options
 from headstart.heads.kind import HeadKind
 from headstart.heads.labelled import groups_of
 from headstart.jobs.auto.attempts import Attempts
-from headstart.jobs.auto.budget import Budget, OutOfTime
+from headstart.jobs.auto.budget import Budget, OutOfTime, in_seconds
 from headstart.jobs.auto.labels import is_labelled
 from headstart.jobs.auto.pool import Pool
 from headstart.jobs.auto.subsample import FEWEST, in_nested_order, sizes_of, strata_of
@@ -22,6 +22,8 @@ from headstart.storage.manifest import SPLITS
 
 LEAST_KEPT = 2
 """Features, or kinds of heads, that go on to more samples at least."""
+MOMENT = 1000
+"""Samples of a part on which fits take a moment."""
 NO_TIME = "no time was left for trials"
 SETTLED = (
     "the best so far is right on so many samples that no head can be shown to be better on them "
@@ -52,9 +54,9 @@ class Race:
         """Why trials are left out once there is no time for any, by when that was so first."""
         budget = self.budget
         return (
-            f"{NO_TIME}: {budget.spent:,.0f} s of {budget.seconds:,.0f} s were taken, "
-            f"{budget.kept_back:,.0f} s are kept back for the end; what was computed is cached, so "
-            "that more is tried if you run it again, or with more minutes"
+            f"{NO_TIME}: {in_seconds(budget.spent)} of {in_seconds(budget.seconds)} were taken, "
+            f"{in_seconds(budget.kept_back)} are kept back for the end; what was computed is "
+            "cached, so that more is tried if you run it again, or with more minutes"
         )
 
     def _parts(self) -> tuple[np.ndarray, list[int]]:
@@ -75,6 +77,14 @@ class Race:
 
     def _rows(self, size: int) -> np.ndarray | None:
         return None if size == self.sizes[-1] else np.sort(self._order[:size])
+
+    def sizes_for(self, count: int) -> list[int]:
+        """The parts that so many are tried on: where all of them go on anyway, the smallest ones,
+        which tell less than the next and take a moment, are left out."""
+        if count > LEAST_KEPT:
+            return self.sizes
+        small = [size for size in self.sizes[:-1] if size <= MOMENT]
+        return self.sizes[max(len(small) - 1, 0) :]
 
     def rows(self, size: int) -> np.ndarray | None:
         """Those of a part; None of all."""

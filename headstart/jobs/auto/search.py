@@ -17,7 +17,7 @@ import numpy as np
 from headstart.errors import HeadError, HeadstartError, SampleUnreadable
 from headstart.heads.kind import HeadKind
 from headstart.jobs.auto.attempts import Attempts
-from headstart.jobs.auto.budget import Budget, OutOfTime
+from headstart.jobs.auto.budget import Budget, OutOfTime, in_seconds
 from headstart.jobs.auto.entrants import Entrant
 from headstart.jobs.auto.kinds import KindTrials
 from headstart.jobs.auto.pool import Pool
@@ -106,14 +106,17 @@ class Search:
     def features(self, entrants: Sequence[Entrant]) -> None:
         """Heads as the default on the features of all backbones, on more and more samples."""
         going: list[Entrant | Runner] = list(entrants)
-        for size in self._race.sizes:
+        is_one = len(entrants) == 1 and self.default is not None
+        count = len(self.pool.blocks(entrants[0])) if is_one else len(entrants) + LEAST_KEPT
+        sizes = self._race.sizes_for(count)
+        for size in sizes:
             rows, done = self._race.rows(size), list[tuple[Runner, int]]()
             for one in going:
                 done += self._tried(one, rows, size)
-            if size == self._race.sizes[-1]:
+            if size == sizes[-1]:
                 self._whole |= {runner.blocks.name: (runner, number) for runner, number in done}
             else:
-                going = list(self._kept(done, self._race.sizes[self._race.sizes.index(size) + 1]))
+                going = list(self._kept(done, sizes[sizes.index(size) + 1]))
 
     def _tried(
         self, one: Entrant | Runner, rows: np.ndarray | None, size: int
@@ -158,7 +161,9 @@ class Search:
                 return False
             self.pool.compute(entrant, rows, share * left)
         except OutOfTime:
-            self._attempts.drop(entrant.name, f"{what} took longer than the {share * left:,.0f} s")
+            self._attempts.drop(
+                entrant.name, f"{what} took longer than the {in_seconds(share * left)}"
+            )
             return False
         except HeadstartError as error:
             takes = self.pool.takes_some(entrant, error)
@@ -187,7 +192,9 @@ class Search:
             needs["all samples"] = self.pool.forecast(entrant, self.pool.missing(entrant, None)), 1
         for one, (need, own) in needs.items():
             if need > own * left:
-                return f"{one} take about {need:,.0f} s, {left:,.0f} s are left for trials"
+                return (
+                    f"{one} take about {in_seconds(need)}, {in_seconds(left)} are left for trials"
+                )
         return None
 
     def _kept(self, done: Sequence[tuple[Runner, int]], more: int) -> list[Runner]:

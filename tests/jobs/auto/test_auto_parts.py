@@ -36,21 +36,6 @@ def test_what_is_kept_back_for_the_end_is_not_spent_on_trials():
         check()
 
 
-def test_trials_have_a_share_where_the_default_took_longer_than_all_of_it():
-    now = [0.0]
-    budget = Budget(60, clock=lambda: now[0])
-    budget.grant(12)
-    assert budget.left == 60 and budget.granted == 0
-    budget.keep_back(FIT, 5)
-    now[0] += 80
-    budget.grant(12)
-    assert budget.left == 12 and budget.granted == 37 and budget.left_for(FIT) == 17
-    check = budget.until(100)
-    now[0] += 13
-    with pytest.raises(OutOfTime):
-        check()
-
-
 def test_parts_grow_by_three_and_end_with_all():
     assert sizes_of(600) == [200, 600] and sizes_of(299) == [299]
     assert sizes_of(10_000) == [123, 370, 1111, 3333, 10_000]
