@@ -13,6 +13,8 @@ from headstart.storage.columns.stratification import OPEN, dealt
 from headstart.storage.manifest import Label
 from headstart.storage.samples import BETWEEN
 
+COMBINED = 10
+"""Units of a combination of labels from which each split is to have its share of it, too."""
 MOST = 1_000
 """Labels of which each split is to have its share: the most frequent ones, so that a table of
 50,000 samples times labels takes 200 MB at most."""
@@ -56,16 +58,30 @@ def _dealt(
 
 def _samples_by_label(units: list[Counts]) -> np.ndarray:
     """Samples with each label in each unit, (units, labels) int32; of labels of two units or more,
-    as one alone has no share."""
-    of_unit = [_labels(counts) for counts in units]
+    as one alone has no share, and of combinations that are on many, which are as good as labels."""
+    of_unit = [_labels(counts) | _combined(counts) for counts in units]
     found = Counter(label for labels in of_unit for label in labels)
-    number = {label: n for n, (label, units) in enumerate(found.most_common(MOST)) if units > 1}
+    known = [label for label, units in found.most_common(MOST) if units >= _fewest(label)]
+    number = {label: place for place, label in enumerate(known)}
     having = np.zeros((len(units), len(number)), np.int32)
     for row, labels in enumerate(of_unit):
         for label, count in labels.items():
             if label in number:
                 having[row, number[label]] = count
     return having
+
+
+def _fewest(label: str) -> int:
+    """Of how many units a label, or a combination, is to be."""
+    return COMBINED if BETWEEN in label else 2
+
+
+def _combined(counts: Counts) -> Counter[str]:
+    """Samples with each combination of labels."""
+    several = {label: _parts(label) for label in counts}
+    return Counter(
+        {BETWEEN.join(parts): counts[label] for label, parts in several.items() if len(parts) > 1}
+    )
 
 
 def _labels(counts: Counts) -> Counter[str]:
