@@ -12,6 +12,7 @@ from headstart.cli.heads.named_classes import names_in
 from headstart.errors import HeadError, InvalidHeadSetting
 from headstart.heads.evaluation.provenance import calibration_text
 from headstart.notices import HeadstartWarning
+from page_client import open_page, text_of
 
 CUT = "flat@as_it_is"
 NAMED = hs.ZeroShot(prompt="kind {}", classes=("c", "a", "b"))
@@ -109,6 +110,22 @@ def test_what_needs_scores_is_refused_in_a_line(head, bare, fails, tmp_path):
         bare.heads.compare("h", "h")
     assert told in fails("head", "predict", "h", "bare", "--unsure", "set")
     assert told in fails("head", "report", "h", tmp_path / "h.html")
+
+
+def test_its_page_says_that_nothing_is_known_of_it_here_and_where_it_is_imported(
+    head, bare, tmp_path
+):
+    page = open_page(bare)
+    said = text_of(page.get("/heads/h"))
+    assert "how often it is right is not known" in said and "no labels" in said
+    assert "class names alone, and dataset 'bare' had no labels" in said
+    assert "nan" not in said.lower().split() and "None" not in said.split()
+    assert "h" in text_of(page.get("/heads")).split()
+    assert page.get("/heads/h:1/samples?truth=a&guess=b").status_code in (404, 409, 422)
+    head.export(tmp_path / "h.zip")
+    bare.heads.import_(tmp_path / "h.zip", "back")
+    told = text_of(page.get("/heads/back"))
+    assert "of workspace" in told and "how often it is right is not known" in told
 
 
 def test_it_attaches_and_travels(head, bare, tmp_path):
