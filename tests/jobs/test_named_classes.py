@@ -71,7 +71,8 @@ def test_a_task_that_names_cannot_do_is_refused_before_the_names_are_read(
 ):
     """It was said that the names had the same text features, or that they were no numbers."""
     told = fails("head", "train", "h", CUT, "rows", "--kind", kind, "--task", task)
-    assert f"a head of kind {kind} cannot do the task {task}: it says which one name" in told
+    assert f"a head of kind {kind} says one label a sample, by its name, and cannot do" in told
+    assert f"the task {task}." in told
     assert "Take kind " in told and kind not in told.partition("Take kind ")[2]
 
 

@@ -48,8 +48,8 @@ def with_class_names(context: Context, kind: HeadKind, view: FeatureView, task: 
     made: Any = kind
     if task.name not in kind.tasks:
         raise HeadError(
-            f"a head of kind {kind.kind} cannot do the task {task.name}: it says which one name "
-            "suits a sample best",
+            f"a head of kind {kind.kind} says one label a sample, by its name, and cannot do the "
+            f"task {task.name}",
             hint=f"Take kind {able_kinds(task.name)}.",
         )
     origin: Origin | JoinedOrigin = view.origin

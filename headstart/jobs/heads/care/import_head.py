@@ -53,7 +53,7 @@ def import_head(context: Context, path: str | Path, name: str | None = None) -> 
         kept = keep(context, replace(made, versions=versions), bundle.weights)
     if told.endswith(UNCONFIRMED):
         warn(
-            f"{path} has no record beside its weights, as files of before there were any, or one "
+            f"{path} has no record with its weights, as older files, or one "
             "that was changed: kind, settings and scores of the head are what it says"
         )
     return TrainedHead(context, kept)
