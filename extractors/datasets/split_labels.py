@@ -7,10 +7,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from headstart.extractors.datasets.labels import several_in
+from headstart.extractors.datasets.labels import parts_in, several_in
 from headstart.extractors.datasets.pool import Counts, Pool
 from headstart.storage.columns.stratification import OPEN, dealt
-from headstart.storage.manifest import Label
 from headstart.storage.samples import BETWEEN
 
 COMBINED = 10
@@ -78,7 +77,7 @@ def _fewest(label: str) -> int:
 
 def _combined(counts: Counts) -> Counter[str]:
     """Samples with each combination of labels."""
-    several = {label: _parts(label) for label in counts}
+    several = {label: parts_in(label) for label in counts}
     return Counter(
         {BETWEEN.join(parts): counts[label] for label, parts in several.items() if len(parts) > 1}
     )
@@ -88,10 +87,5 @@ def _labels(counts: Counts) -> Counter[str]:
     """Samples with each of several labels."""
     found = Counter[str]()
     for label, count in counts.items():
-        found.update(dict.fromkeys(_parts(label), count))
+        found.update(dict.fromkeys(parts_in(label), count))
     return found
-
-
-def _parts(label: Label | None) -> list[str]:
-    parts = [] if label is None else str(label).split(BETWEEN)
-    return [part.strip() for part in parts if part.strip()]

@@ -52,7 +52,7 @@ from headstart.registry.references import parts_of
 from headstart.storage.files import written_aside
 from headstart.storage.manifest import SPLITS, Sample
 from headstart.trained_head import Judged
-from headstart.visible import visible_lines
+from headstart.values.templates import html_environment
 
 TEMPLATE = "report.html.jinja"
 SUFFIXES = (".html", ".htm")
@@ -186,16 +186,9 @@ def template_of(name: str) -> Any:
         HeadError: Jinja2 is not installed.
     """
     try:
-        from jinja2 import Environment, StrictUndefined
+        made = html_environment()
     except ImportError:
         raise HeadError("Jinja2 is not installed", hint="pip install 'headstart[plot]'") from None
-    made = Environment(
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: visible_lines(value) if type(value) is str else value,
-    )
     text = resources.files("headstart.plots").joinpath(name).read_text(encoding="utf-8")
     return made.from_string(text)
 
