@@ -48,15 +48,15 @@ def add(
     split: str | Sequence[float] | None = None,
     seed: int | None = None,
     on_error: str = "fail",
-    of_numbers: bool = False,
     progress: Progress = silent,
     **options: Any,
 ) -> DatasetDetails:
     """See `Datasets.add`, whose `weights` is among the options; `usual_split` is how samples are
-    split where neither `split` nor the source says it, of a dataset that is new. Where labels are
-    known to be numbers, `of_numbers`, nothing is said of them as classes."""
+    split where neither `split` nor the source says it, of a dataset that is new; with `of_numbers`
+    labels are known to be numbers, and nothing is said of them as classes."""
     check_name(name, "dataset", source)
     usual_split, weights = options.pop(sources.USUAL, None), options.pop("weights", None)
+    of_classes = not options.pop("of_numbers", False)
     split, seed = sources.spelled(split), sources.checked_seed(seed)
     windows, options = sources.window_options(options)
     windows = with_tokenizer(context, windows)
@@ -85,7 +85,7 @@ def add(
         manifest = corrected(manifest, given)
         _warn(opened.source, opened.unused(), skipped)
         warn_of_turned(place, manifest.samples, opened, given)
-        _tell_of_samples(place, manifest, given, of_classes=not of_numbers)
+        _tell_of_samples(place, manifest, given, of_classes=of_classes)
     if before is not None and previous is not None:
         tell_of_changes(name, previous, manifest)
     stored = settled(opened, given, manifest) | sources.listed(skipped)
