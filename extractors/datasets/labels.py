@@ -100,13 +100,18 @@ def class_names(text: str, where: str) -> list[str]:
 
 
 def few_of(samples: SampleColumns, options: Options) -> list[str]:
-    """Classes with few samples to train on or none to test on, in words; none for other labels, and
-    where nobody wants splits."""
-    if options.get("split") == "none" or not are_classes(labels := samples.labels):
+    """Classes, or labels of several, with few samples to train on or none to test on, in words;
+    none of numbers, and where nobody wants splits."""
+    labels = samples.labels
+    several = bool(several_in(set(labels)))
+    if options.get("split") == "none" or not (several or are_classes(labels)):
         return []
-    counts = Counter(zip(labels, samples.splits, strict=True))
+    pairs = zip(labels, samples.splits, strict=True)
+    counts = Counter(
+        (one, split) for label, split in pairs for one in (parts_in(label) if several else [label])
+    )
     found = []
-    for label in sorted_labels(labels):
+    for label in sorted_labels([one for one, _ in counts]):
         train, test = counts[label, "train"], counts[label, "test"]
         if train < FEW or not test:
             found.append(f"{label!r} has {train} to train on and {test or 'none'} to test on")
@@ -159,6 +164,12 @@ def several_in(labels: Collection[Label | None]) -> list[str]:
         return []
     texts = [label for label in labels if isinstance(label, str) and BETWEEN in label]
     return [text for text in texts if not all(map(_is_number, text.split(BETWEEN)))]
+
+
+def parts_in(label: Label | None) -> list[str]:
+    """The labels of a sample that has several, or one, or none."""
+    parts = [] if label is None else str(label).split(BETWEEN)
+    return [part.strip() for part in parts if part.strip()]
 
 
 def _is_number(text: str) -> bool:

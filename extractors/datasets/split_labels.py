@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from headstart.extractors.datasets.labels import several_in
+from headstart.extractors.datasets.labels import parts_in, several_in
 from headstart.extractors.datasets.split_pool import Counts, Pool
 from headstart.storage.columns.stratification import OPEN, dealt
-from headstart.storage.manifest import Label
 from headstart.storage.samples import BETWEEN
 
+COMBINED = 10
+"""Units of a combination of labels from which each split is to have its share of it, too."""
 MOST = 1_000
 """Labels of which each split is to have its share: the most frequent ones, so that a table of
 50,000 samples times labels takes 200 MB at most."""
@@ -59,21 +60,30 @@ def _dealt(
     new = [place[unit] for unit, _ in pool.new(seed)]
     counts = [*(pool.units[unit] for unit in units), *others]
     sizes = np.array([sum(one.values()) for one in counts], np.int32)
-    found = dealt(_samples_by_label(counts), sizes, shares, np.array(new, np.int64), known)
+    often = _units_by_label(counts[: len(units)], pool.settled_units)
+    having = _samples_by_label(counts, often)
+    found = dealt(having, sizes, shares, np.array(new, np.int64), known)
     return found[: len(units)].tolist()
 
 
-def _samples_by_label(units: list[Counts]) -> np.ndarray:
+def _units_by_label(units: Sequence[Counts], settled: Counts) -> Counter[str]:
+    """How many units have each label; of the settled ones it is known."""
+    found = _every_label(settled)
+    for counts in units:
+        found.update(_every_label(counts).keys())
+    return found
+
+
+def _samples_by_label(units: Sequence[Counts], units_by_label: Mapping[str, int]) -> np.ndarray:
     """Samples with each label in each unit, (units, labels) int32; of labels of two units or more,
-    as one alone has no share."""
-    of_unit = [_labels(counts) for counts in units]
-    samples, having_it = Counter[str](), Counter[str]()
+    as one alone has no share, and of combinations that are on many, which are as good as labels."""
+    of_unit = [_every_label(counts) for counts in units]
+    samples = Counter[str]()
     for labels in of_unit:
         samples.update(labels)
-        having_it.update(labels.keys())
     often = sorted(samples, key=lambda label: (-samples[label], label))
-    shared = [label for label in often if having_it[label] > 1]
-    number = {label: n for n, label in enumerate(shared[:MOST])}
+    known = [label for label in often if units_by_label[label] >= _fewest(label)]
+    number = {label: place for place, label in enumerate(known[:MOST])}
     having = np.zeros((len(units), len(number)), np.int32)
     for row, labels in enumerate(of_unit):
         for label, count in labels.items():
@@ -82,14 +92,27 @@ def _samples_by_label(units: list[Counts]) -> np.ndarray:
     return having
 
 
+def _fewest(label: str) -> int:
+    """Of how many units a label, or a combination, is to be."""
+    return COMBINED if BETWEEN in label else 2
+
+
+def _every_label(counts: Counts) -> Counter[str]:
+    """Samples with each label, and with each combination."""
+    return _labels(counts) | _combined(counts)
+
+
+def _combined(counts: Counts) -> Counter[str]:
+    """Samples with each combination of labels."""
+    several = {label: parts_in(label) for label in counts}
+    return Counter(
+        {BETWEEN.join(parts): counts[label] for label, parts in several.items() if len(parts) > 1}
+    )
+
+
 def _labels(counts: Counts) -> Counter[str]:
     """Samples with each of several labels."""
     found = Counter[str]()
     for label, count in counts.items():
-        found.update(dict.fromkeys(_parts(label), count))
+        found.update(dict.fromkeys(parts_in(label), count))
     return found
-
-
-def _parts(label: Label | None) -> list[str]:
-    parts = [] if label is None else str(label).split(BETWEEN)
-    return [part.strip() for part in parts if part.strip()]

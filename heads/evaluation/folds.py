@@ -10,7 +10,7 @@ import numpy as np
 
 from headstart.errors import HeadError, InvalidHeadSetting
 from headstart.heads.labelled import hint_of
-from headstart.storage.columns.stratification import dealt
+from headstart.heads.stratification import dealt_labels
 from headstart.storage.manifest import Label
 
 
@@ -241,24 +241,3 @@ def held_out_labels(
     units = None if groups is None else np.unique(groups, return_inverse=True)[1]
     out = dealt_labels(targets, [1 - 1 / parts, 1 / parts], units, seed)
     return Fold(np.flatnonzero(out == 0), np.flatnonzero(out == 1))
-
-
-def dealt_labels(
-    targets: np.ndarray, shares: Sequence[float], units: np.ndarray | None, seed: int
-) -> np.ndarray:
-    """In which part each row of several labels is, (n,) int64.
-
-    Args:
-        targets: 0 and 1, (n, labels).
-        shares: of each part; 1 together.
-        units: numbers from 0 up, (n,); rows of one stay together. None where each is on its own.
-        seed: of the mixing.
-    """
-    having, sizes = targets > 0, np.ones(len(targets), np.int32)
-    if units is not None:
-        sizes = np.bincount(units).astype(np.int32)
-        counts = np.zeros((len(sizes), targets.shape[1]), np.int32)
-        np.add.at(counts, units, having)
-        having = counts
-    parts = dealt(having, sizes, shares, np.random.default_rng(seed).permutation(len(sizes)))
-    return parts if units is None else parts[units]

@@ -125,6 +125,9 @@ def held_out_text(metrics: Mapping[str, Any]) -> str:
     return f"{metrics['n_test']:,} samples{groups_text(metrics)}, which the scores are measured on"
 
 
+OTHER_COUNTS = ("n_train", "n_validation")
+
+
 def need_scores(record: Head) -> None:
     """See that a head was tested.
 
@@ -132,9 +135,10 @@ def need_scores(record: Head) -> None:
         HeadError: there were no labels to test it by.
     """
     if not record.metrics["n_test"]:
+        where = " to test it by" if any(record.metrics[one] for one in OTHER_COUNTS) else ""
         raise HeadError(
             f"head {record.name!r} is of class names alone, and dataset {record.dataset!r} had no "
-            "labels: nothing is known of how often it is right",
+            f"labels{where}: nothing is known of how often it is right",
             hint=f"`headstart head evaluate {record.name} DATASET` tells it on labelled samples.",
         )
 

@@ -168,14 +168,13 @@ def splits_of(
     *,
     is_taught: bool = True,
 ) -> dict[str, Part]:
-    """As `parts_of`, of classes that are known; a view without any sample has no split of one, and
-    is for a head that is not taught."""
+    """As `parts_of`, of classes that are known; a head that is not taught needs no sample, and has
+    no scores where there is none to test it on."""
     parts = {
         split: part_of([view.split(split), *(more if split == "train" else ())], task, classes)
         for split in SPLITS
     }
-    needed = ("train", "test") if is_taught else ("test",) if len(view) else ()
-    for split in needed:
+    for split in ("train", "test") if is_taught else ():
         if not len(parts[split]):
             raise HeadError(
                 f"the {split} split is empty",

@@ -22,6 +22,7 @@ from headstart.cli.output import (
 )
 from headstart.cli.parameters import OutputFile
 from headstart.database_urls import without_passwords
+from headstart.values.said import NUMBERS
 
 MODEL = OutputFile(beside={"*": (".json", ".md")})
 SCORES = {
@@ -92,9 +93,10 @@ def _attach(call: Call, name: str, output: Path, pixels: bool | None, labels: bo
     """Save trunk and head as one model, loaded again and checked on real samples."""
     head = call.open().heads.get(name)
     made = head.attach_checked(output, pixels=pixels, labels=labels, overwrite=True)
+    what = "numbers" if head.task.says == NUMBERS else "probabilities"
     line = (
         f"Saved {output}; it takes {made.takes}, "
-        f"and reproduces the cached features' probabilities within {made.difference:.1g}."
+        f"and reproduces the cached features' {what} within {made.difference:.1g}."
     )
     return Result(made, lambda out: out.print(text(line), soft_wrap=True))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -48,6 +48,7 @@ from headstart.registry.selection.words import tags_in_words
 if TYPE_CHECKING:
     from headstart.heads.trials.out_of_fold import OutOfFold
     from headstart.jobs.heads.sweep import Sweep
+    from headstart.workspace import Workspace
 
 SHOWN = 20
 WATCHED = 5
@@ -152,12 +153,10 @@ def _sweep(
     asked, tagged = Asked.of(grid), tags_in_words(tags)
     task = taken_task(grid)
     check_extracts(backbones, on_error)
-    named = [task.default_kind.kind] if kinds is None else names_of(kinds)
-    made = settings_of(named, grid)
+    tried = _Tried.of(kinds, search, task, grid)
     if ensemble is not None and ignore_weights:
         raise click.UsageError("--ensemble is of heads that count samples by their weights.")
-    if search is not None and any(value is not None for value in grid.values()):
-        raise click.UsageError("--search chooses the settings; leave theirs out.")
+    tried.check(grid)
     workspace = call.open(*((dataset, *backbones) if backbones else ()))
     for option, wanted in (("--confirm", confirm), ("--ensemble", ensemble)):
         if wanted is not None:
@@ -166,23 +165,73 @@ def _sweep(
     for backbone in backbones:
         extract_missing(workspace, backbone, dataset, precision, on_error=on_error, executor=by)
     how_tried = folds, repeats, limit, seed, shots, windows, objective or "", task, ignore_weights
-    trying = CrossValidation(*how_tried)
-    leaders = _Leaders(columns_of(task), trying.objective)
-    how: dict[str, Any] = {"precision": precision, "trying": trying, "tags": tagged}
-    how |= {"watch": leaders.see, "executor": asked.to_try(workspace.context)}
-    if search is not None:
-        with progress_bar("searching", "settings", leaders.table) as progress:
-            sweep = workspace.search(
-                dataset, backbones, named, trials=search, progress=progress, **how
-            )
-    else:
-        with progress_bar("fitting", "heads", leaders.table) as progress:
-            sweep = workspace.sweep(dataset, backbones, made, progress=progress, **how)
-    chosen = sweep.trials[0]
-    lines: list[str] = []
-    if one_se:
-        from headstart.heads.kinds.words import setting_words
+    how: dict[str, Any] = {"precision": precision, "trying": CrossValidation(*how_tried)}
+    how |= {"tags": tagged, "executor": asked.to_try(workspace.context)}
+    sweep = tried.run(workspace, dataset, backbones, how)
+    sweep, lines = _made_of(workspace, sweep, confirm, ensemble, precision, one_se=one_se)
+    return Result(sweep, _shown(sweep, columns_of(task), lines))
 
+
+@dataclass(frozen=True)
+class _Tried:
+    """What is tried.
+
+    Attributes:
+        names: of kinds.
+        heads: all combinations of the settings that were given.
+        search: how many settings are searched; None where a grid is tried.
+    """
+
+    names: list[str]
+    heads: list[Any]
+    search: int | None
+
+    @staticmethod
+    def of(kinds: str | None, search: int | None, task: Any, grid: dict[str, Any]) -> _Tried:
+        """What options name; without kinds the task's own."""
+        names = [task.default_kind.kind] if kinds is None else names_of(kinds)
+        return _Tried(names, settings_of(names, grid), search)
+
+    def check(self, grid: dict[str, Any]) -> None:
+        """See that a search has no settings to go by.
+
+        Raises:
+            click.UsageError: it has.
+        """
+        if self.search is not None and any(value is not None for value in grid.values()):
+            raise click.UsageError("--search chooses the settings; leave theirs out.")
+
+    def run(
+        self, workspace: Workspace, dataset: str, backbones: Sequence[str], how: dict[str, Any]
+    ) -> Sweep:
+        """Try it, with the best so far above the bar."""
+        from headstart.heads.trials.objective import columns_of
+
+        trying = how["trying"]
+        leaders = _Leaders(columns_of(trying.task), trying.objective)
+        how = {**how, "watch": leaders.see}
+        if self.search is None:
+            with progress_bar("fitting", "heads", leaders.table) as progress:
+                return workspace.sweep(dataset, backbones, self.heads, progress=progress, **how)
+        how["trials"] = self.search
+        with progress_bar("searching", "settings", leaders.table) as progress:
+            return workspace.search(dataset, backbones, self.names, progress=progress, **how)
+
+
+def _made_of(
+    workspace: Workspace,
+    sweep: Sweep,
+    confirm: str | None,
+    ensemble: str | None,
+    precision: str,
+    *,
+    one_se: bool,
+) -> tuple[Sweep, list[str]]:
+    """The sweep with the heads that are made of it, and what is said of them."""
+    from headstart.heads.kinds.words import setting_words
+
+    chosen, lines = sweep.trials[0], list[str]()
+    if one_se:
         chosen = sweep.simplest
         lines.append(simplest_text(sweep, setting_words(chosen.crossed.settings)))
     if confirm is not None:
@@ -193,7 +242,7 @@ def _sweep(
         head = workspace.heads.train_ensemble(ensemble, sweep)
         lines.append(ensemble_text(head))
         sweep = replace(sweep, ensemble=head.record)
-    return Result(sweep, _shown(sweep, columns_of(task), lines))
+    return sweep, lines
 
 
 class _Leaders:

@@ -29,7 +29,13 @@ def is_source(given: str) -> bool:
 
 
 def both_named(
-    context: Context, backbone: Any, dataset: Any, *, looks: bool = True, on_error: str = "fail"
+    context: Context,
+    backbone: Any,
+    dataset: Any,
+    *,
+    looks: bool = True,
+    on_error: str = "fail",
+    of_numbers: bool = False,
 ) -> tuple[str, str]:
     """See `backbone_named` and `dataset_named`; where one is nothing, nothing is registered."""
     if is_name_alone(backbone) and is_name_alone(dataset):
@@ -42,7 +48,8 @@ def both_named(
     with in_order(context, backbone, dataset):
         if find_source(backbone) is None:
             backbone = backbone_named(context, backbone)
-        of = dataset_named(context, dataset, looks=looks, on_error=on_error)
+        how: dict[str, Any] = {"on_error": on_error, "of_numbers": of_numbers}
+        of = dataset_named(context, dataset, looks=looks, **how)
         return backbone_named(context, backbone), of
 
 

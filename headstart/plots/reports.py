@@ -52,7 +52,7 @@ from headstart.registry.references import parts_of
 from headstart.storage.files import written_aside
 from headstart.storage.manifest import SPLITS, Sample
 from headstart.trained_head import Judged
-from headstart.visible import visible_lines
+from headstart.values.templates import html_environment
 
 TEMPLATE = "report.html.jinja"
 SUFFIXES = (".html", ".htm")
@@ -100,52 +100,55 @@ def write_report(
     template = template_of(TEMPLATE)
     done = iter(range(1, STEPS + 1))
 
-    def step() -> None:
+    def step(part: dict[str, Any]) -> dict[str, Any]:
         progress(next(done), STEPS)
+        return part
 
-    record, judged, view = head.record, head.held_out(), view_of(head.task)
+    judged = head.held_out()
+    told = step(_told_of_scores(head, judged))
+    curve, band = _curve(head)
+    told |= step({"curve": curve, "band": band})
+    told |= step({"map": _draw_map(head, seed)})
+    audit, reason = _audit(head, seed)
+    told |= step({"audit": audit, "reason": reason})
+    page = template.render(version=__version__, **told, **_told_of_samples(head, judged, audit))
+    with written_aside(target) as file:
+        file.write(page.encode())
+    step({})
+    return target
+
+
+def _told_of_scores(head: Head, judged: Judged) -> dict[str, Any]:
+    """What the head is, how good it is, and the pictures of that."""
+    record, view = head.record, view_of(head.task)
     # computed anew, as heads of before intervals were stored have none
     clusters = clusters_of(judged.samples)
     metrics = scores_of(head.task, judged.probabilities, judged.targets, record.classes, clusters)
-    title = f"{record.name}: {record.kind} on {record.backbone}@{record.cut}, {record.dataset}"
-    pictures = [(what, to_svg(draw(judged, record, ""))) for what, draw in view.pictures]
-    step()
-    curve, band = _curve(head)
-    step()
-    drawn = _draw_map(head, seed)
-    step()
-    audit, reason = _audit(head, seed)
-    step()
-    look = _looker(head)
-    missed = view.misses(judged, head.task, record.classes)
-    page = template.render(
-        title=title,
-        version=__version__,
-        facts=_facts(head),
-        scores=_scores(head, judged, metrics),
-        untested=untested_text(metrics),
-        few=few_text(metrics),
-        few_groups=few_groups_text(metrics),
-        view=view,
-        table=view.table(judged, metrics, record.classes),
-        pictures=pictures,
-        curve=curve,
-        band=band,
-        map=drawn,
-        mistakes=[
-            look(judged.samples[row], caption)
-            for row, caption in zip(missed.rows[:SHOWN], missed.captions, strict=False)
-        ],
-        wrong=len(missed),
-        audit=audit,
-        reason=reason,
-        suspects=_suspects(audit, view, look),
-        twins=_twins(audit, look),
-    )
-    with written_aside(target) as file:
-        file.write(page.encode())
-    step()
-    return target
+    return {
+        "title": f"{record.name}: {record.kind} on {record.backbone}@{record.cut}, "
+        f"{record.dataset}",
+        "facts": _facts(head),
+        "scores": _scores(head, judged, metrics),
+        "untested": untested_text(metrics),
+        "few": few_text(metrics),
+        "few_groups": few_groups_text(metrics),
+        "view": view,
+        "table": view.table(judged, metrics, record.classes),
+        "pictures": [(what, to_svg(draw(judged, record, ""))) for what, draw in view.pictures],
+    }
+
+
+def _told_of_samples(head: Head, judged: Judged, audit: Audit | None) -> dict[str, Any]:
+    """The mistakes, the labels worth a look and the near duplicates, with what they look like."""
+    look, view = _looker(head), view_of(head.task)
+    missed = view.misses(judged, head.task, head.record.classes)
+    pairs = zip(missed.rows[:SHOWN], missed.captions, strict=False)
+    return {
+        "mistakes": [look(judged.samples[row], caption) for row, caption in pairs],
+        "wrong": len(missed),
+        "suspects": _suspects(audit, view, look),
+        "twins": _twins(audit, look),
+    }
 
 
 def _curve(head: Head) -> tuple[str, str]:
@@ -183,16 +186,9 @@ def template_of(name: str) -> Any:
         HeadError: Jinja2 is not installed.
     """
     try:
-        from jinja2 import Environment, StrictUndefined
+        made = html_environment()
     except ImportError:
         raise HeadError("Jinja2 is not installed", hint="pip install 'headstart[plot]'") from None
-    made = Environment(
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: visible_lines(value) if type(value) is str else value,
-    )
     text = resources.files("headstart.plots").joinpath(name).read_text(encoding="utf-8")
     return made.from_string(text)
 

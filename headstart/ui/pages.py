@@ -7,7 +7,7 @@ from importlib import resources
 from typing import Any
 from urllib.parse import quote
 
-from jinja2 import DictLoader, Environment, StrictUndefined
+from jinja2 import DictLoader
 from markupsafe import escape
 from starlette.responses import HTMLResponse
 
@@ -15,7 +15,8 @@ from headstart.heads.evaluation.intervals import share_text
 from headstart.registry.references import label_of, parts_of
 from headstart.values.showable import spelled
 from headstart.values.sizes import shape_text, size_text
-from headstart.visible import in_number, visible_lines
+from headstart.values.templates import html_environment
+from headstart.visible import in_number
 
 SUFFIX = ".html.jinja"
 
@@ -24,16 +25,7 @@ class Pages:
     """The templates of this package, read once each."""
 
     def __init__(self) -> None:
-        self._environment = Environment(
-            loader=DictLoader(_templates()),
-            auto_reload=False,
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            # What turns the order of what is read, or is seen as nothing, is written out.
-            finalize=lambda value: visible_lines(value) if type(value) is str else value,
-        )
+        self._environment = html_environment(DictLoader(_templates()))
         self._environment.filters.update(
             address=address_of,
             amount=amount,

@@ -156,6 +156,23 @@ def test_numbers_have_intervals_too(ws, tmp_path, run):
         assert len(list(csv.reader(file))) == 201
 
 
+def test_counts_are_no_classes_and_numbers_are_no_probabilities(ws, tmp_path, run):
+    """It warned of counts that few samples have, as of classes with few samples."""
+    untested(ws, tmp_path)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 4)).astype(np.float32)
+    np.savez(tmp_path / "counts.npz", x=x, y=np.minimum(rng.poisson(np.exp(1 + x[:, 0] / 2)), 9))
+    source = tmp_path / "counts.npz"
+    ran = run("head", "train", "n", "flat@as_it_is", source, "--task", "regression")
+    assert ran.code == 0 and "scores will say little" not in ran.err
+    assert "is registered as the dataset 'counts'" in ran.err
+    assert "scores will say little" in run("dataset", "add", "classes", source).err
+    ran = run("head", "attach", "n", "-o", tmp_path / "n.keras")
+    assert ran.code == 0, ran.err
+    told = " ".join(ran.out.split())
+    assert "the cached features' numbers within" in told and "probabilities" not in told
+
+
 def test_balanced_heads_say_what_their_probabilities_assume(trained, run, tmp_path):
     """Where .064 of the samples are of a class they say .47 on average: classes counted alike."""
     words = "probabilities take all classes for equally frequent (--balanced)"

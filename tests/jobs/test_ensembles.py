@@ -1,13 +1,17 @@
 """Several heads of a sweep as one: which are chosen, what they are worth, how they are shipped."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from head_files import with_facts
 
 import headstart as hs
 from conftest import keras
 from headstart.errors import HeadError
 from headstart.heads.combined.greedy import select
 from headstart.heads.kinds.losses import losses_of
+from headstart.jobs.heads.care.head_bundle import HeadBundle
 from headstart.jobs.heads.combined.ensemble import Chosen, Fitting, fit_members
 from headstart.notices import HeadstartWarning
 from headstart.origins.blocks import blocks_of
@@ -115,6 +119,26 @@ def test_it_says_the_mean_of_what_its_members_say_and_its_model_says_the_same(tw
     files = [two.datasets.get("pics").source + "/" + one for one in head.features().ids[:2]]
     said = head.predict(files).probabilities
     np.testing.assert_allclose(said, head.judge.predict_proba(head.features()[:2]), atol=1e-5)
+
+
+@pytest.mark.parametrize("change", [lambda members: members[:-1], lambda members: members * 2])
+def test_an_ensemble_of_other_members_than_its_weights_is_not_imported(rows, tmp_path, change):
+    sweep = rows.sweep("rows", "flat@as_it_is", [hs.Linear((0.1,)), hs.Prototype()], trying=TRYING)
+    chosen = [Chosen(t.blocks, t.kind, 1 / len(sweep.trials)) for t in sweep.trials]
+    fit_members(rows.context, "two", "rows", chosen, {}, Fitting())
+    file = rows.heads.get("two").export(tmp_path / "two.zip")
+    bundle = HeadBundle.read(file)
+    settings = dict(bundle.record["settings"])
+    settings["members"] = change(settings["members"])
+    # as whoever forges it in both places would
+    told = with_facts(bundle.weights, {"settings": settings})
+    replace(bundle, weights=told, record={**bundle.record, "settings": settings}).write(file)
+    count = len(settings["members"])
+    with pytest.raises(
+        HeadError, match=f"is said to be of {count} heads?; its weights are those of 2"
+    ):
+        rows.heads.import_(file, "other")
+    assert "other" not in set(rows.heads)
 
 
 def test_a_kept_sweep_is_tried_again_and_gives_the_same_ensemble(rows):

@@ -100,7 +100,7 @@ def recorded(**facts):
         ({"head": lambda b: b.replace(b'"version": 1', b'"version": 9', 1)}, "headstart.head 9"),
         ({"head": lambda b: b.replace(b"headstart.head", b"headstart.net", 1)}, "this code reads"),
         ({"head": recorded(more=1)}, "it does not say all of a head"),
-        ({"head": recorded(classes=["a", "b", "x"])}, "beside its weights says ['a', 'b', 'c']"),
+        ({"head": recorded(classes=["a", "b", "x"])}, "with its weights says ['a', 'b', 'c']"),
         ({"head": recorded(name="../x")}, "cannot name a head"),
         ({"head": recorded(feature_key="../../x")}, "is not a sha256"),
         ({"head": recorded(versions=None)}, "cannot read"),
@@ -152,10 +152,10 @@ def settings(**changed):
 @pytest.mark.parametrize(
     ("how", "said"),
     [
-        (recorded(kind="svm"), "kind is 'svm', and the record beside its weights says 'linear'"),
-        (settings(chosen=7.0), "settings.chosen is 7.0, and the record beside its weights"),
-        (settings(loss="poisson"), "settings.loss is 'poisson', and the record beside its weights"),
-        (recorded(seed=9), "seed is 9, and the record beside its weights says 4"),
+        (recorded(kind="svm"), "kind is 'svm', and the record with its weights says 'linear'"),
+        (settings(chosen=7.0), "settings.chosen is 7.0, and the record with its weights"),
+        (settings(loss="poisson"), "settings.loss is 'poisson', and the record with its weights"),
+        (recorded(seed=9), "seed is 9, and the record with its weights says 4"),
         (recorded(dataset_digest="0" * 64), "dataset_digest is '000"),
         (origin(trained="in the year of the Lord"), "origin.trained is 'in the year of the Lord'"),
         (origin(exported=7), "origin.exported is 7; it must be a time"),
@@ -189,7 +189,7 @@ def test_a_file_without_a_record_beside_its_weights_says_that_nothing_confirms_i
     bare = io.BytesIO()
     np.savez(bare, **arrays)
     replace(bundle, weights=bare.getvalue()).write(file)
-    with pytest.warns(HeadstartWarning, match="no record beside its weights"):
+    with pytest.warns(HeadstartWarning, match="no record with its weights"):
         head = other.heads.import_(file)
     assert head.record.versions["imported"].endswith("; nothing in the file confirms what it says")
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from head_files import with_facts
 
 import headstart as hs
 from headstart.errors import HeadError, HeadstartError
@@ -104,20 +105,6 @@ def changed(ws, of, weights=None, **facts):
     file = ws.config.root / "changed.zip"
     made.write(file)
     return file
-
-
-def with_facts(content, facts):
-    """An archive of weights with other fields in its record."""
-    made = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(made, "w") as new:
-        for name in old.namelist():
-            member = old.read(name)
-            if name == "record.json":
-                told = json.loads(member)
-                told["head"] |= facts
-                member = json.dumps(told).encode()
-            new.writestr(name, member)
-    return made.getvalue()
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -1,6 +1,7 @@
 """A head of class names that are given needs no label, and tells that nothing is known of it."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from headstart.cli.heads.named_classes import names_in
 from headstart.errors import HeadError, InvalidHeadSetting
 from headstart.heads.evaluation.provenance import calibration_text
 from headstart.notices import HeadstartWarning
+from page_client import open_page, text_of
 
 CUT = "flat@as_it_is"
 NAMED = hs.ZeroShot(prompt="kind {}", classes=("c", "a", "b"))
@@ -40,6 +42,50 @@ def test_without_labels_the_scale_is_the_usual_one_and_no_score_is_told(head, ru
     assert head.looks.heads == 0 and "h" in run("head", "list").out and head.reproduce().agrees
 
 
+def test_labels_in_the_train_split_alone_calibrate_it_and_no_score_is_told(linked, run, tmp_path):
+    """It was refused, as the test split is empty."""
+    with np.load(linked.datasets.get("rows").source) as file:
+        x, y = file["x"], file["y"]
+    splits = np.array(["train", "validation", "test"])[np.arange(len(x)) % 3]
+    np.savez(tmp_path / "partly.npz", x=x, split=splits)
+    linked.datasets.add("partly", tmp_path / "partly.npz")
+    given = {str(row): str(y[row]) for row in np.flatnonzero(splits == "train")}
+    linked.datasets.correct("partly", given)
+    out = pytest.warns(HeadstartWarning, match="160 of 240 samples have no label and are left out")
+    unknown = pytest.warns(HeadstartWarning, match="partly has no label in its test split: how oft")
+    with out, unknown:
+        head = linked.heads.train("p", linked.features(CUT, "partly"), NAMED)
+    counts = [head.metrics[f"n_{one}"] for one in ("train", "validation", "test")]
+    assert counts == [80, 0, 0] and head.record.settings["judged_on"]["train"] > 0
+    assert not any(isinstance(value, float) for value in head.metrics.values())
+    assert "no score: there was no labelled sample to test it on" in head.predict("partly").trust
+    with pytest.raises(HeadError, match="'partly' had no labels to test it by: nothing is known"):
+        head.held_out()
+    assert "how often it is right is not known" in " ".join(run("head", "show", "p").out.split())
+
+
+@pytest.mark.parametrize("kind", ["zeroshot", "tipadapter"])
+@pytest.mark.parametrize("task", ["multi-label", "regression", "ordinal"])
+def test_a_task_that_names_cannot_do_is_refused_before_the_names_are_read(
+    linked, fails, kind, task
+):
+    """It was said that the names had the same text features, or that they were no numbers."""
+    told = fails("head", "train", "h", CUT, "rows", "--kind", kind, "--task", task)
+    assert f"a head of kind {kind} says one label a sample, by its name, and cannot do" in told
+    assert f"the task {task}." in told
+    assert "Take kind " in told and kind not in told.partition("Take kind ")[2]
+
+
+def test_a_class_that_is_several_labels_is_named(linked):
+    with np.load(linked.datasets.get("rows").source) as file:
+        x, y = file["x"], file["y"]
+    linked.datasets.add("many", x, np.array([f"kind {one}|kind c" for one in y]))
+    said = "many: samples have several labels, and each combination, such as 'kind a|kind c'"
+    same = pytest.raises(HeadError, match="have the same text features")
+    with pytest.warns(HeadstartWarning, match=re.escape(said)), same:
+        linked.heads.train("h", linked.features(CUT, "many"), hs.ZeroShot(prompt="x {}"))
+
+
 def test_it_says_what_a_head_of_labelled_samples_says(head, bare, run):
     given = hs.ZeroShot(prompt="kind {}", logit_scale=100.0)
     other = bare.heads.train("other", bare.features(CUT, "rows"), given)
@@ -65,6 +111,22 @@ def test_what_needs_scores_is_refused_in_a_line(head, bare, fails, tmp_path):
         bare.heads.compare("h", "h")
     assert told in fails("head", "predict", "h", "bare", "--unsure", "set")
     assert told in fails("head", "report", "h", tmp_path / "h.html")
+
+
+def test_its_page_says_that_nothing_is_known_of_it_here_and_where_it_is_imported(
+    head, bare, tmp_path
+):
+    page = open_page(bare)
+    said = text_of(page.get("/heads/h"))
+    assert "how often it is right is not known" in said and "no labels" in said
+    assert "class names alone, and dataset 'bare' had no labels" in said
+    assert "nan" not in said.lower().split() and "None" not in said.split()
+    assert "h" in text_of(page.get("/heads")).split()
+    assert page.get("/heads/h:1/samples?truth=a&guess=b").status_code in (404, 409, 422)
+    head.export(tmp_path / "h.zip")
+    bare.heads.import_(tmp_path / "h.zip", "back")
+    told = text_of(page.get("/heads/back"))
+    assert "of workspace" in told and "how often it is right is not known" in told
 
 
 def test_it_attaches_and_travels(head, bare, tmp_path):

@@ -103,12 +103,12 @@ def test_labels_of_too_few_samples_are_refused_by_name(head, fails):
 
 @pytest.fixture
 def with_rare(rows):
-    """A head of the label `a`, and of two that few samples have, `rare` fewer than `seldom`."""
+    """A head of the label `a`, and of two that few samples have, `rare` fewer than `few`."""
     with np.load(rows.datasets.get("rows").source) as file:
         x, y = file["x"], file["y"]
     labels = []
     for number, one in enumerate(y):
-        own = ["a"] * (one == "a") + ["seldom"] * (number % 17 == 0) + ["rare"] * (number % 40 == 0)
+        own = ["a"] * (one == "a") + ["few"] * (number % 17 == 0) + ["rare"] * (number % 40 == 0)
         labels.append("|".join(own) or "|")
     rows.datasets.add("rarely", x, np.array(labels), split="40/30/30")
     return rows.heads.train("r", rows.features(CUT, "rarely"), hs.Linear(), task="multi-label")
@@ -117,12 +117,12 @@ def with_rare(rows):
 def test_a_rare_label_is_unknown_of_every_sample_and_the_others_are_told(with_rare, run):
     """One rare label refused the answers about all others."""
     head, judging = with_rare, with_rare.features().split("validation")
-    few = {
+    having = {
         name: sum(name in str(label).split("|") for label in judging.labels)
-        for name in ("rare", "seldom")
+        for name in ("rare", "few")
     }
-    assert 0 < few["rare"] < few["seldom"] < 9
-    named = rf"has {few['rare']} with 'rare', {few['seldom']} with 'seldom': that is answered unkn"
+    assert 0 < having["rare"] < having["few"] < 9
+    named = rf"has {having['rare']} with 'rare', {having['few']} with 'few': that is answered unkn"
     with pytest.warns(HeadstartWarning, match=named):
         found = head.conformal(0.9)
     told = {one.label: one for one in found.labels}
@@ -131,7 +131,7 @@ def test_a_rare_label_is_unknown_of_every_sample_and_the_others_are_told(with_ra
     assert told["rare"].unknown == 1 and told["rare"].held.coverage is None
     for row in np.array([[0.0, 0.0, 1.0], [1.0, 1.0, 0.0]], np.float32):
         assert found.answers_of(row)[1:] == ("unknown", "unknown") != found.answers_of(row)[:1] * 2
-    assert "all of rare, seldom among them" in found.to_text()
+    assert "all of few, rare among them" in found.to_text()
     ran = run("head", "predict", "r", "rarely", "--unsure", "set", "--json")
     assert {one["answers"]["rare"] for one in ran.json} == {"unknown"}
     assert {"yes", "no"} <= {one["answers"]["a"] for one in ran.json}

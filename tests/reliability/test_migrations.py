@@ -188,12 +188,18 @@ def test_the_command_that_upgrades_killed_at_any_statement_leaves_old_or_new(
 
 @pytest.mark.parametrize("seconds", [3, pytest.param(65, marks=pytest.mark.slow)])
 def test_a_database_that_is_locked_for_a_while_is_waited_for(ready, seconds):
-    locked, is_free = threading.Event(), threading.Event()
+    """It is locked until so long after somebody wants to write, however long that takes."""
+    locked, is_wanted, is_free = threading.Event(), threading.Event(), threading.Event()
+
+    def want(_connection, _cursor, statement, *_):
+        if statement == "BEGIN IMMEDIATE":
+            is_wanted.set()
 
     def lock():
         connection = sqlite3.connect(ready.config.sqlite_file, isolation_level=None)
         connection.execute("BEGIN IMMEDIATE")
         locked.set()
+        is_wanted.wait(240)
         time.sleep(seconds)
         is_free.set()
         connection.execute("COMMIT")
@@ -202,8 +208,9 @@ def test_a_database_that_is_locked_for_a_while_is_waited_for(ready, seconds):
     thread = threading.Thread(target=lock)
     thread.start()
     locked.wait()
+    event.listen(ready.database.engine, "before_cursor_execute", want)
     assert ready.extract("net", "pics").report.computed == 36
-    assert is_free.is_set()
+    assert is_wanted.is_set() and is_free.is_set()
     thread.join()
 
 

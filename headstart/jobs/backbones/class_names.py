@@ -11,7 +11,9 @@ import numpy as np
 
 from headstart.context import Context
 from headstart.errors import HeadError
+from headstart.extractors.datasets.labels import several_in
 from headstart.heads.kind import HeadKind, classes_of, takes_class_names
+from headstart.heads.kinds.every_kind import able_kinds
 from headstart.heads.kinds.of_names.class_names import Directions
 from headstart.heads.tasks import Task
 from headstart.jobs.backbones.text_tower import get_text_tower
@@ -34,13 +36,22 @@ def with_class_names(context: Context, kind: HeadKind, view: FeatureView, task: 
         task: says which classes there are.
 
     Raises:
-        HeadError: the features are joined, the labels do not suit the task, a prompt has no place
-            for a name, or all names have the same features.
+        HeadError: the kind cannot do the task, the features are joined, the labels do not suit the
+            task, a prompt has no place for a name, or all names have the same features.
         BackboneError: no text backbone shares their space.
+
+    Warns:
+        HeadstartWarning: a class is several labels.
     """
     if not takes_class_names(kind):
         return kind
     made: Any = kind
+    if task.name not in kind.tasks:
+        raise HeadError(
+            f"a head of kind {kind.kind} says one label a sample, by its name, and cannot do the "
+            f"task {task.name}",
+            hint=f"Take kind {able_kinds(task.name)}.",
+        )
     origin: Origin | JoinedOrigin = view.origin
     if len(origin.blocks) > 1:
         raise HeadError(
@@ -48,6 +59,11 @@ def with_class_names(context: Context, kind: HeadKind, view: FeatureView, task: 
             hint="Name the backbone whose space texts share.",
         )
     classes = classes_of(kind, task, view.samples)
+    if several := several_in(classes):
+        warn(
+            f"{origin.dataset.name}: samples have several labels, and each combination, such as "
+            f"{min(several)!r}, is one class, whose text names all of them"
+        )
     texts: Sequence[Sequence[str]] = made.texts_of(classes)
     tower = get_text_tower(context, origin.blocks[0].backbone, made.text_backbone or None)
     rows = tower.directions(texts, math.prod(view.shape[1:]))

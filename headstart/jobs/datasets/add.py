@@ -52,9 +52,11 @@ def add(
     **options: Any,
 ) -> DatasetDetails:
     """See `Datasets.add`, whose `weights` is among the options; `usual_split` is how samples are
-    split where neither `split` nor the source says it, of a dataset that is new."""
+    split where neither `split` nor the source says it, of a dataset that is new; with `of_numbers`
+    labels are known to be numbers, and nothing is said of them as classes."""
     check_name(name, "dataset", source)
     usual_split, weights = options.pop(sources.USUAL, None), options.pop("weights", None)
+    of_classes = not options.pop("of_numbers", False)
     split, seed = sources.spelled(split), sources.checked_seed(seed)
     windows, options = sources.window_options(options)
     windows = with_tokenizer(context, windows)
@@ -83,7 +85,7 @@ def add(
         manifest = corrected(manifest, given)
         _warn(opened.source, opened.unused(), skipped)
         warn_of_turned(place, manifest.samples, opened, given)
-        _tell_of_samples(place, manifest, given)
+        _tell_of_samples(place, manifest, given, of_classes=of_classes)
     if before is not None and previous is not None:
         tell_of_changes(name, previous, manifest)
     stored = settled(opened, given, manifest) | sources.listed(skipped)
@@ -139,18 +141,22 @@ def _split_options(
     return {"layout": before.options["layout"], **how}  # what its folders are was found, or asked
 
 
-def _tell_of_samples(place: str, manifest: Manifest, given: dict[str, Any]) -> None:
+def _tell_of_samples(
+    place: str, manifest: Manifest, given: dict[str, Any], *, of_classes: bool
+) -> None:
     """Say what is odd of samples: windows, few of a class, copies among splits, no labels."""
     wholes = wholes_of(manifest)
     if wholes is not manifest:
         tell(f"{place}: {len(manifest.samples):,} windows of {len(wholes.samples):,} samples")
-    if few := sources.few_of(wholes.columns, given):
+    if of_classes and (few := sources.few_of(wholes.columns, given)):
         warn(f"{place}: scores will say little: {_some(few)}", FewSamples)
     warn_of_copies(place, manifest)
     warn_of_differing_copies(place, manifest)
-    if not _tell_of_odd(place, wholes.columns):
-        _tell_of_labels(place, wholes.columns.labels, str(given.get("split", "")))
-    _tell_of_whole_numbers(place, wholes.columns.labels)
+    is_odd, labels = _tell_of_odd(place, wholes.columns), wholes.columns.labels
+    if of_classes and not is_odd:
+        _tell_of_labels(place, labels, str(given.get("split", "")))
+    if of_classes:
+        _tell_of_whole_numbers(place, labels)
     if not manifest.classes:
         tell(
             f"{place}: {len(manifest.samples):,} samples without labels, to map, search and "

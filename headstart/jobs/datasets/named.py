@@ -40,6 +40,7 @@ def dataset_named(
     adds: bool = True,
     looks: bool = True,
     on_error: str = "fail",
+    of_numbers: bool = False,
 ) -> str:
     """The name under which a dataset is registered; a source that is not is registered first.
 
@@ -50,6 +51,7 @@ def dataset_named(
         adds: whether a source may be registered.
         looks: whether the source of a registered dataset is looked at again, where it was given.
         on_error: of a source that is registered now, see `Datasets.add`.
+        of_numbers: likewise, whether its labels are to be numbers: then no class has few samples.
 
     Raises:
         NotFound: it is neither the name of a dataset nor a source of one.
@@ -63,7 +65,7 @@ def dataset_named(
         if not _is_data(given):
             return reference_of(given, "dataset")
         _check_no_names(given)
-        return _held(context, given, on_error) if adds else _get_held(context, given)
+        return _held(context, given, on_error, of_numbers) if adds else _get_held(context, given)
     place = _find_place(given)
     if not (isinstance(given, Path) and place):
         try:
@@ -86,7 +88,7 @@ def dataset_named(
             f"no dataset is registered from {place}",
             hint="See `headstart dataset list`, or add it with `headstart dataset add`.",
         )
-    return _added(context, place, on_error)
+    return _added(context, place, on_error, of_numbers)
 
 
 def _is_data(given: Any) -> bool:
@@ -113,7 +115,7 @@ def _check_no_names(data: Any) -> None:
 
 
 @holding
-def _held(context: Context, data: Any, on_error: str) -> str:
+def _held(context: Context, data: Any, on_error: str, of_numbers: bool) -> str:
     """The name of data in memory, which are found again by their content, or registered."""
     kept = _kept(context.config.contents, data, on_error)
     found = _find_held(context, kept)
@@ -122,7 +124,8 @@ def _held(context: Context, data: Any, on_error: str) -> str:
     from headstart.jobs.datasets.add import add
 
     taken = {one.name for one in context.datasets.find_all()}
-    added = add(context, free_name("data", taken.__contains__), data, on_error=on_error).dataset
+    name = free_name("data", taken.__contains__)
+    added = add(context, name, data, on_error=on_error, of_numbers=of_numbers).dataset
     tell(f"{kept.origin} is registered as the dataset {added.name!r}")
     return added.name
 
@@ -211,14 +214,14 @@ def _own_options(dataset: Dataset) -> dict[str, Any]:
     return {name: value for name, value in dataset.options.items() if name in names}
 
 
-def _added(context: Context, place: str, on_error: str) -> str:
+def _added(context: Context, place: str, on_error: str, of_numbers: bool) -> str:
     taken = {one.name for one in context.datasets.find_all()}
     others = [one.name for one in context.datasets.find_by_source(place)]
     from headstart.jobs.datasets.add import add  # whoever gives a name does not need it
 
     name = free_name(_name(place), taken.__contains__)
     with root_of_add(), _options_said(name, place):
-        added = add(context, name, place, on_error=on_error).dataset
+        added = add(context, name, place, on_error=on_error, of_numbers=of_numbers).dataset
     also = f"; {', '.join(others)} has options of its own" if others else ""
     tell(f"{place} is registered as the dataset {added.name!r}{also}")
     return added.name

@@ -113,8 +113,8 @@ def fit(
     features = of_samples(features, windows)
     told = {SAMPLE_WEIGHTS: IGNORED} if ignores else weights_told(features)
     (features,) = answered_in(task, features)
-    if classes_named(chosen) and all(label is None for label in features.labels):
-        features = _without_labels(name, features)
+    if classes_named(chosen):
+        features = _with_named_classes(name, features)
     if chosen is not None:
         chosen = with_class_names(context, chosen, features, task or Classification())
     more = features_in_views(
@@ -133,13 +133,20 @@ def fit(
     return Fitted(context, name, features, trained, seed, started)
 
 
-def _without_labels(name: str, view: FeatureView) -> FeatureView:
-    """Of a dataset without any label nothing, which is all that a head of given classes can be
-    judged by.
+def _with_named_classes(name: str, view: FeatureView) -> FeatureView:
+    """By what a head of given classes can be judged: the samples with labels, if there are any.
 
     Warns:
         HeadstartWarning: what is not known of the head.
     """
+    if any(label is not None for label in view.labels):
+        if not len(view.split("test")):
+            warn(
+                f"{view.origin.dataset.name} has no label in its test split: how often head "
+                f"{name!r} is right is not known; `headstart head evaluate` tells it on samples "
+                "with labels"
+            )
+        return view
     warn(
         f"{view.origin.dataset.name} has no label: how often head {name!r} is right is not known, "
         "and its probabilities are not calibrated; `headstart head evaluate` tells it on samples "

@@ -440,3 +440,12 @@ def test_of_several_labels_who_has_a_split_keeps_it_and_new_ones_go_where_labels
     assert {id_: after[id_] for id_ in before} == before
     shares = Counter(after.values())
     assert [shares[name] / 300 for name in SPLITS] == pytest.approx([0.7, 0.1, 0.2], abs=0.01)
+
+
+def test_of_several_labels_the_rare_ones_are_named_and_no_combination(ws, table):
+    labels = ["a|b", "a", "b"] * 40 + ["a|b|rare"] * 2 + ["b|c"] * 12
+    with pytest.warns(FewSamples) as told:
+        ws.datasets.add("d", table(labels))
+    (said,) = [str(one.message) for one in told if one.category is FewSamples]
+    assert "scores will say little: 'rare' has 1 to train on and 1 to test on" in said
+    assert "|" not in said.partition("scores will")[2]

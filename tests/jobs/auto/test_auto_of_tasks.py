@@ -146,6 +146,29 @@ def test_the_command_says_scores_of_the_task_and_so_does_its_page(
 
 
 @pytest.mark.usefixtures("diabetes")
+def test_a_loss_alone_says_that_labels_are_numbers(ws, run, monkeypatch):
+    """Of counts, which would be classes without it."""
+    monkeypatch.setenv("HEADSTART_HOME", str(ws.config.root))
+    asked = dict[str, object]()
+
+    def heard(_context, _dataset, _backbones, wanted, **_):
+        asked["task"] = wanted.task
+        raise HeadError("heard", hint="Enough.")
+
+    monkeypatch.setattr("headstart.jobs.auto.auto.auto", heard)
+    for more, task in (
+        (("--loss", "poisson"), hs.Regression("poisson")),
+        (("--loss", "quantile", "--quantile", "0.9"), hs.Regression("quantile", 0.9)),
+        (("--task", "ordinal"), hs.Ordinal()),
+        ((), None),
+    ):
+        assert "heard" in run("auto", "rows", FLAT, *more).err
+        assert asked.pop("task") == task
+    ran = run("auto", "rows", FLAT, "--task", "classification", "--loss", "poisson")
+    assert ran.code != 0 and "--loss is not for classification" in ran.err and not asked
+
+
+@pytest.mark.usefixtures("diabetes")
 def test_a_limit_that_leaves_too_few_of_a_class_is_named_before_anything_is_computed(
     ws, monkeypatch
 ):

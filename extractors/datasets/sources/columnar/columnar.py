@@ -43,7 +43,12 @@ from headstart.extractors.datasets.sources.columnar.files import (
 from headstart.extractors.datasets.sources.columnar.parquet_file import ParquetPart
 from headstart.extractors.datasets.sources.columnar.part import Part, room_for
 from headstart.extractors.datasets.sources.columnar.roles import Roles
-from headstart.extractors.datasets.sources.tables.columns import OR_SKIP, cell_in, number_in
+from headstart.extractors.datasets.sources.tables.columns import (
+    OR_SKIP,
+    cell_in,
+    idle_options,
+    number_in,
+)
 from headstart.extractors.datasets.sources.tables.values import TABLE_OPTIONS, Value
 from headstart.extractors.datasets.split_rule import FOLDERS, ignores_own, is_unsettled
 from headstart.notices import tell
@@ -137,15 +142,7 @@ class ColumnarSource:
 
     def unused(self) -> Sequence[str]:
         given = self._options
-        behind = {
-            "values": ("text_column", "path_column"),
-            "text_column": ("path_column",),
-            "group_column": ("group_pattern",),
-        }
-        names = {other for name in behind if given.get(name) for other in behind[name]}
-        idle = [f"option {name}" for name in sorted(names) if given.get(name)]
-        if given.get("store_options") and not self._names_far and FETCHED not in given:
-            idle.append("option store_options")
+        idle = idle_options(given, is_far=self._names_far or FETCHED in given)
         return [*self._found.unused, *self._labelled.unused, *idle]
 
     def _rows(self, roles: Roles) -> Iterator[_Row]:

@@ -225,3 +225,23 @@ def _one_of(label: Any, where: str) -> str:
         )
         raise DatasetError(f"{where}: {what}", hint=f"Fix the row, {OR_SKIP}.")
     return text
+
+
+BEHIND = {
+    "values": ("text_column", "path_column"),
+    "text_column": ("path_column",),
+    "group_column": ("group_pattern",),
+}
+"""Options that another one leaves nothing to do."""
+
+
+def idle_options(given: Options, *, is_far: bool) -> list[str]:
+    """Options that were given and are not used, in words.
+
+    Args:
+        given: all of a table.
+        is_far: whether it names files that lie elsewhere, or came from there.
+    """
+    names = {other for name in BEHIND if given.get(name) for other in BEHIND[name]}
+    idle = [f"option {name}" for name in sorted(names) if given.get(name)]
+    return [*idle, "option store_options"] if given.get("store_options") and not is_far else idle

@@ -24,6 +24,7 @@ from headstart.extractors.datasets.sources.tables.columns import (
     cell_in,
     find_column,
     get_column,
+    idle_options,
     is_index,
     is_number,
     is_numbered,
@@ -350,16 +351,7 @@ class TableSource:
         return self._table.raw(location)
 
     def unused(self) -> Sequence[str]:
-        given = self._options
-        behind = {
-            "values": ("text_column", "path_column"),
-            "text_column": ("path_column",),
-            "group_column": ("group_pattern",),
-        }
-        names = {other for name in behind if given.get(name) for other in behind[name]}
-        idle = [f"option {name}" for name in sorted(names) if given.get(name)]
-        if given.get("store_options") and not self._is_far:
-            idle.append("option store_options")
+        idle = idle_options(self._options, is_far=self._is_far)
         return [*self._labelled.unused(), *idle]
 
     @cached_property

@@ -119,5 +119,5 @@ def check_alike(told: Mapping[str, Any], recorded: Mapping[str, Any]) -> None:
     ]
     for name, one, other in pairs:
         if json.dumps(one, sort_keys=True) != json.dumps(other, sort_keys=True):
-            said = f"the record beside its weights says {brief(other)}"
+            said = f"the record with its weights says {brief(other)}"
             raise WrongField(f"{name} is {brief(one)}, and {said}")

@@ -39,7 +39,8 @@ def import_head(context: Context, path: str | Path, name: str | None = None) -> 
     except WrongField as error:
         raise HeadError(f"cannot read {file} as a head: {error}", hint=HINT) from error
     except (TypeError, KeyError, AttributeError) as error:
-        raise HeadError(f"cannot read {file} as a head: {first_line(error)}", hint=HINT) from error
+        what = first_line(error).partition(": ")[2] or "its record is damaged"
+        raise HeadError(f"cannot read {file} as a head: {what}", hint=HINT) from error
     if (unknown := unknown_kind(made)) is not None:
         warn(unknown)
     made, blocks = moved_here(context, made)
@@ -53,7 +54,7 @@ def import_head(context: Context, path: str | Path, name: str | None = None) -> 
         kept = keep(context, replace(made, versions=versions), bundle.weights)
     if told.endswith(UNCONFIRMED):
         warn(
-            f"{path} has no record beside its weights, as files of before there were any, or one "
+            f"{path} has no record with its weights, as older files, or one "
             "that was changed: kind, settings and scores of the head are what it says"
         )
     return TrainedHead(context, kept)

@@ -1,0 +1,30 @@
+"""Rows of several labels dealt out to parts, each with its share of each label."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from headstart.storage.columns.stratification import dealt
+
+
+def dealt_labels(
+    targets: np.ndarray, shares: Sequence[float], units: np.ndarray | None, seed: int
+) -> np.ndarray:
+    """In which part each row of several labels is, (n,) int64.
+
+    Args:
+        targets: 0 and 1, (n, labels).
+        shares: of each part; 1 together.
+        units: numbers from 0 up, (n,); rows of one stay together. None where each is on its own.
+        seed: of the mixing.
+    """
+    having, sizes = targets > 0, np.ones(len(targets), np.int32)
+    if units is not None:
+        sizes = np.bincount(units).astype(np.int32)
+        counts = np.zeros((len(sizes), targets.shape[1]), np.int32)
+        np.add.at(counts, units, having)
+        having = counts
+    parts = dealt(having, sizes, shares, np.random.default_rng(seed).permutation(len(sizes)))
+    return parts if units is None else parts[units]
