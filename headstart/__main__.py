@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headstart.cli import main
+from headstart.cli import command
 
 if __name__ == "__main__":
-    main()
+    command()

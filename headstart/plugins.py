@@ -28,6 +28,8 @@ from headstart.values.installed import may_have_entry_points
 T = TypeVar("T")
 OURS = "headstart"
 GROUPS = "headstart."
+_OTHERS: list[str] = []
+"""Names of plug-ins of other packages whose code was imported, or was about to be."""
 """How the names of all groups of entry points begin."""
 
 
@@ -181,6 +183,8 @@ class Plugins(Mapping[str, T]):
     def _try(self, name: str, entry: EntryPoint, is_told: bool) -> None:
         made: Any = None
         try:
+            if entry.dist is not None:
+                _OTHERS.append(name)
             made = entry.load()
             problem = self._problem_of(name, made) if entry.dist else ""
         except (Exception, SystemExit) as error:  # other people's code may fail in any way
@@ -202,6 +206,11 @@ class Plugins(Mapping[str, T]):
             return "its name is not of letters, digits, '.', '_' and '-'"
         own = getattr(made, self._name)
         return "" if own == name else f"it calls itself {own!r}"
+
+
+def are_others_loaded() -> bool:
+    """Whether code of another package was asked for in this process."""
+    return bool(_OTHERS)
 
 
 @cache

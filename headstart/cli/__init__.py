@@ -89,17 +89,27 @@ INTERRUPTED_OBJECT = (
 """As `_tell` makes it, for when nothing is imported yet."""
 
 
+def command() -> NoReturn:
+    """The program `headstart`: as `main`, of a process that is for this alone."""
+    _main(None, ends_here=True)
+
+
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line; exits with 0, with what `errors.EXITS` says after one line that says
     what to do, with 1 where a result says that something is wrong, or with 130 where it was
     interrupted."""
+    _main(arguments, ends_here=False)
+
+
+def _main(arguments: list[str] | None, *, ends_here: bool) -> NoReturn:
     # Libraries that are imported make what they like of an exception: an ImportError, a line of
     # "ignored" ones. Nothing is begun yet, so that the process may end where it stands.
     before = _when_interrupted(_end_at_once)
     from headstart.cli.process import end, garbage
 
     if arguments is None:  # a process of its own, which ends with the command
-        end.prepare()
+        if ends_here:  # and does nothing behind it
+            end.prepare()
         garbage.prepare()
     from headstart.cli.output import note
     from headstart.cli.workspace.said import begin
