@@ -28,3 +28,17 @@ def dealt_labels(
         having = counts
     parts = dealt(having, sizes, shares, np.random.default_rng(seed).permutation(len(sizes)))
     return parts if units is None else parts[units]
+
+
+def have_all_of_a_side(targets: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Rows that would take with them all that have some label, or all that lack it, (n,) bool.
+
+    Args:
+        targets: 0 and 1, (n, labels).
+        inside: which rows are looked at, together, (n,) bool.
+    """
+    found, is_on = np.zeros(len(targets), bool), targets > 0
+    for own in (is_on, ~is_on):
+        lost = own.any(axis=0) & ~own[~inside].any(axis=0)
+        found |= inside & own[:, lost].any(axis=1)
+    return found

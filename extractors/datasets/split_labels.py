@@ -60,15 +60,15 @@ def _dealt(
     new = [place[unit] for unit, _ in pool.new(seed)]
     counts = [*(pool.units[unit] for unit in units), *others]
     sizes = np.array([sum(one.values()) for one in counts], np.int32)
-    often = _units_by_label(counts[: len(units)], pool.settled_units)
+    often = _units_by_label([*counts[: len(units)], *pool.settled_labels()])
     having = _samples_by_label(counts, often)
     found = dealt(having, sizes, shares, np.array(new, np.int64), known)
     return found[: len(units)].tolist()
 
 
-def _units_by_label(units: Sequence[Counts], settled: Counts) -> Counter[str]:
-    """How many units have each label; of the settled ones it is known."""
-    found = _every_label(settled)
+def _units_by_label(units: Sequence[Counts]) -> Counter[str]:
+    """How many units have each label, and each combination."""
+    found = Counter[str]()
     for counts in units:
         found.update(_every_label(counts).keys())
     return found
@@ -103,11 +103,13 @@ def _every_label(counts: Counts) -> Counter[str]:
 
 
 def _combined(counts: Counts) -> Counter[str]:
-    """Samples with each combination of labels."""
-    several = {label: parts_in(label) for label in counts}
-    return Counter(
-        {BETWEEN.join(parts): counts[label] for label, parts in several.items() if len(parts) > 1}
-    )
+    """Samples with each combination of labels, in whichever order they stand."""
+    found = Counter[str]()
+    for label, count in counts.items():
+        parts = parts_in(label)
+        if len(parts) > 1:
+            found[BETWEEN.join(sorted(parts))] += count
+    return found
 
 
 def _labels(counts: Counts) -> Counter[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 
 import numpy as np
 
@@ -38,6 +38,13 @@ class Pool:
     @property
     def settled_units(self) -> Counter[Label | None]:
         return Counter(label for label, _ in self._contents)
+
+    def settled_labels(self) -> list[Counts]:
+        """Of each unit of them, what its samples have; how many these are is not known."""
+        found: defaultdict[bytes, Counts] = defaultdict(dict)
+        for label, content in self._contents:
+            found[content][label] = 1
+        return list(found.values())
 
     def settle(self, block: Block, codes: np.ndarray) -> None:
         """Samples without groups that stay in the splits that they have: places in `SPLITS`, those

@@ -21,8 +21,6 @@ BLOCK_SECONDS = 2.0
 what others have to wait for."""
 SHARE = 8
 """A block is at most an eighth of what is left, so that processes that begin later get some."""
-MOMENT = 0.25
-"""Seconds for all that is left, by the last block: nobody who begins later is worth the claims."""
 
 
 def claimed_samples(
@@ -47,7 +45,7 @@ def claimed_samples(
     """
     by_digest = {sample.digest: sample for sample in samples}
     wanted = deque(by_digest)
-    size, seen = FIRST_BLOCK, 0
+    size, since, seen = FIRST_BLOCK, time.monotonic(), 0
     while True:
         claimed = lease.claim(keys, wanted, size)
         if not claimed.digests:
@@ -58,16 +56,15 @@ def claimed_samples(
             lease.give_back(Claimed(claimed.lease, claimed.keys, done))
         if len(done) == len(claimed.digests):
             return  # in the wake of another one: it is time to look at what is missing
-        since = time.monotonic()
         for digest, has in zip(claimed.digests, there, strict=True):
             if not has:
                 yield by_digest[digest]
         seen += len(claimed.digests)
-        took, left = time.monotonic() - since, len(by_digest) - seen
-        if took * left < MOMENT * len(claimed.digests):
-            size = LARGEST_BLOCK
-        elif took < BLOCK_SECONDS:
+        now = time.monotonic()
+        if now - since < BLOCK_SECONDS:
+            left = len(by_digest) - seen
             size = max(FIRST_BLOCK, min(2 * size, LARGEST_BLOCK, left // SHARE))
+        since = now
 
 
 class Writer:

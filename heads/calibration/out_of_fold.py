@@ -9,7 +9,7 @@ import numpy as np
 
 from headstart.heads.kind import Part
 from headstart.heads.shared_rows import spans_of
-from headstart.heads.stratification import dealt_labels
+from headstart.heads.stratification import dealt_labels, have_all_of_a_side
 from headstart.storage.columns.units import joined
 
 
@@ -54,13 +54,9 @@ def inner_label_folds(part: Part, seed: int, folds: int) -> np.ndarray:
     each label, and rows that alone have one, or alone are without it, are never left out."""
     groups = groups_of(part)
     fold = dealt_labels(part.targets, [1 / folds] * folds, groups, seed)
-    is_on = part.targets > 0
     needed = np.zeros(len(part), bool)
     for one in range(folds):
-        inside = fold == one
-        for own in (is_on, ~is_on):
-            lost = own.any(axis=0) & ~own[~inside].any(axis=0)
-            needed |= inside & own[:, lost].any(axis=1)
+        needed |= have_all_of_a_side(part.targets, fold == one)
     return np.where(np.isin(groups, groups[needed]), -1, fold)
 
 

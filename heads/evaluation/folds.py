@@ -10,7 +10,7 @@ import numpy as np
 
 from headstart.errors import HeadError, InvalidHeadSetting
 from headstart.heads.labelled import hint_of
-from headstart.heads.stratification import dealt_labels
+from headstart.heads.stratification import dealt_labels, have_all_of_a_side
 from headstart.storage.manifest import Label
 
 
@@ -238,6 +238,21 @@ def held_out_labels(
 ) -> Fold:
     """A fifth of the rows of several labels to test on, of each label its share; more where there
     are fewer groups. What alone has a label, or is without it, is trained on."""
-    units = None if groups is None else np.unique(groups, return_inverse=True)[1]
-    out = dealt_labels(targets, [1 - 1 / parts, 1 / parts], units, seed)
-    return Fold(np.flatnonzero(out == 0), np.flatnonzero(out == 1))
+    units = np.arange(len(targets))
+    if groups is not None:
+        units = np.unique(groups, return_inverse=True)[1]
+    out = dealt_labels(targets, [1 - 1 / parts, 1 / parts], units, seed) > 0
+    out &= ~np.isin(units, units[have_all_of_a_side(targets, out)])
+    if not out.any():
+        out = _smallest_free(targets, units)
+    return Fold(np.flatnonzero(~out), np.flatnonzero(out))
+
+
+def _smallest_free(targets: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """The rows of the smallest unit without which each label is still there, and still lacking
+    somewhere; of none if there is no such unit, (n,) bool."""
+    for unit in np.argsort(np.bincount(units), kind="stable").tolist():
+        own = units == unit
+        if not own.all() and not have_all_of_a_side(targets, own).any():
+            return own
+    return np.zeros(len(units), bool)

@@ -44,9 +44,10 @@ def dealt(
     wanted = np.outer(of_each, counts.sum(axis=0, dtype=np.int64))
     got = np.array([counts[parts == part].sum(axis=0) for part in range(len(shares))], np.float64)
     order = order[np.argsort(-sizes[order], kind="stable")]
-    left = (counts[parts == OPEN] > 0).sum(axis=0)
+    left, there = (counts[parts == OPEN] > 0).sum(axis=0), counts.sum(axis=0)
     while left.any():
-        rarest = int(np.where(left > 0, left, len(counts) + 1).argmin())
+        # Of those of which as many are left the one with the fewest samples: it has no other place.
+        rarest = int(np.lexsort((there, np.where(left > 0, left, len(counts) + 1)))[0])
         for unit in order[(parts[order] == OPEN) & (counts[order, rarest] > 0)].tolist():
             own = counts[unit]
             due = of_each / (2 * got[:, rarest] + own[rarest])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -117,6 +118,7 @@ class Held:
     def __init__(self) -> None:
         self._samples = WeakValueDictionary[tuple[Any, ...], SampleColumns]()
         self._kinds = dict[tuple[Any, ...], str]()
+        self._lock = Lock()
 
     def get(self, path: Path, read: Callable[[Path], Manifest]) -> Manifest:
         """The manifest of a file that is as it was when it was read, or what reading it gives."""
@@ -125,13 +127,19 @@ class Held:
         except OSError:  # who reads it says what is wrong
             return read(path)
         sign = path.name, own.st_ino, own.st_size, own.st_mtime_ns, own.st_ctime_ns
-        samples = self._samples.get(sign)
-        if samples is not None:
-            return Manifest(self._kinds[sign], samples.source, samples)
+        with self._lock:
+            samples = self._samples.get(sign)
+            if samples is not None:
+                return Manifest(self._kinds[sign], samples.source, samples)
         found = read(path)
         if not found.parts:
-            self._samples[sign], self._kinds[sign] = found.columns, found.kind
+            self._keep(sign, found)
         return found
+
+    def _keep(self, sign: tuple[Any, ...], found: Manifest) -> None:
+        with self._lock:
+            self._samples[sign], self._kinds[sign] = found.columns, found.kind
+            self._kinds = {one: self._kinds[one] for one in list(self._samples)}
 
 
 @contextmanager

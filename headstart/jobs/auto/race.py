@@ -75,9 +75,6 @@ class Race:
         fewest = max(FEWEST, 2 * least * (int(strata.max()) + 1))
         return rows[order], sizes_of(min(len(rows), trying.limit), fewest)
 
-    def _rows(self, size: int) -> np.ndarray | None:
-        return None if size == self.sizes[-1] else np.sort(self._order[:size])
-
     def sizes_for(self, count: int) -> list[int]:
         """The parts that so many are tried on: where all of them go on anyway, the smallest ones,
         which tell less than the next and take a moment, are left out."""

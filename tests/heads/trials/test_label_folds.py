@@ -71,6 +71,22 @@ def test_the_only_sample_of_a_label_is_not_held_out():
     assert all(3 in held_out_labels(targets, None, seed).train for seed in range(20))
 
 
+@pytest.mark.parametrize("has_groups", [False, True])
+def test_what_is_trained_on_has_and_lacks_each_label_wherever_all_do(has_groups):
+    rng = np.random.default_rng(0)
+    for seed in range(400):
+        rows, labels = rng.integers(6, 80), rng.integers(1, 12)
+        targets = (rng.random((rows, labels)) < rng.uniform(0.02, 0.98, labels)).astype(np.float32)
+        groups = [str(one) for one in rng.integers(0, max(5, rows // 3), rows)]
+        fold = held_out_labels(targets, groups if has_groups else None, seed)
+        for sides in (targets > 0, targets == 0):
+            assert (sides[fold.train].any(axis=0) == sides.any(axis=0)).all(), seed
+        units = groups if has_groups else range(rows)
+        assert not {units[n] for n in fold.train} & {units[n] for n in fold.test}
+        # Of none but where each of few groups alone has a label, or alone is without one.
+        assert len(fold.test) or rows < 20, seed
+
+
 def test_too_few_groups_are_refused(targets):
     with pytest.raises(HeadError, match="there are 2 groups to try heads on, fewer than the 3"):
         label_folds(targets, 3, ["a", "b"] * (ROWS // 2))
