@@ -20,7 +20,7 @@ from headstart.storage.exports.frames import TorchRows, arrow_table, data_frame,
 from headstart.storage.index import Index, Places
 from headstart.storage.joined.rows import JoinedReader, Side, factor_of, joined_key, rows_in
 from headstart.storage.manifest import SPLITS, Label, Sample, sorted_labels
-from headstart.storage.passes import one_pass
+from headstart.storage.passes.one_pass import one_pass
 from headstart.storage.row_reader import RowReader
 from headstart.storage.windowed.pooled import EACH, MEAN, PooledReader, check_way
 from headstart.storage.windowed.wholes import are_windows, numbered

@@ -7,9 +7,10 @@ import pytest
 from rows_in_shards import ROWS, damage, path_in, view_of
 
 from headstart.errors import ShardDamaged
-from headstart.storage import mapped_rows, passes, row_reader, windows
+from headstart.storage import mapped_rows, row_reader, windows
 from headstart.storage.encoding import Encoding
 from headstart.storage.local_store import LocalReader
+from headstart.storage.passes import one_pass
 from headstart.storage.shards import own_memory
 
 pytestmark = pytest.mark.skipif(not own_memory.can_copy(), reason="the system copies nothing")
@@ -21,7 +22,7 @@ SMALL = 300 * 400
 @pytest.fixture(autouse=True, params=[SMALL, 24 << 20])
 def window(request, monkeypatch):
     monkeypatch.setattr(windows, "WINDOW_BYTES", request.param)
-    monkeypatch.setattr(passes, "PART_BYTES", request.param // 3)
+    monkeypatch.setattr(one_pass, "PART_BYTES", request.param // 3)
     monkeypatch.setattr(row_reader, "WIDE_BYTES", 1)
 
 

@@ -1,0 +1,1 @@
+"""Passes through all rows of a view."""
