@@ -36,6 +36,8 @@ class Program(click.Group):
     """The group of all commands. One of them is found without the others, whose modules are half of
     what a short command imports; whoever looks through all of them has them imported."""
 
+    _commands: dict[str, click.Command]
+
     if not TYPE_CHECKING:  # of click it is an attribute
 
         @property
