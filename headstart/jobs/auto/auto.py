@@ -58,6 +58,8 @@ from headstart.trained_head import TrainedHead
 CLOSING = 2.0
 """Times what it took to look at the samples, that it takes in the end to score a head and to record
 it, and what was tried."""
+MOST_CLOSING = 0.2
+"""Of all the time, what is kept back for that at most: others may have held up the look."""
 KEPT = 0.5
 """Of that, what is over once what was tried is recorded."""
 ATTACHING = 20.0
@@ -151,7 +153,7 @@ def _searched(
     attempts = Attempts(pool, budget, now)
     search = Search(dataset, pool, attempts, budget, wanted.kinds)
     entrants = _entrants(context, dataset, pool.samples, backbones, wanted)
-    budget.keep_back(RECORDS, CLOSING * budget.spent)
+    budget.keep_back(RECORDS, min(CLOSING * budget.spent, MOST_CLOSING * budget.seconds))
     left = search.begin(entrants)
     budget.keep_back(FIT, attempts.default_fit)
     if wanted.output is not None:  # a model takes about as long as a backbone to open

@@ -25,8 +25,8 @@ CURVED = BESIDE_LINES[:2]
 BEHIND = "on the best features its heads are worse than the best beyond chance"
 UNTRIED = "to try it on all samples is no time; it is judged by the largest part"
 BEHIND_LEADER = (
-    "on the largest part another kind is better than all others beyond chance, and what is left of "
-    "the time is for that one"
+    "another kind is better beyond chance than all that was tried on the largest part, and what is "
+    "left of the time is for that one"
 )
 
 
@@ -68,6 +68,8 @@ class KindTrials:
         """Whether the first kind is better than all others beyond chance on the largest part, and
         there is no time to try it on all: others, which are worse, would take its last seconds."""
         leader = self._race.attempts.leader
+        if not kinds:
+            return False
         is_first = leader is not None and leader.what == (blocks.name, kinds[0].kind)
         return (
             is_first
@@ -111,7 +113,11 @@ class KindTrials:
         curved = [name for name in names if name in CURVED]
         found: list[tuple[list[str], list[str]]] = []
         for group in (curved, [name for name in names if name not in CURVED]):
-            found.append(self._halved(blocks, group, names))
+            clear = self._race.attempts.leader
+            if clear is not None and self._is_clear(blocks, names.get(clear.what[1], [])):
+                found.append(([], group))  # what is left is for that one
+            else:
+                found.append(self._halved(blocks, group, names))
         going = [name for own, _ in found for name in own]
         leader = self._race.attempts.leader
         if leader is not None and leader.what[1] in going:
