@@ -236,12 +236,14 @@ def label_folds(
 def held_out_labels(
     targets: np.ndarray, groups: Sequence[str] | None, seed: int, parts: int = 5
 ) -> Fold:
-    """A fifth of the rows of several labels to test on, of each label its share; more where there
-    are fewer groups. What alone has a label, or is without it, is trained on."""
+    """A fifth of the rows of several labels to test on, rounded up, of each label its share; more
+    where there are fewer groups. What alone has a label, or is without it, is trained on."""
     units = np.arange(len(targets))
     if groups is not None:
         units = np.unique(groups, return_inverse=True)[1]
-    out = dealt_labels(targets, [1 - 1 / parts, 1 / parts], units, seed) > 0
+    count = int(units.max()) + 1
+    share = -(-count // parts) / count
+    out = dealt_labels(targets, [1 - share, share], units, seed) > 0
     out &= ~np.isin(units, units[have_all_of_a_side(targets, out)])
     if not out.any():
         out = _smallest_free(targets, units)
