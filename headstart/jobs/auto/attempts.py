@@ -137,11 +137,9 @@ class Attempts:
 
     @property
     def default_fit(self) -> float:
-        """Seconds of the default in the end. A linear one has a strength by then; others choose
-        theirs by folds of their own, which takes about as long as what was tried."""
-        first, ((where, kind), last) = self.tried[0], next(iter(self._lasts.items()))
-        if where == first.features and self._are_along(kind):
-            return last
+        """Seconds of the default in the end: it chooses its strength by folds of its own, which
+        takes about as long as what was tried."""
+        first = self.tried[0]
         return first.seconds * self._pool.learnt / first.rows
 
     def make(

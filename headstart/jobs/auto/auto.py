@@ -21,10 +21,7 @@ from headstart.errors import (
 from headstart.extractors.datasets import reader_of
 from headstart.heads.evaluation.bootstrap import weights_kept
 from headstart.heads.kind import HeadKind
-from headstart.heads.kinds.linear import Linear
 from headstart.heads.models.export import check_free, format_of
-from headstart.heads.trials.by_task import is_plain
-from headstart.heads.trials.objective import LOG_LOSS
 from headstart.jobs.auto.attempts import Attempts
 from headstart.jobs.auto.budget import FIT, MODEL, RECORDS, Budget
 from headstart.jobs.auto.decision import Decision, Room, decide
@@ -176,7 +173,7 @@ def _searched(
     )
     for what, why in decision.late:
         attempts.drop(what, why)
-    default = _default_kind(sweep, search)
+    default = search.pool.default_kind
     return Ended(dataset, pool, attempts, sweep, decision, default, is_interrupted)
 
 
@@ -216,18 +213,6 @@ def _default(sweep: Sweep, search: Search) -> Trial:
     own = [one for one in sweep.trials if one.blocks == search.default]
     kind = search.pool.default_kind.kind
     return next(one for one in own if one.crossed.settings["kind"] == kind)
-
-
-def _default_kind(sweep: Sweep, search: Search) -> HeadKind:
-    """The default as it is trained: of the strengths that were tried the one with the least log
-    loss, as it chooses by itself, on the folds that there are already."""
-    kind = search.pool.default_kind
-    if not isinstance(kind, Linear) or not is_plain(search.pool.task):
-        return kind
-    own = [one for one in sweep.trials if one.blocks == search.default]
-    linear = [one.crossed for one in own if one.crossed.settings["kind"] == kind.kind]
-    best = min(linear, key=lambda one: one.order(LOG_LOSS))
-    return replace(kind, strengths=(best.settings["strength"],))
 
 
 def _trained(context: Context, ended: Ended, wanted: Wanted) -> TrainedHead:

@@ -18,9 +18,8 @@ from headstart.jobs.auto.found import Wanted
 from headstart.notices import tell
 from headstart.registry.entities import Dataset
 from headstart.storage.columns.samples import SampleColumns
-from headstart.storage.manifest import SPLITS, Label, sorted_labels
+from headstart.storage.manifest import SPLITS, sorted_labels
 from headstart.storage.samples import BETWEEN
-from headstart.values.quantities import HARDLY_SHARED
 from headstart.values.said import is_none_an_answer
 
 AS_CLASSES = 'with --task classification (task="classification") each is a class'
@@ -38,9 +37,7 @@ def task_of_labels(samples: SampleColumns, folds: int) -> Task:
         )
         return MultiLabel()
     are_rows = all(isinstance(label, str) and BETWEEN in label for label in counts)
-    are_numbers = are_rows or (
-        are_quantities(counts, counts.total()) and not _are_names(Counter(samples.labels))
-    )
+    are_numbers = are_rows or are_quantities(counts, counts.total())
     if counts and min(counts.values()) < folds and are_numbers:
         tell(
             f"the labels are numbers, such as {next(iter(counts))}: heads that predict numbers are "
@@ -48,14 +45,6 @@ def task_of_labels(samples: SampleColumns, folds: int) -> Task:
         )
         return Regression()
     return Classification()
-
-
-def _are_names(counts: Counter[Label | None]) -> bool:
-    """Whether labels that are whole numbers may be names, such as those of people: each has several
-    samples, and none more than twice as many as another. What is measured comes as it comes."""
-    known = [count for label, count in counts.items() if label is not None]
-    are_whole = all(label is None or isinstance(label, int) for label in counts)
-    return are_whole and min(known) > HARDLY_SHARED and max(known) <= 2 * min(known)
 
 
 def check_samples(dataset: Dataset, samples: SampleColumns, wanted: Wanted) -> None:

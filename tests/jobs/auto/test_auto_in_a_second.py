@@ -166,15 +166,6 @@ def test_that_the_default_alone_takes_too_long_is_said_once_its_pace_is_known():
     assert Cost("net").rate is None
 
 
-def test_the_default_has_the_strength_that_its_folds_chose(rows):
-    found = rows.auto("noisy", "flat@as_it_is", minutes=1e-4)
-    (strength,) = found.head.settings["strengths"]
-    linear = [one for one in rows.sweeps.get(found.sweep).trials if one.kind == "linear"]
-    assert len(linear) == len(hs.Linear().strengths)
-    assert min(linear, key=lambda one: one.log_loss).settings["strength"] == strength
-    assert [one.what for one in found.sides[-1:]] != ["ensemble"]  # of one head's strengths
-
-
 def test_a_backbone_of_rows_of_another_width_is_not_tried(rows, tmp_path):
     open_entrant(rows.context, of_numbers(9), "float32")
     rng = np.random.default_rng(0)
