@@ -114,7 +114,7 @@ class KindTrials:
         found: list[tuple[list[str], list[str]]] = []
         for group in (curved, [name for name in names if name not in CURVED]):
             clear = self._race.attempts.leader
-            if clear is not None and self._is_clear(blocks, names.get(clear.what[1], [])):
+            if found and clear and self._is_clear(blocks, names.get(clear.what[1], [])):
                 found.append(([], group))  # what is left is for that one
             else:
                 found.append(self._halved(blocks, group, names))
