@@ -6,6 +6,7 @@ import os
 import weakref
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 
 MOST_OPEN = 128
 """Files that this process keeps open so: an eighth of what Linux lets it have."""
@@ -21,7 +22,8 @@ class _Watch:
 
     def __init__(self, file: int) -> None:
         self._file = file
-        weakref.finalize(self, _close, file).atexit = False
+        own = os.fstat(file)
+        weakref.finalize(self, _close, file, (own.st_dev, own.st_ino)).atexit = False
 
     def __call__(self) -> tuple[int, ...]:
         try:
@@ -48,6 +50,11 @@ def watch_of(path: str) -> Callable[[], tuple[int, ...]] | None:
         return None
 
 
-def _close(file: int) -> None:
-    os.close(file)
+def _close(file: int, own: tuple[int, int]) -> None:
+    """Close it, unless somebody else did, as who makes a daemon of a process closes all: by its
+    number another file may be open since."""
+    with suppress(OSError):
+        there = os.fstat(file)
+        if (there.st_dev, there.st_ino) == own:
+            os.close(file)
     _LEFT.append(None)

@@ -144,3 +144,20 @@ def test_after_a_fork_both_processes_read_rows_and_notice(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == "damaged\n"
+
+
+def test_a_file_that_somebody_else_opened_by_its_number_stays_open(tmp_path):
+    path, other = tmp_path / "shard", tmp_path / "other"
+    path.write_bytes(b"rows")
+    look = watch_of(str(path))
+    number = look._file
+    os.close(number)  # as who makes a daemon of a process does
+    other.write_bytes(b"theirs")
+    theirs = os.open(other, os.O_RDONLY)
+    if theirs != number:
+        os.dup2(theirs, number)
+        os.close(theirs)
+    del look
+    gc.collect()
+    assert os.read(number, 6) == b"theirs"
+    os.close(number)

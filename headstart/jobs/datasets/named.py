@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -234,7 +235,7 @@ def _options_said(name: str, place: str) -> Iterator[None]:
         yield
     except DatasetError as error:
         if error.hint is not None and OPTION.search(error.hint.replace("--on-error", "")):
-            told = f"Such options go with `headstart dataset add {name} {place}`"
+            told = f"Such options go with `headstart dataset add {name} {quote(place)}`"
             error.hint = f"{error.hint} {told}; then give {name!r}."
         raise
 
