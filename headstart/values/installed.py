@@ -59,6 +59,6 @@ def _entry_points(place: str) -> Iterator[bytes]:
         return
     for info in infos:
         try:
-            yield Path(f"{info}{os.sep}entry_points.txt").read_bytes()
+            yield Path(info, "entry_points.txt").read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             continue
