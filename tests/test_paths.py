@@ -33,6 +33,7 @@ ALLOWED = {
         "names of our own templates"
     ),
     "Path(root)": "the workspace, an argument",
+    "headstart/values/installed.py: Path(info, 'entry_points.txt')": "a folder listed in sys.path",
     "Path(home)": "$HEADSTART_HOME",
     "Path(wanted.custom_objects)": "an argument",
     "headstart/jobs/backups/restore.py: Path(tempfile.mkdtemp(prefix='.restored-', "
