@@ -7,9 +7,9 @@ from hashlib import blake2b
 
 import numpy as np
 
+from headstart.heads.calibration.stratification import dealt_labels, have_all_of_a_side
 from headstart.heads.kind import Part
 from headstart.heads.shared_rows import spans_of
-from headstart.heads.stratification import dealt_labels, have_all_of_a_side
 from headstart.storage.columns.units import joined
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from headstart.errors import HeadError, InvalidHeadSetting
+from headstart.heads.calibration.stratification import dealt_labels, have_all_of_a_side
 from headstart.heads.labelled import hint_of
-from headstart.heads.stratification import dealt_labels, have_all_of_a_side
 from headstart.storage.manifest import Label
 
 

@@ -24,7 +24,7 @@ from headstart.heads.regression import Regression
 from headstart.heads.tasks import task_of
 from headstart.registry.entities import Backbone, Head
 from headstart.registry.references import parts_of
-from headstart.values.environment import locked
+from headstart.values.installed import locked
 from headstart.visible import visible, visible_json
 
 BAR = r"\|"

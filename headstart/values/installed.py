@@ -4,14 +4,17 @@ takes a tenth of a second for it where there are a hundred packages."""
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.machinery import PathFinder
-from importlib.metadata import distribution
+from importlib.metadata import distribution, distributions
 from pathlib import Path
 
 SAYS = "Version: "
+PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+"""A name of a package."""
 INFOS = (".dist-info", ".egg-info")
 """Of folders, with what a package says of itself."""
 
@@ -62,3 +65,16 @@ def _entry_points(place: str) -> Iterator[bytes]:
             yield Path(info, "entry_points.txt").read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             continue
+
+
+@cache
+def locked() -> tuple[str, ...]:
+    """`NAME==VERSION` of each package that is installed, in order
+    (https://pip.pypa.io/en/stable/reference/requirements-file-format/); those whose metadata name
+    neither plainly are left out."""
+    found = dict[str, str]()
+    for one in distributions():
+        name, version = one.name or "", one.version or ""
+        if PLAIN.fullmatch(name) and re.fullmatch(r"[\w.!+-]+", version):
+            found.setdefault(name.lower().replace("_", "-"), version)  # the first is imported
+    return tuple(f"{name}=={version}" for name, version in sorted(found.items()))

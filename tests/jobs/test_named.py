@@ -360,3 +360,13 @@ def test_a_dataset_that_cannot_be_read_is_said_though_a_dataset_is_called_like_t
     (tmp_path / "data.h5").write_bytes(b"no data")
     line = fails("extract", first, "data.h5")
     assert "data.h5" in line and "each other's place" not in line
+
+
+def test_options_that_an_error_advises_go_with_dataset_add(ws, tmp_path):
+    place = tmp_path / "my tables"
+    place.mkdir()
+    (place / "two.csv").write_text("a,label,class\n1,x,y\n2,y,x\n")
+    with pytest.raises(DatasetError) as caught:
+        ws.auto(str(place / "two.csv"))
+    told = f"Such options go with `headstart dataset add two '{place}/two.csv'`; then give 'two'."
+    assert told in caught.value.hint

@@ -3,6 +3,7 @@
 import importlib.metadata
 import sys
 import zipfile
+from importlib.machinery import PathFinder
 
 import pytest
 
@@ -32,7 +33,9 @@ def test_a_version_among_unusual_headers_is_found(tmp_path, monkeypatch):
     assert [version_of(name) for name in ("plain", "small")] == ["1.2", "1.3"]
 
 
-def test_only_where_a_file_names_a_group_of_ours_others_are_read(tmp_path):
+def test_only_where_a_file_names_a_group_of_ours_others_are_read(tmp_path, monkeypatch):
+    own = [one for one in sys.meta_path if one is PathFinder]  # others' are of what ran before
+    monkeypatch.setattr(sys, "meta_path", own)
     path = [str(tmp_path), str(tmp_path / "missing"), ""]
     write_package(tmp_path, "other", {"console_scripts": {"toy": "headstart.toy:main"}})
     assert not may_have_entry_points([str(tmp_path), str(tmp_path / "missing")], "headstart.")

@@ -20,7 +20,7 @@ from headstart.errors import DatasetError, NotFound, RegistryError, SourceGone
 from headstart.extractors import datasets as sources
 from headstart.jobs.datasets.fetched import datasets_from
 from headstart.jobs.datasets.kept_data import holding
-from headstart.jobs.datasets.refresh import look_again, root_of_add
+from headstart.jobs.datasets.refresh import ROOT, look_again, root_of_add
 from headstart.jobs.source_names import free_name, name_of
 from headstart.notices import tell
 from headstart.registry.entities import Dataset
@@ -234,7 +234,8 @@ def _options_said(name: str, place: str) -> Iterator[None]:
     try:
         yield
     except DatasetError as error:
-        if error.hint is not None and OPTION.search(error.hint.replace("--on-error", "")):
+        others = (error.hint or "").replace("--on-error", "").replace(ROOT, "")
+        if OPTION.search(others):
             told = f"Such options go with `headstart dataset add {name} {quote(place)}`"
             error.hint = f"{error.hint} {told}; then give {name!r}."
         raise

@@ -191,7 +191,7 @@ def test_what_is_better_beyond_chance_on_a_part_is_taken(kept):
 
 @pytest.mark.parametrize(
     ("shares", "seconds", "left"),
-    [((0.6, 0.9), 50, 10), ((0.6, 0.9), 80, 0), ((0.6, 0.9), 95, 60), ((0.6, 0.61), 80, 60)],
+    [((0.6, 0.9), 50, 10), ((0.6, 0.9), 70, 0), ((0.6, 0.9), 75, 60), ((0.6, 0.61), 70, 60)],
 )
 def test_what_is_ahead_on_a_part_has_time_for_its_fit_kept_back_though_it_ends_late(
     kept, shares, seconds, left

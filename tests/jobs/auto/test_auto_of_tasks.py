@@ -194,7 +194,7 @@ def samples_of(labels):
         ([f"{n / 7:.3f}|{n}.5" for n in range(18)], hs.Regression()),
         ([f"{n}.0|{n + 1}.0" for n in range(18)], hs.Regression()),
         ([*range(40)] * 2, hs.Regression()),
-        ([*range(1000, 1040)] * 4, hs.Classification()),
+        ([*range(1000, 1040)] * 4, hs.Regression()),
         ([*range(40)] * 3 + [*range(8)] * 5, hs.Regression()),
         (["0.5", "1.5"] * 9, hs.Classification()),
         (["cat|dog", "dog", "cat"] * 6, hs.MultiLabel()),
