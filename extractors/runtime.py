@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import ModuleType
 
+from headstart.control_groups import processors
 from headstart.errors import BackboneError
 from headstart.values.installed import version_of
 
@@ -147,6 +148,8 @@ def keras_hub() -> ModuleType:
 def cores() -> int:
     """How many cores this process may use: `HEADSTART_CORES`, or all that the system gives it.
 
+    In a container or a cluster's job, those whose time it may take.
+
     Raises:
         BackboneError: the variable is no whole number above 0.
     """
@@ -157,7 +160,9 @@ def cores() -> int:
                 f"HEADSTART_CORES is {asked!r}", hint="Set it to a number of cores, 1 or more."
             )
         return int(asked)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    has_own = hasattr(os, "sched_getaffinity")
+    there = len(os.sched_getaffinity(0)) if has_own else os.cpu_count() or 1
+    return min(there, processors() or there)
 
 
 THREADS_OF = (

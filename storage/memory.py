@@ -8,16 +8,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from headstart.control_groups import memory_left
+
 MOUNTS = Path("/proc/self/mountinfo")
 OF_MEMORY = frozenset({"tmpfs", "ramfs"})
 """File systems whose files take memory."""
 
 
 def free_memory() -> int:
-    """Bytes that can be used without swapping."""
+    """Bytes that can be used without swapping, and within what a container or a job is allowed."""
     import psutil  # ten milliseconds that a run which computes nothing saves
 
-    return psutil.virtual_memory().available
+    available, left = psutil.virtual_memory().available, memory_left()
+    return available if left is None else min(available, left)
 
 
 def is_memory(folder: Path) -> bool:
