@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -77,4 +78,11 @@ def _of_each(details: Sequence[dict[str, Any]]) -> dict[str, Any]:
     if all("temperature" in one for one in details):
         found["temperature"] = [one["temperature"] for one in details]
     reasons = [one["not_chosen"] for one in details if "not_chosen" in one]
-    return found | ({"not_chosen": reasons[0]} if reasons else {})
+    return found | _at_ends(details) | ({"not_chosen": reasons[0]} if reasons else {})
+
+
+def _at_ends(details: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """Of how many labels the best value lies at an end of what was tried, and of which."""
+    ends = Counter(one["at_end"] for one in details if "at_end" in one)
+    told = [f"of {count} of {len(details)} labels {words}" for words, count in ends.items()]
+    return {"at_end": "; ".join(told)} if told else {}

@@ -16,6 +16,7 @@ from headstart.heads.kind import Part
 from headstart.heads.kinds.every_kind import kind_of
 from headstart.heads.kinds.grid import EXTENSIONS, choose
 from headstart.heads.kinds.neighbours import Neighbours
+from headstart.heads.tasks import MultiLabel
 
 
 def test_an_exactly_linear_target_is_found():
@@ -73,3 +74,17 @@ def test_kinds_of_old_records_are_opened():
     assert kind_of("neighbours", {"neighbours": 10}).neighbours == 10
     for kind in (hs.Ridge(), hs.Ridge((1.0,)), hs.SVM(), Neighbours(3, calibrated=False)):
         assert kind_of(kind.kind, json.loads(json.dumps(kind.describe()))) == kind
+
+
+def test_of_several_labels_it_is_told_for_how_many_the_best_value_lies_at_an_end():
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(300, 5)).astype(np.float32)
+    hidden = rng.random(300) < 0.5
+    targets = np.stack([features[:, 0] > 0, features[:, 1] > 0, hidden], axis=1).astype(np.float32)
+    train, validation = part(features[:200], targets[:200]), part(features[200:], targets[200:])
+    details = MultiLabel().fit(hs.Linear((1e-4, 1e-3, 1e-2)), train, validation, 3, 0).details
+    largest = [value == 1e-2 for value in details["chosen"]]
+    assert largest[:2] == [True, True]
+    assert f"of {sum(largest)} of 3 labels 0.01 is the largest value" in details["at_end"]
+    alone = MultiLabel().fit(hs.Linear((1e-2,)), train, validation, 3, 0).details
+    assert "at_end" not in alone
