@@ -4,7 +4,7 @@ scale. Nothing is copied: a row is put together when it is read."""
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ from headstart.storage.columns.finder import ABSENT, DigestFinder
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.index import Places
 from headstart.storage.keys import fingerprint
+from headstart.storage.row_reader import Copier
 
 FORMAT = "headstart.joined/1"
 LOOKED_AT = 64 << 20
@@ -30,6 +31,7 @@ class Reader(Protocol):
 
     def chunk_of(self, places: Places) -> np.ndarray: ...
     def expect(self, places: Places) -> None: ...
+    def copier(self) -> Copier | None: ...
     def take(self, places: Places) -> np.ndarray: ...
 
 
@@ -82,6 +84,27 @@ class JoinedReader:
         for one in self._sides:
             one.reader.expect(one.places.at(places.row))
 
+    def copier(self) -> Copier | None:
+        """For a mixed pass: where the rows of each side may be copied; see `RowReader.copier`."""
+        copiers = [one.reader.copier() for one in self._sides]
+        own = [(side, one) for side, one in zip(self._sides, copiers, strict=True) if one]
+        if len(own) < len(copiers):
+            return None
+        return Copier(
+            lambda places: all(one.has(side.places.at(places.row)) for side, one in own),
+            lambda places: self._joined(
+                [one.copied(side.places.at(places.row)) for side, one in own]
+            ),
+        )
+
+    def _joined(self, sides: Sequence[np.ndarray | None]) -> np.ndarray | None:
+        there = [one for one in sides if one is not None]
+        if len(there) < len(sides):
+            return None
+        out = np.empty((len(there[0]), *self.shape), self.dtype)
+        self._fill(there, out)
+        return out
+
     def take(self, places: Places) -> np.ndarray:
         """The rows of n samples, (n, width)."""
         out = np.empty((len(places.row), *self.shape), self.dtype)
@@ -90,10 +113,14 @@ class JoinedReader:
 
     def read(self, places: Places, out: np.ndarray) -> None:
         """Fill `out`, (n, width), with the rows of n samples."""
+        self._fill((one.reader.take(one.places.at(places.row)) for one in self._sides), out)
+
+    def _fill(self, sides: Iterable[np.ndarray], out: np.ndarray) -> None:
+        """The rows of all sides, each on its scale, one behind the other in `out`, (n, width)."""
         start = 0
-        for one, end in zip(self._sides, self._ends, strict=True):
-            rows = one.reader.take(one.places.at(places.row)).reshape(len(out), end - start)
-            np.multiply(rows.astype(np.float32, copy=False), one.factor, out=out[:, start:end])
+        for one, end, rows in zip(self._sides, self._ends, sides, strict=True):
+            flat = rows.reshape(len(out), end - start)
+            np.multiply(flat.astype(np.float32, copy=False), one.factor, out=out[:, start:end])
             start = end
 
 

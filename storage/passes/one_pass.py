@@ -65,8 +65,7 @@ class _Mixed:
     def __init__(self, reader: RowReader, places: Places) -> None:
         self._reader, self._places = reader, places
         self._memory = Memory(reader.shape, reader.dtype)
-        own = getattr(reader, "copier", None)  # rows that are made of others have none
-        self._copier = None if own is None else own()
+        self._copier = reader.copier()
 
     def parts(self, mixed: Iterable[Window], batch_size: int) -> Iterator[Window]:
         """Windows, and of those that are copied parts of some batches, in their order."""

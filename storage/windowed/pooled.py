@@ -108,6 +108,9 @@ class PooledReader:
         windows = [self._order[self._starts[one] : self._starts[one + 1]] for one in places.row]
         self._reader.expect(_at(self._places, np.concatenate([np.empty(0, np.int64), *windows])))
 
+    def copier(self) -> None:
+        """A row is made of several, read together: see `RowReader.copier`."""
+
     def take(self, places: Places) -> np.ndarray:
         """The rows of n samples, (n, *shape)."""
         out = np.empty((len(places.row), *self.shape), self.dtype)

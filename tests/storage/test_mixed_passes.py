@@ -183,3 +183,29 @@ def test_all_is_let_go_in_a_pass_over_more_than_may_be_mapped(store, monkeypatch
     view._reader._mapped._looked_at = 0
     assert_same(batches(view), first)
     assert view._reader._mapped._known.buffers == {}
+
+
+def test_joined_rows_are_copied_from_where_those_of_each_side_lie(store, calls):
+    def joined(second):
+        return view_of(store, (100,))[0].beside([second.take(np.arange(ROWS)[::-1])], [2.0, 0.5])
+
+    firsts = [batches(joined(view_of(store, (3, 5))[0]), seed) for seed in range(3)]
+    second, _ = view_of(store, (3, 5))
+    view = joined(second)
+    view.to_numpy()
+    del calls[:]
+    for seed, first in enumerate(firsts):
+        assert_same(batches(view, seed), first)
+    assert calls == []
+    damage(path_in(second, store), second)
+    with pytest.raises(ShardDamaged):
+        batches(view)
+
+
+def test_joined_rows_of_which_one_side_is_packed_are_read_each_time(store, calls):
+    packed, _ = view_of(store, (3, 5), Encoding("float32", "float32", "gzip"))
+    view = view_of(store, (100,))[0].beside([packed], [1.0, 1.0])
+    first = batches(view)
+    del calls[:]
+    assert_same(batches(view), first)
+    assert len(calls) > 0
