@@ -312,9 +312,7 @@ class FeatureView(Showable):
             seed: of the order.
             epochs: passes.
         """
-        for name, given in (("batch_size", batch_size), ("epochs", epochs)):
-            if given < 1:
-                raise FeatureError(f"{name} is {given}", hint="Give 1 or more.")
+        _check_counts(batch_size=batch_size, epochs=epochs)
         labels = self.labels
         for epoch in range(epochs):
             for rows, features in self._pass(batch_size, (seed, epoch) if shuffle else None):
@@ -325,10 +323,12 @@ class FeatureView(Showable):
     ) -> tf.data.Dataset:
         """A `tf.data.Dataset` of (features, class number) batches; needs labels.
 
-        Each time it is gone through is an epoch: shuffled, it has an order of its own.
+        Each time it is gone through is an epoch: shuffled, it has an order of its own. It knows how
+        many batches it has.
         """
         import tensorflow as tf
 
+        _check_counts(batch_size=batch_size)
         labels = self.labels
         if None in labels:
             raise FeatureError("the dataset has no labels", hint="Use `batches()` or `to_numpy()`.")
@@ -345,7 +345,9 @@ class FeatureView(Showable):
             tf.TensorSpec((None,), tf.int64),
         )
         data = tf.data.Dataset.from_generator(generate, output_signature=signature)
-        return data.prefetch(tf.data.AUTOTUNE)
+        # Else Keras takes the end of each epoch for data that ran out, and warns.
+        count = tf.data.experimental.assert_cardinality(-(-len(self) // batch_size))
+        return data.apply(count).prefetch(tf.data.AUTOTUNE)
 
     def _pass(
         self, batch_size: int, order: tuple[int, int] | None
@@ -362,6 +364,12 @@ class FeatureView(Showable):
         part.samples = self.samples.take(rows)
         part._places = self._places.at(rows)
         return part
+
+
+def _check_counts(**given: int) -> None:
+    for name, count in given.items():
+        if count < 1:
+            raise FeatureError(f"{name} is {count}", hint="Give 1 or more.")
 
 
 def _again(

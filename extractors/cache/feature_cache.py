@@ -167,6 +167,11 @@ class FeatureCache:
         with suppress(RegistryError):  # on read-only media there is nothing to write it into
             self._repository.quarantine(shard)
 
+    def _lacking(self, what: str) -> FeaturesMissing:
+        damaged = f": {self.quarantined:,} shards are missing or not what was committed"
+        hint = "Run `headstart extract`: it computes just these."
+        return FeaturesMissing(f"{what}{damaged if self.quarantined else ''}", hint=hint)
+
     def found_lost(self, key: str) -> list[Shard]:
         """The shards that were found missing or damaged, and not put aside."""
         return self._lost.get(key, [])
@@ -228,10 +233,9 @@ class FeatureCache:
         is_left_out |= np.array([id_ in skipped for id_ in without.ids], bool)
         missing = without.where(~is_left_out)
         if len(missing):
-            raise FeaturesMissing(
+            raise self._lacking(
                 f"{len(missing):,} of {len(all_):,} samples have no features of "
-                f"{feature_set.backbone}@{feature_set.cut}, {missing[0].id!r} among them",
-                hint="Run `headstart extract`: it computes just these.",
+                f"{feature_set.backbone}@{feature_set.cut}, {missing[0].id!r} among them"
             )
         self._mark_used(feature_set)
         reader = self.open_reader(feature_set, index)
@@ -257,9 +261,8 @@ class FeatureCache:
         found = index.find_blocks(SampleColumns.of(samples).digest_blocks())
         lacking = np.count_nonzero(~found.present)
         if feature_set is None or lacking:
-            raise FeaturesMissing(
-                f"{lacking:,} of {len(samples):,} samples have no features in {key[:12]} any more",
-                hint="Run `headstart extract`: it computes just these.",
+            raise self._lacking(
+                f"{lacking:,} of {len(samples):,} samples have no features in {key[:12]} any more"
             )
         reader = self.open_reader(feature_set, index)
         return FeatureView(key, found, samples, reader, hold=hold, reopen=self.view_of)

@@ -109,3 +109,12 @@ def test_a_command_that_extracts_what_it_needs_says_what_was_damaged(rows, run):
     ran = run("head", "train", "h", "flat@as_it_is", "rows")
     assert ran.code == 0
     assert "warning: 1 damaged shard put aside" in ran.err
+
+
+def test_features_that_are_missing_as_their_shard_was_damaged_are_said_to_be(rows, run):
+    (shard,) = rows.config.features.rglob("*.h5")
+    shard.chmod(0o644)
+    shard.write_bytes(shard.read_bytes()[:-1])
+    ran = run("features", "export", "flat@as_it_is", "rows", rows.config.root / "x.npz")
+    assert ran.code != 0
+    assert "among them: 1 shard is missing or not what was committed" in ran.err

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from conftest import keras
 from headstart.errors import FeatureError, ShardDamaged
 from headstart.storage import row_reader, windows
 from headstart.storage.encoding import Encoding
@@ -108,6 +109,15 @@ def test_a_tf_pipeline_gives_the_same_rows(view, numbers):
     rows = [(x, y) for xs, ys in view.to_tf(4) for x, y in zip(xs.numpy(), ys.numpy(), strict=True)]
     assert [x[0] for x, _ in rows] == numbers
     assert [y for _, y in rows] == [number % 2 for number in numbers]
+
+
+def test_keras_fits_a_tf_pipeline_for_several_epochs_without_a_warning(view):
+    data = view.to_tf(4, shuffle=True)
+    assert int(data.cardinality()) == 2
+    model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(2, "softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    told = model.fit(data, validation_data=view.to_tf(7), epochs=3, shuffle=False, verbose=0)
+    assert len(told.history["val_loss"]) == 3
 
 
 def test_a_sample_without_a_row_is_an_error(index, store):
@@ -216,6 +226,9 @@ def test_batches_of_nothing_are_refused(view, given):
     (name,) = given
     with pytest.raises(FeatureError, match=f"{name} is "):
         next(view.batches(**given))
+    if "batch_size" in given:
+        with pytest.raises(FeatureError, match="batch_size is 0"):
+            view.to_tf(0)
 
 
 def test_an_empty_view_has_no_batches(wide):
