@@ -5,9 +5,11 @@ import json
 import shutil
 import zipfile
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
+from head_files import repacked
 
 import headstart as hs
 from headstart.errors import EXITS, HeadError
@@ -138,15 +140,19 @@ def origin(**facts):
     return how
 
 
-def settings(**changed):
-    """An argument for `change`: settings in `head.json` alone, not in the record of the weights."""
+def within(field, **changed):
+    """An argument for `change`: what is in a field of the head in `head.json` alone, not in the
+    record of the weights."""
 
     def how(content):
         told = json.loads(content)
-        told["head"]["settings"] |= changed
+        told["head"][field] |= changed
         return json.dumps(told).encode()
 
     return how
+
+
+settings, metrics = partial(within, "settings"), partial(within, "metrics")
 
 
 @pytest.mark.parametrize(
@@ -157,7 +163,9 @@ def settings(**changed):
         (settings(loss="poisson"), "settings.loss is 'poisson', and the record with its weights"),
         (recorded(seed=9), "seed is 9, and the record with its weights says 4"),
         (recorded(dataset_digest="0" * 64), "dataset_digest is '000"),
-        (origin(trained="in the year of the Lord"), "origin.trained is 'in the year of the Lord'"),
+        (recorded(dataset="other"), "dataset is 'other', and the record with its weights"),
+        (metrics(accuracy=0.123), "metrics.accuracy is 0.123, and the record with its weights"),
+        (origin(trained="in the year of the Lord"), "of the Lord'; it must be a time, such as"),
         (origin(exported=7), "origin.exported is 7; it must be a time"),
         (origin(by="\x1b[31mroot"), "origin.by is"),
         (origin(head="h"), "origin.head is 'h'"),
@@ -198,3 +206,38 @@ def test_a_file_that_is_no_zip_says_so_without_a_name_of_python(other, run, tmp_
     (tmp_path / "x.zip").write_bytes(b"no zip")
     ran = run("head", "import", tmp_path / "x.zip", "--workspace", other.config.root)
     assert "as a head: File is not a zip file" in ran.err and "BadZipFile" not in ran.err
+
+
+@pytest.mark.parametrize(
+    ("forge", "said"),
+    [
+        ({}, None),
+        ({"kernel_0.npy": -1}, "it is of other weights than those beside it"),
+        ({"record.json": b"{}"}, "it has no field 'format'"),
+        ({"record.json": b"[]"}, "it has no field 'format'"),
+    ],
+    ids=["as it was", "turned round", "empty record", "list"],
+)
+def test_a_record_is_of_the_weights_beside_it(trained, other, tmp_path, forge, said):
+    file = trained.heads.get("h").export(tmp_path / "h.zip")
+    bundle = HeadBundle.read(file)
+    replace(bundle, weights=repacked(bundle.weights, forge)).write(file)
+    if said is None:
+        assert other.heads.import_(file).record.kind == "linear"
+        return
+    with pytest.raises(HeadError, match=said) as error:
+        other.heads.import_(file)
+    assert "KeyError" not in str(error.value) and not len(other.heads)
+
+
+def test_a_head_whose_sums_have_no_number_answers_nothing(trained, other, with_rows, tmp_path):
+    """NaN was printed as the probability of the first class."""
+    file = trained.heads.get("h").export(tmp_path / "h.zip")
+    bundle = HeadBundle.read(file)
+    forge = {"kernel_0.npy": 3e38, "record.json": None}
+    replace(bundle, weights=repacked(bundle.weights, forge)).write(file)
+    with pytest.warns(HeadstartWarning, match="no record with its weights"):
+        head = other.heads.import_(file)
+    other.datasets.add("rows", with_rows.parent / "rows.npz")
+    with pytest.raises(HeadError, match="gives no finite number, as its weights are too large"):
+        head.predict("rows")

@@ -188,19 +188,30 @@ class Predictions(Showable):
         if gathering is not None:
             yield from self._said(gathering.add(numbers, features[0]))
         else:
-            judged = np.mean([self._judge.predict_proba(one) for one in features], axis=0)
+            with np.errstate(over="ignore", invalid="ignore"):  # see `_said`
+                judged = np.mean([self._judge.predict_proba(one) for one in features], axis=0)
             far = None if self.novelty is None else self.novelty.of(features[0]).tolist()
             yield from self._said(zip(numbers.tolist(), judged, strict=True), far)
 
     def _said(
         self, judged: Iterable[tuple[int, np.ndarray]], far: Iterable[float] | None = None
     ) -> Iterator[Prediction]:
-        """Predictions of samples by their numbers, with how new each is, if that is told."""
+        """Predictions of samples by their numbers, with how new each is, if that is told.
+
+        Raises:
+            HeadError: the head says nothing of one, as sums of its large weights have no number.
+        """
         for (number, row), novelty in zip(
             judged, repeat(None) if far is None else far, strict=False
         ):
-            said, probability = self._task.decide(row, self.classes)
             item = self._items[number]
+            if not np.isfinite(row).all():
+                raise HeadError(
+                    f"{item.name}: head {self._record.name!r} gives no finite number, as its "
+                    "weights are too large for these features",
+                    hint="Train it again; if it was imported, its file was made by hand.",
+                )
+            said, probability = self._task.decide(row, self.classes)
             made = Prediction(
                 item.name, said, probability, row, self.classes, item.split, novelty=novelty
             )

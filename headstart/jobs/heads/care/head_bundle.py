@@ -106,7 +106,7 @@ KNOWN = (WEIGHTS, TOKENIZER)
 SAID = matching(re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,200}"), "a line of at most 200 characters")
 VERSIONED = matching(re.compile(rf"{NAME.pattern}:\d{{1,9}}"), "a head, NAME:VERSION")
 ORIGIN: dict[str, Field] = {
-    **{"workspace": SAID, "head": VERSIONED, "trained": either(moment, one_of("?")), "by": SAID},
+    **{"workspace": SAID, "head": VERSIONED, "trained": either(one_of("?"), moment), "by": SAID},
     "exported": moment,
 }
 TOLD: dict[str, Field] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zipfile
 from collections.abc import Mapping
@@ -67,6 +68,7 @@ def with_record(content: bytes, record: HeadRecord) -> bytes:
             return content
         now = datetime.now(UTC).isoformat(timespec="microseconds")
         told = {"format": FORMAT, "version": VERSION, "trained": now, "head": facts_of(record)}
+        told["weights"] = _digest_of(archive)
         text = json.dumps(spelled(told), ensure_ascii=False)
         archive.writestr(zipfile.ZipInfo(RECORD, EPOCH), text)
     return file.getvalue()
@@ -89,8 +91,9 @@ def find_record_in(file: Path | BytesIO, path: str) -> Recorded | None:
                 return None
             with archive.open(RECORD) as member:
                 told = read_json(member.read(LARGEST), RECORD)
-        if (told["format"], told["version"]) != (FORMAT, VERSION):
-            raise ValueError(f"it is {told['format']} {told['version']}")
+            _check_head_of(told)
+            if told.get("weights", (found := _digest_of(archive))) != found:
+                raise WrongField("it is of other weights than those beside it")
         return Recorded(checked_facts(told["head"]), str(told["trained"]))
     except WrongField as error:
         raise HeadError(f"cannot read the record in {path}: {error}") from error
@@ -98,8 +101,33 @@ def find_record_in(file: Path | BytesIO, path: str) -> Recorded | None:
         raise HeadError(f"cannot read the record in {path}: {first_line(error)}") from error
 
 
-STAYS = ("kind", "classes", "seed", "dataset_digest", "feature_key", "metrics")
+def _check_head_of(told: Any) -> None:
+    """See that a record is one, of this version; one before it had a digest of its weights is, too.
+
+    Raises:
+        WrongField: it is not.
+    """
+    for name in ("format", "version", "trained", "head"):
+        if not isinstance(told, dict) or name not in told:
+            raise WrongField(f"it has no field {name!r}")
+    if (told["format"], told["version"]) != (FORMAT, VERSION):
+        raise WrongField(f"it is {brief(told['format'])} {brief(told['version'])}")
+
+
+def _digest_of(archive: zipfile.ZipFile) -> str:
+    """Of all members but the record, by their names, sizes and CRCs, which whoever reads them
+    compares: a sha256 in hex."""
+    members = sorted(
+        (one for one in archive.infolist() if one.filename != RECORD), key=lambda one: one.filename
+    )
+    told = [f"{one.filename}\0{one.file_size}\0{one.CRC}" for one in members]
+    return hashlib.sha256("\n".join(told).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+STAYS = ("kind", "classes", "seed", "dataset", "dataset_digest", "feature_key")
 """Of a head, what is the same in every workspace; names of backbones are not."""
+BY_NAME = ("metrics", "settings")
+"""What has values of its own by name, each of which is the same."""
 MOVES = ("joined", "members")
 """Of its settings, what names backbones."""
 
@@ -111,12 +139,13 @@ def check_alike(told: Mapping[str, Any], recorded: Mapping[str, Any]) -> None:
         WrongField: one is not.
     """
     pairs = [(name, told[name], recorded[name]) for name in STAYS]
-    ours, theirs = told["settings"], recorded["settings"]
-    pairs += [
-        (f"settings.{name[:60]}", ours.get(name), theirs.get(name))
-        for name in dict.fromkeys((*ours, *theirs))
-        if name not in MOVES
-    ]
+    for field in BY_NAME:
+        ours, theirs = told[field], recorded[field]
+        pairs += [
+            (f"{field}.{name[:60]}", ours.get(name), theirs.get(name))
+            for name in dict.fromkeys((*ours, *theirs))
+            if name not in MOVES
+        ]
     for name, one, other in pairs:
         if json.dumps(one, sort_keys=True) != json.dumps(other, sort_keys=True):
             said = f"the record with its weights says {brief(other)}"

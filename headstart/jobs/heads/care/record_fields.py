@@ -118,7 +118,7 @@ OF_SETTINGS: dict[str, Field] = {
     "epochs": COUNT,
     "steps": COUNT,
     "held": COUNT,
-    "judged_on": either(known(dict.fromkeys(JUDGED, COUNT), JUDGED), LINE),
+    "judged_on": either(LINE, known(dict.fromkeys(JUDGED, COUNT), JUDGED)),
     "not_chosen": LINE,
     "at_end": LINE,
     "members": list_of(
