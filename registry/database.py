@@ -213,7 +213,9 @@ def _translated() -> Iterator[None]:
         raise (_gone(error) if _is_gone(error) else _refused(error)) from error
     except UnicodeEncodeError as error:
         raise RegistryError(
-            f"the name {error.object} is not UTF-8", hint="Nothing was changed; write it again."
+            f"the name {error.object} is not UTF-8",
+            hint="Nothing was changed. Write it again; where it was written so, set the system's "
+            "locale to one of UTF-8 (such as LC_ALL=C.UTF-8).",
         ) from error
     except SQLAlchemyError as error:
         raise RegistryError(f"the registry failed: {first_line(error)}") from error

@@ -11,6 +11,7 @@ from headstart.extractors.backbones.cuts import Cut
 from headstart.notices import tell
 from headstart.storage.keys import DIGEST_BYTES
 from headstart.storage.shard_store import ShardStore
+from headstart.values.sizes import size_text
 
 TOLD_FROM = 256 << 20
 """Bytes of features of which it is told beforehand that they will take so many."""
@@ -38,11 +39,11 @@ def refuse_full_disk(needed: float, samples: int, store: ShardStore) -> None:
     Raises:
         StorageError: so many bytes are not free in the store.
     """
-    free = store.free_bytes()
+    free, place = store.free_bytes(), store.place_of()
     if free is not None and needed + MARGIN_BYTES > free:
         raise StorageError(
-            f"the features of {samples:,} samples need about {needed / 1e9:,.2f} GB, and "
-            f"{free / 1e9:,.2f} GB are free where {store.place_of()} is",
+            f"the features of {samples:,} samples need about {size_text(needed)}, the registry up "
+            f"to {size_text(MARGIN_BYTES)}, and {size_text(free)} are free where {place} is",
             hint="Free some (`headstart features gc`), store less (--storage float16), or "
             "pool the cut (|gap).",
         )

@@ -146,7 +146,7 @@ def test_a_disk_that_will_be_full_is_foreseen_before_anything_is_computed(job, m
     clear(ws)
     free = 16 << 20
     line = fails("extract", "net", "pics")
-    assert "the features of 36 samples need about 0.00 GB, and 0.02 GB are free" in line
+    assert "the features of 36 samples need about 2.2 KiB, the registry up to 16.0 MiB" in line
     assert "headstart features gc" in line
     assert rows_in(ws) == 0
 

@@ -63,6 +63,8 @@ def test_a_tsv_is_read_too(ws, csv):
         (GOOD.replace("path", "place"), "has no path or text column"),
         ("x,z,who,label\n1,2,ann,a\n3,4,bob,b\n", "and who holds no numbers, as the other"),
         ("path,label\n", "lists no samples"),
+        ("x,z,label\n", "lists no samples"),
+        ("x,z,label\n1,2,a\n3,-1e300,b\n", "line 3: z is '-1e300', more than a float32 holds"),
         ("", "has no label column; its columns are none"),
         ("path,label,split\nimg/0.png,a,holdout\n", "line 2: split is 'holdout'"),
     ],

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
+
+import numpy as np
 
 from headstart.errors import DatasetError
 from headstart.extractors.datasets.source import Options
@@ -23,6 +26,7 @@ SPLIT_COLUMNS = ("split",)
 ID_COLUMNS = ("id",)
 PATH_COLUMNS = ("path", "file", "filename", "file_name", "image", "image_path", "filepath")
 OR_SKIP = "or leave such rows out with --on-error skip"
+LARGEST = float(np.finfo(np.float32).max)
 UNLABELLED = "none"
 """The label column of a table without labels."""
 UNNAMED = re.compile(r"Unnamed: \d+(_level_\d+)?")
@@ -140,14 +144,20 @@ def number_in(row: Row, column: str, where: str) -> float:
     """The number in a row's cell.
 
     Raises:
-        DatasetError: it holds none.
+        DatasetError: it holds none, or one that is too large for a float32.
     """
     if not is_number(row.get(column)):
         raise DatasetError(
             f"{where}: {column} is {row.get(column)!r}, not a number",
             hint=f"Fix or remove the row, {OR_SKIP}.",
         )
-    return float(row[column])
+    number = float(row[column])
+    if LARGEST < abs(number) < math.inf:
+        raise DatasetError(
+            f"{where}: {column} is {row[column]!r}, more than a float32 holds ({LARGEST:.3g})",
+            hint=f"Give it in another unit, or its logarithm; or remove the row, {OR_SKIP}.",
+        )
+    return number
 
 
 def weight_in(row: Row, column: str, where: str) -> float:

@@ -260,6 +260,8 @@ class Table:
             and (is_before(options) or not is_index(place, column))
         ]
         some = [row for _, row in self._file.first(LOOKED_AT)]
+        if not some:
+            raise DatasetError(f"{self.source} lists no samples")
         numbers = [c for c in others if some and all(is_number(row.get(c)) for row in some)]
         if numbers and numbers == others:
             return tuple(numbers)
