@@ -21,8 +21,8 @@ BLOCK_SECONDS = 2.0
 """Blocks grow until one takes so long: a claim is a transaction, and a killed process's block is
 what others have to wait for."""
 SHARE = 8
-"""A block is at most an eighth of what is left, so that processes that begin later get some, or what
-by the finished samples takes a moment."""
+"""A block is at most an eighth of what is left, so that processes that begin later get some, or
+what by the finished samples takes a moment."""
 
 
 def claimed_samples(

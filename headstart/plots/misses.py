@@ -11,8 +11,8 @@ from headstart.heads.evaluation.intervals import share_text
 from headstart.heads.regression import Regression
 from headstart.heads.tasks import SAID_FROM, MultiLabel, Task
 from headstart.jobs.datasets.audit import text_of_numbers
+from headstart.judged import Judged
 from headstart.storage.manifest import Label
-from headstart.trained_head import Judged
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ from headstart.heads.regression import Regression
 from headstart.heads.tasks import Classification
 from headstart.jobs.datasets.audit import Audit, audit
 from headstart.jobs.heads.cross_validation import CrossValidation
+from headstart.judged import Judged
 from headstart.plots.by_task import TaskView, view_of
 from headstart.plots.curves import draw_learning_curve
 from headstart.plots.figures import to_png, to_svg
@@ -51,7 +52,6 @@ from headstart.registry.entities import Head as HeadRecord
 from headstart.registry.references import parts_of
 from headstart.storage.files import written_aside
 from headstart.storage.manifest import SPLITS, Sample
-from headstart.trained_head import Judged
 from headstart.values.templates import html_environment
 
 TEMPLATE = "report.html.jinja"

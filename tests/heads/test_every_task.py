@@ -27,11 +27,11 @@ from headstart.heads.models.curves import ScorePoint
 from headstart.heads.trials.objective import OBJECTIVES, columns_of, objectives_of
 from headstart.jobs.datasets.suspects import write_suspects
 from headstart.jobs.heads.care.described import lines_of
+from headstart.judged import Judged
 from headstart.notices import HeadstartWarning
 from headstart.plots import maps, reports
 from headstart.plots.misses import of_labels, of_numbers
 from headstart.registry import listing
-from headstart.trained_head import Judged
 
 STRENGTH, PENALTY = 0.1, 10.0
 TASKS = {

@@ -18,11 +18,11 @@ from headstart.errors import HeadError, SampleUnreadable
 from headstart.extractors.preprocessing.preview import cell, glance
 from headstart.heads.models.learning_curves import CurvePoint
 from headstart.jobs.datasets.audit import Audit, Twins
+from headstart.judged import Judged
 from headstart.plots.curves import draw_learning_curve
 from headstart.plots.grids import draw_grid
 from headstart.plots.judgements import draw_head
 from headstart.storage.samples import Sample
-from headstart.trained_head import Judged
 
 
 @pytest.fixture

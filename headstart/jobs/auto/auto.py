@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from headstart.cached import features_of
 from headstart.context import Context
 from headstart.errors import (
     HeadstartError,
@@ -43,9 +42,10 @@ from headstart.jobs.datasets.remove import remove
 from headstart.jobs.heads.attach import Attached, attach
 from headstart.jobs.heads.combined.ensemble import train_ensemble
 from headstart.jobs.heads.looks import looks_of
-from headstart.jobs.heads.sweep import Sweep, Trial, keep
-from headstart.jobs.heads.train import train
+from headstart.jobs.heads.sweep import Sweep, Trial, in_order, keep
+from headstart.jobs.heads.train import fit
 from headstart.notices import tell
+from headstart.part_of_head import PART
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
 from headstart.registry.names import check_name
@@ -164,10 +164,12 @@ def _searched(
         is_interrupted = True
         tell("interrupted: what was best so far is trained")
     started = time.monotonic() - attempts.seconds
-    sweep = keep(context, dataset.name, list(attempts.found), attempts.fitted, started, pool.trying)
+    tried = dataset.name, list(attempts.found), attempts.fitted, started, pool.trying
+    is_whole = pool.taken is None  # a sweep is of all samples, and so is an ensemble of it
+    sweep = keep(context, *tried) if is_whole else in_order(*tried)
     budget.release(RECORDS, KEPT)
     room = Room(attempts.last_fit_of, budget.left_for(FIT))
-    decision = decide(sweep.trials, _default(sweep, search), room)
+    decision = decide(sweep.trials, _default(sweep, search), room, combines=is_whole)
     decision = decide_on_parts(
         decision, attempts.partials, sweep.trials, room.left + LATE * budget.seconds
     )
@@ -219,12 +221,14 @@ def _trained(context: Context, ended: Ended, wanted: Wanted) -> TrainedHead:
     name, decision = wanted.name or ended.dataset.name, ended.decision
     if decision.what == ENSEMBLE:
         return train_ensemble(context, name, replace(ended.sweep, trials=decision.candidates))
-    trial = decision.trial
-    features = features_of(
-        context, trial.blocks.reference, ended.dataset.name, trial.blocks.precision
-    )
+    trial, pool = decision.trial, ended.pool
     kind = ended.default if decision.what == DEFAULT else trial.kind
-    return train(context, name, features, kind, seed=wanted.seed, task=wanted.task)
+    fitted = fit(context, name, pool.view(trial.blocks), kind, seed=wanted.seed, task=wanted.task)
+    if (taken := pool.taken) is not None:
+        own = {"samples": taken.samples, "of": taken.of, "least": taken.least, "seed": wanted.seed}
+        settings = fitted.trained.settings | {PART: own}
+        fitted = replace(fitted, trained=replace(fitted.trained, settings=settings))
+    return fitted.register()
 
 
 def _told(
@@ -248,4 +252,5 @@ def _told(
         interrupted=ended.is_interrupted,
         file=None if attached is None else attached.file,
         max_abs_diff=None if attached is None else attached.difference,
+        taken=ended.pool.taken,
     )

@@ -25,9 +25,9 @@ from headstart.jobs.raw_samples import Taker
 from headstart.jobs.tasks.begin import find_begun
 from headstart.jobs.tasks.curve import CurveTask
 from headstart.jobs.tasks.retrain import RetrainTask
+from headstart.judged import Judged
 from headstart.registry import listing
 from headstart.registry.jobs import DONE
-from headstart.trained_head import Judged
 from headstart.ui.asked import body_of, field, form_of, whole
 from headstart.ui.cards import Card, cards_of
 from headstart.ui.charts import draw_coverage, draw_reliability

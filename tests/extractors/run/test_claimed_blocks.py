@@ -42,7 +42,9 @@ def claimed(monkeypatch):
         monkeypatch.setattr(writer, "time", clock)
         samples = [SimpleNamespace(digest=f"{n:064x}") for n in range(count)]
         taken = 0
-        coming = claimed_samples(lease, ["key"], samples, lambda some: np.zeros(len(some), bool), done)
+        coming = claimed_samples(
+            lease, ["key"], samples, lambda some: np.zeros(len(some), bool), done
+        )
         for taken, _ in enumerate(coming, 1):
             if taken % at_once == 0:
                 clock.now += at_once * each
