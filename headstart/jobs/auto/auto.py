@@ -50,6 +50,7 @@ from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
 from headstart.registry.names import check_name
 from headstart.storage.columns.samples import SampleColumns
+from headstart.storage.manifest import Manifest
 from headstart.trained_head import TrainedHead
 
 CLOSING = 2.0
@@ -104,8 +105,8 @@ def auto(
         progress(min(int(budget.spent), int(budget.seconds)), max(int(budget.seconds), 1))
         watch(what)
 
-    looked_at = _looked_at(context, dataset)
-    samples = context.manifest(looked_at).columns
+    looked_at, manifest = _looked_at(context, dataset)
+    samples = manifest.columns
     wanted = replace(wanted, task=wanted.task or task_of_labels(samples, wanted.folds))
     check_samples(looked_at, samples, wanted)
     with weights_kept():
@@ -132,10 +133,12 @@ def registered_for(context: Context, dataset: str, *, is_new: bool) -> Iterator[
         raise
 
 
-def _looked_at(context: Context, dataset: str) -> Dataset:
+def _looked_at(context: Context, dataset: str) -> tuple[Dataset, Manifest]:
+    """The dataset as it is now, with its manifest: while somebody holds that, it is read once."""
     with suppress(SourceGone):  # what is cached of it can still be used
-        return look_again(context, dataset)[0]
-    return context.datasets.get(dataset)
+        return look_again(context, dataset)
+    found = context.datasets.get(dataset)
+    return found, context.manifest(found)
 
 
 def _searched(
