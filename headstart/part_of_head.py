@@ -42,8 +42,8 @@ def features_of_part(
     part = record.settings[PART]
     if dataset.digest != record.dataset_digest:
         raise HeadError(
-            f"head {record.name!r} is of {part['samples']:,} samples of {dataset.name!r}, which "
-            "cannot be told since the dataset has changed",
+            f"head {record.name!r} is of {part['samples']:,} samples of {dataset.name!r}; which "
+            "these are is not known, as the dataset has changed",
             hint=f"`headstart head retrain {record.name}` trains a next version on all of it.",
         )
     samples = samples_of_part(context.manifest(dataset).columns, part, task_of(record.settings))
