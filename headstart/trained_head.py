@@ -26,7 +26,7 @@ from headstart.heads.dense_stack import DenseStack
 from headstart.heads.evaluation.by_sample import BySample
 from headstart.heads.evaluation.provenance import TUNED, need_scores
 from headstart.heads.tasks import Classification, Task, task_of
-from headstart.judged import Judged
+from headstart.heads.trials.judged import Judged
 from headstart.origins.blocks import Blocks
 from headstart.origins.of_head import blocks_of_head, known_of
 from headstart.part_of_head import PART, features_of_part

@@ -40,9 +40,9 @@ from headstart.heads.labelled import some_rows
 from headstart.heads.models.curves import NoCurve, band_text
 from headstart.heads.regression import Regression
 from headstart.heads.tasks import Classification
+from headstart.heads.trials.judged import Judged
 from headstart.jobs.datasets.audit import Audit, audit
 from headstart.jobs.heads.cross_validation import CrossValidation
-from headstart.judged import Judged
 from headstart.plots.by_task import TaskView, view_of
 from headstart.plots.curves import draw_learning_curve
 from headstart.plots.figures import to_png, to_svg

@@ -24,10 +24,10 @@ from headstart.cli import main
 from headstart.errors import HeadError
 from headstart.heads.evaluation.provenance import trust_text
 from headstart.heads.models.curves import ScorePoint
+from headstart.heads.trials.judged import Judged
 from headstart.heads.trials.objective import OBJECTIVES, columns_of, objectives_of
 from headstart.jobs.datasets.suspects import write_suspects
 from headstart.jobs.heads.care.described import lines_of
-from headstart.judged import Judged
 from headstart.notices import HeadstartWarning
 from headstart.plots import maps, reports
 from headstart.plots.misses import of_labels, of_numbers

@@ -137,7 +137,7 @@ def test_all_scores_of_what_an_ordinal_head_says_are_of_its_decision(decision):
 
 
 def test_the_calibration_error_of_a_drawing_is_that_of_its_curve():
-    from headstart.judged import Judged
+    from headstart.heads.trials.judged import Judged
     from headstart.plots.judgements import draw_head
 
     rng, order = np.random.default_rng(0), list("abcd")

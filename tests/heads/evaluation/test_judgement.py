@@ -6,8 +6,8 @@ import pytest
 from headstart.heads.evaluation.clusters import clusters_of
 from headstart.heads.evaluation.intervals import wilson_interval
 from headstart.heads.evaluation.scores import share_interval_of
+from headstart.heads.trials.judged import Judged
 from headstart.jobs.heads.care.judgement import judgement_of
-from headstart.judged import Judged
 from headstart.storage.samples import Sample
 
 GROUPS, EACH = 20, 25
