@@ -29,11 +29,14 @@ def compute_what_fits(pool: Pool, entrant: Entrant, budget: Budget) -> None:
     there is time for, of each class and split a share, and leave out the others, which is told.
     What has some of each class in each split is computed however long it takes."""
     order = pool.nested
-    if order is None or order.fewest >= len(order.rows) or not pool.missing(entrant, None):
+    missing = 0 if order is None else pool.missing(entrant, None)
+    if order is None or order.fewest >= len(order.rows) or not missing:
         pool.compute(entrant, None)
         return
-    whole = _Whole(pool, entrant, budget, order)
+    whole, rate = _Whole(pool, entrant, budget, order), pool.cost_of(entrant).rate
     try:
+        if rate is not None:  # of a run before: nothing is computed that is not taken
+            whole.look(1 / rate, 0, missing)
         pool.compute(entrant, whole.rows, whole.see)
     except OutOfTime:
         _compute_part(pool, entrant, budget, order, whole)
@@ -70,8 +73,11 @@ class _Whole:
             OutOfTime: it is to be ended.
         """
         each = watch.each(done, min(KNOWN, max(SOON, TENTH * self.budget.seconds)))
-        if each is None or done == total:
-            return
+        if each is not None and done < total:
+            self.look(each, done, total)
+
+    def look(self, each: float, done: int, total: int) -> None:
+        """As `see`, by what a sample takes."""
         self.each = each
         needs = (total - done) * each
         if self.budget.spent + needs <= self._end:
