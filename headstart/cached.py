@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from headstart.context import Context
-from headstart.errors import FeatureError
+from headstart.errors import FeatureError, FeaturesMissing
 from headstart.extractors.backbones.cuts import Cut
 from headstart.extractors.preprocessing.augmentation import in_view, samples_in_view
 from headstart.notices import warn
@@ -19,6 +19,7 @@ from headstart.origins.blocks import (
 )
 from headstart.registry.entities import Backbone, Dataset
 from headstart.registry.references import JOINED, parts_of, reference_of
+from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.joined.rows import scale_of
 from headstart.storage.views import FeatureView
 from headstart.storage.windowed.pooled import EACH, MEAN
@@ -80,6 +81,35 @@ def _features_of_one(
     features = context.cache().open_view(key, manifest)
     say_left_out(features, dataset.name)
     return with_origin(features, block.backbone, block.cut, dataset)
+
+
+def features_of_some(
+    context: Context,
+    blocks: Sequence[Block],
+    dataset: Dataset,
+    samples: SampleColumns,
+    scales: Sequence[float] = (),
+) -> FeatureView:
+    """The rows of those of some samples that have one, of one block or of several, joined; from the
+    cache only.
+
+    Raises:
+        FeaturesMissing: none has.
+    """
+    views = [_present_of_one(context, one, dataset, samples) for one in blocks]
+    return views[0] if len(views) == 1 else join(views, scales)
+
+
+def _present_of_one(
+    context: Context, block: Block, dataset: Dataset, samples: SampleColumns
+) -> FeatureView:
+    _, view = context.cache().open_present(block.key, samples)
+    if view is None:
+        raise FeaturesMissing(
+            f"none of {len(samples):,} samples of {dataset.name!r} has features of {block.name}",
+            hint="Run `headstart extract`.",
+        )
+    return with_origin(view, block.backbone, block.cut, dataset)
 
 
 def join(features: Sequence[FeatureView], scales: Sequence[float] = ()) -> FeatureView:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -27,8 +26,10 @@ from headstart.heads.dense_stack import DenseStack
 from headstart.heads.evaluation.by_sample import BySample
 from headstart.heads.evaluation.provenance import TUNED, need_scores
 from headstart.heads.tasks import Classification, Task, task_of
+from headstart.heads.trials.judged import Judged
 from headstart.origins.blocks import Blocks
 from headstart.origins.of_head import blocks_of_head, known_of
+from headstart.part_of_head import PART, features_of_part
 from headstart.registry.entities import Backbone, Dataset
 from headstart.registry.entities import Head as HeadRecord
 from headstart.storage.artifacts import Artifact
@@ -47,35 +48,6 @@ PARITY_SAMPLES = 16
 SAMPLE_WEIGHTS, IGNORED = "sample_weights", "ignored"
 """In a head's settings: the `least` and `largest` weight of the samples that it was trained on, or
 that those were ignored; nothing where the dataset has none."""
-
-
-@dataclass(frozen=True)
-class Judged(Showable):
-    """The samples that a head was judged on, and what it says of them.
-
-    Attributes:
-        samples: in order.
-        probabilities: (n, classes), float32.
-        targets: class numbers, (n,).
-        guesses: class numbers of what it says of each, (n,).
-    """
-
-    samples: Sequence[Sample]
-    probabilities: np.ndarray
-    targets: np.ndarray
-    guesses: np.ndarray
-
-    @property
-    def sure(self) -> np.ndarray:
-        """How probable what is said of each sample is, (n,)."""
-        return self.probabilities[np.arange(len(self.guesses)), self.guesses]
-
-    @property
-    def wrong(self) -> np.ndarray:
-        """Where the class that is said is not the right one: row numbers, the surest first."""
-        rows = np.flatnonzero(self.guesses != self.targets)
-        sure = self.sure[rows]
-        return rows[np.argsort(-sure, kind="stable")]
 
 
 class TrainedHead(Showable):
@@ -102,7 +74,7 @@ class TrainedHead(Showable):
         tested on now, and its scores are those of splits that are no more."""
         with suppress(NotFound):
             dataset = self.context.datasets.get(self.record.dataset)
-            return f"{self.record.name}:{self.record.version}" in voided_in(dataset.options)
+            return self._reference in voided_in(dataset.options)
         return False
 
     @property
@@ -266,7 +238,10 @@ class TrainedHead(Showable):
             HeadError: the dataset is not what it was then.
             FeaturesMissing: its features are not cached any more.
         """
-        features = self.features_for(self.dataset(corrected=corrected))
+        dataset = self.dataset(corrected=corrected)
+        if PART in self.record.settings:
+            return features_of_part(self.context, self.record, self.blocks(), self.scales, dataset)
+        features = self.features_for(dataset)
         return features if is_none_an_answer(self.task) else features.labelled()
 
     def features_for(self, dataset: Dataset) -> FeatureView:

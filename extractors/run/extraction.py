@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import chain
 
 import numpy as np
@@ -15,6 +16,7 @@ from headstart.extractors.cache.feature_cache import Rows
 from headstart.extractors.engines.chosen import Chosen
 from headstart.extractors.engines.selection import PROBE_SAMPLES
 from headstart.extractors.preprocessing import batches
+from headstart.extractors.run.finished import Finished
 from headstart.extractors.run.in_view import InView, Opened, passes_of
 from headstart.extractors.run.pace import Pace
 from headstart.extractors.run.plan import ExtractionPlan
@@ -271,7 +273,9 @@ class Extraction:
     ) -> Iterator[int]:
         """Run one trunk over samples in some views; yields how many more are finished."""
         keys = [view.keys[cut] for view in views for cut in cuts]
-        coming = claimed_samples(lease, keys, samples, lambda wanted: self._is_there(keys, wanted))
+        done = Finished()
+        is_there = partial(self._is_there, keys)
+        coming = claimed_samples(lease, keys, samples, is_there, done)
         first = next(coming, None)
         if first is None:
             return
@@ -287,6 +291,7 @@ class Extraction:
             self._is_sequence(cuts),
             self._watchdog,
             [view.preprocessing for view in views[1:]],
+            done,
         )
         versions = {**self._versions, **chosen.versions}
 

@@ -27,6 +27,7 @@ from headstart.extractors.preprocessing import batches
 from headstart.extractors.preprocessing.augmentation import Views
 from headstart.extractors.preprocessing.batches import Batch
 from headstart.extractors.preprocessing.pipeline import Preprocessing
+from headstart.extractors.run.finished import Finished
 from headstart.extractors.run.settings import Settings
 from headstart.extractors.runtime import cores
 from headstart.extractors.watchdog import Step, Watchdog
@@ -83,6 +84,7 @@ class Worker:
         is_sequence: whether sequences may be cut short to the longest that go in together.
         watchdog: sees to it that no step takes for ever.
         others: the preprocessing in other views, in which the trunk runs, too.
+        finished: told of each task that is done.
     """
 
     def __init__(
@@ -93,8 +95,10 @@ class Worker:
         is_sequence: bool,
         watchdog: Watchdog,
         others: Sequence[Preprocessing] = (),
+        finished: Finished | None = None,
     ) -> None:
         self._watchdog = watchdog
+        self._finished = finished or Finished()
         self._prepare = Views([pipeline, *others]).prepare
         self._engine = engine
         self._buckets = Buckets.of(pipeline, engine) if is_sequence else None
@@ -105,11 +109,17 @@ class Worker:
         """All samples, in tasks, in order."""
         return Tasks(
             samples,
-            lambda task, step: _read_all(task, read, step),
+            lambda task, step: self._read(task, read, step),
             self._work,
             self._size,
             self._watchdog,
         )
+
+    def _read(self, samples: list[Sample], read: Read, step: Step) -> list[Any]:
+        started = time.monotonic()
+        contents = _read_all(samples, read, step)
+        self._finished.saw(0, time.monotonic() - started)
+        return contents
 
     def _work(self, samples: list[Sample], contents: list[Any], step: Step) -> Task:
         started = time.monotonic()
@@ -137,7 +147,9 @@ class Worker:
                 except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:
                     task.error, task.outputs = error, []
                     break
-        self._size.saw(len(samples), time.monotonic() - started, size)
+        took = time.monotonic() - started
+        self._size.saw(len(samples), took, size)
+        self._finished.saw(len(samples), took)
         return task
 
     def _run(self, inputs: Batch) -> list[np.ndarray]:

@@ -11,6 +11,7 @@ from concurrent.futures import Future
 import numpy as np
 
 from headstart.extractors.daemons import Daemons
+from headstart.extractors.run.finished import Finished
 from headstart.extractors.watchdog import Watchdog
 from headstart.registry.leases import Claimed, Lease
 from headstart.storage.manifest import Sample
@@ -20,7 +21,8 @@ BLOCK_SECONDS = 2.0
 """Blocks grow until one takes so long: a claim is a transaction, and a killed process's block is
 what others have to wait for."""
 SHARE = 8
-"""A block is at most an eighth of what is left, so that processes that begin later get some."""
+"""A block is at most an eighth of what is left, so that processes that begin later get some, or
+what by the finished samples takes a moment."""
 
 
 def claimed_samples(
@@ -28,6 +30,7 @@ def claimed_samples(
     keys: Sequence[str],
     samples: Sequence[Sample],
     is_there: Callable[[list[str]], np.ndarray],
+    finished: Finished | None = None,
 ) -> Iterator[Sample]:
     """Samples that nobody else computes, claimed a block at a time, in their order.
 
@@ -39,12 +42,15 @@ def claimed_samples(
         samples: those wanted, each content once.
         is_there: which of some digests have all their rows by now; asked behind each claim, as
             somebody may have committed in between.
+        finished: what is finished of them by now; blocks may grow by it, and never by how soon
+            samples are asked for, as who reads ahead asks for many at once.
 
     Raises:
         LeaseLost: this process was not heard of for too long.
     """
     by_digest = {sample.digest: sample for sample in samples}
     wanted = deque(by_digest)
+    finished = finished or Finished()
     size, since, seen = FIRST_BLOCK, time.monotonic(), 0
     while True:
         claimed = lease.claim(keys, wanted, size)
@@ -60,10 +66,10 @@ def claimed_samples(
             if not has:
                 yield by_digest[digest]
         seen += len(claimed.digests)
-        now = time.monotonic()
-        if now - since < BLOCK_SECONDS:
-            left = len(by_digest) - seen
-            size = max(FIRST_BLOCK, min(2 * size, LARGEST_BLOCK, left // SHARE))
+        now, left = time.monotonic(), len(by_digest) - seen
+        grown = 2 * size if now - since < BLOCK_SECONDS else size
+        most = max(min(grown, left // SHARE), finished.in_a_moment())
+        size = max(FIRST_BLOCK, min(most, LARGEST_BLOCK))
         since = now
 
 

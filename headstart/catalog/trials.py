@@ -186,12 +186,13 @@ class Trials:
     ) -> Auto:
         """From a dataset to a checked head in a given time.
 
-        A linear head, of numbers a ridge head, on the cheapest backbone comes first and is finished
-        whatever it takes. Then backbones, cuts and kinds of heads are tried by successive halving
-        on folds of the train and validation splits: on few samples first, the cheapest backbones
-        first, by what their samples take here. The default is kept unless something else is better
-        beyond chance on the same folds; the chosen head is scored once on the test split, which
-        takes no part in the choice.
+        A linear head, of numbers a ridge head, on the cheapest backbone comes first; where there is
+        no time for its features of all samples, of as many as there is time for, of each class and
+        split a share (`found.taken`). Then backbones, cuts and kinds of heads are tried by
+        successive halving on folds of the train and validation splits: on few samples first, the
+        cheapest backbones first, by what their samples take here. The default is kept unless
+        something else is better beyond chance on the same folds; the chosen head is scored once on
+        the test split, which takes no part in the choice.
 
         Ctrl-C ends the search, and what was best so far is trained.
 

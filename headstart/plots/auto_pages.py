@@ -41,6 +41,7 @@ def write_page(found: Auto, path: str | Path) -> Auto:
         answer=answer_text(found),
         why=f"Why: {found.why}.",
         interrupted=found.interrupted,
+        taken="" if found.taken is None else f"{found.taken.text}.",
         score_columns=[("score", False), ("test split", True), ("", False)],
         scores=_scores(found),
         tested=tested_text(found),

@@ -21,11 +21,11 @@ from headstart.heads.evaluation.provenance import balanced_text, words_of
 from headstart.heads.generalised import SQUARED
 from headstart.heads.regression import Regression
 from headstart.heads.tasks import Classification, MultiLabel, Ordinal, Task
+from headstart.heads.trials.judged import Judged
 from headstart.plots.judgements import draw_head, draw_labels, draw_numbers, draw_residuals
 from headstart.plots.misses import Misses, of_classes, of_labels, of_numbers, wrong_labels
 from headstart.registry.entities import Head as HeadRecord
 from headstart.storage.manifest import Label
-from headstart.trained_head import Judged
 
 Drawing = Callable[[Judged, HeadRecord, str], Any]
 """A picture of what a head says of its test split, with a title."""

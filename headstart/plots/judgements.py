@@ -9,9 +9,9 @@ import numpy as np
 
 from headstart.heads.evaluation.areas import areas_of
 from headstart.heads.evaluation.reliability import Reliability, said_alone
+from headstart.heads.trials.judged import Judged
 from headstart.plots.figures import figure, plain_axes
 from headstart.storage.manifest import Label
-from headstart.trained_head import Judged
 
 BINS = 10
 PANELS_ACROSS = 3

@@ -10,9 +10,9 @@ import numpy as np
 from headstart.heads.evaluation.intervals import share_text
 from headstart.heads.regression import Regression
 from headstart.heads.tasks import SAID_FROM, MultiLabel, Task
+from headstart.heads.trials.judged import Judged
 from headstart.jobs.datasets.audit import text_of_numbers
 from headstart.storage.manifest import Label
-from headstart.trained_head import Judged
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ from headstart.heads.labelled import some_rows
 from headstart.heads.models.curves import NoCurve, band_text
 from headstart.heads.regression import Regression
 from headstart.heads.tasks import Classification
+from headstart.heads.trials.judged import Judged
 from headstart.jobs.datasets.audit import Audit, audit
 from headstart.jobs.heads.cross_validation import CrossValidation
 from headstart.plots.by_task import TaskView, view_of
@@ -51,7 +52,6 @@ from headstart.registry.entities import Head as HeadRecord
 from headstart.registry.references import parts_of
 from headstart.storage.files import written_aside
 from headstart.storage.manifest import SPLITS, Sample
-from headstart.trained_head import Judged
 from headstart.values.templates import html_environment
 
 TEMPLATE = "report.html.jinja"

@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 from headstart.catalog.head import Head
 from headstart.context import Context
+from headstart.heads.trials.judged import Judged
 from headstart.jobs.heads.care.judgement import judge
 from headstart.registry.entities import Dataset
 from headstart.storage.manifest import Manifest
-from headstart.trained_head import Judged
 
 T = TypeVar("T")
 KEPT = 16

@@ -24,6 +24,7 @@ from headstart.cli import main
 from headstart.errors import HeadError
 from headstart.heads.evaluation.provenance import trust_text
 from headstart.heads.models.curves import ScorePoint
+from headstart.heads.trials.judged import Judged
 from headstart.heads.trials.objective import OBJECTIVES, columns_of, objectives_of
 from headstart.jobs.datasets.suspects import write_suspects
 from headstart.jobs.heads.care.described import lines_of
@@ -31,7 +32,6 @@ from headstart.notices import HeadstartWarning
 from headstart.plots import maps, reports
 from headstart.plots.misses import of_labels, of_numbers
 from headstart.registry import listing
-from headstart.trained_head import Judged
 
 STRENGTH, PENALTY = 0.1, 10.0
 TASKS = {

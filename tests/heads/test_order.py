@@ -137,8 +137,8 @@ def test_all_scores_of_what_an_ordinal_head_says_are_of_its_decision(decision):
 
 
 def test_the_calibration_error_of_a_drawing_is_that_of_its_curve():
+    from headstart.heads.trials.judged import Judged
     from headstart.plots.judgements import draw_head
-    from headstart.trained_head import Judged
 
     rng, order = np.random.default_rng(0), list("abcd")
     shares = rng.dirichlet(np.full(4, 0.7), 300)

@@ -17,12 +17,12 @@ from conftest import draw
 from headstart.errors import HeadError, SampleUnreadable
 from headstart.extractors.preprocessing.preview import cell, glance
 from headstart.heads.models.learning_curves import CurvePoint
+from headstart.heads.trials.judged import Judged
 from headstart.jobs.datasets.audit import Audit, Twins
 from headstart.plots.curves import draw_learning_curve
 from headstart.plots.grids import draw_grid
 from headstart.plots.judgements import draw_head
 from headstart.storage.samples import Sample
-from headstart.trained_head import Judged
 
 
 @pytest.fixture

@@ -48,7 +48,8 @@ def register(cli: click.Group) -> None:
             type=float,
             default=5.0,
             show_default=True,
-            help="How long it may take. The default head is finished however long that takes.",
+            help="How long it may take. Where the features of all samples take longer, as many are "
+            "taken as there is time for.",
         ),
         click.option("--name", help="Name of the head. Default: that of the dataset."),
         click.option(
@@ -152,6 +153,8 @@ def _show(out: Any, found: Auto) -> None:
     out.print(text(f"{of_all}; below each {words_of(score)} its 95 %."))
     for why, what in left_out(found):
         out.print(text(f"Left out: {what}: {why}"))
+    if found.taken is not None:
+        out.print(text(f"{found.taken.text}."))
     out.print(text(time_text(found)))
     out.print(text(f"{answer_text(found)} {found.why[0].upper()}{found.why[1:]}."))
     out.print(text(f"It has {scored_text(found.head)}. {tested_text(found)}"))

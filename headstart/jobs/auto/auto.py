@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from headstart.cached import features_of
 from headstart.context import Context
 from headstart.errors import (
     HeadstartError,
@@ -43,13 +42,15 @@ from headstart.jobs.datasets.remove import remove
 from headstart.jobs.heads.attach import Attached, attach
 from headstart.jobs.heads.combined.ensemble import train_ensemble
 from headstart.jobs.heads.looks import looks_of
-from headstart.jobs.heads.sweep import Sweep, Trial, keep
-from headstart.jobs.heads.train import train
+from headstart.jobs.heads.sweep import Sweep, Trial, in_order, keep
+from headstart.jobs.heads.train import fit
 from headstart.notices import tell
+from headstart.part_of_head import PART
 from headstart.progress import Progress, silent
 from headstart.registry.entities import Dataset
 from headstart.registry.names import check_name
 from headstart.storage.columns.samples import SampleColumns
+from headstart.storage.manifest import Manifest
 from headstart.trained_head import TrainedHead
 
 CLOSING = 2.0
@@ -104,8 +105,8 @@ def auto(
         progress(min(int(budget.spent), int(budget.seconds)), max(int(budget.seconds), 1))
         watch(what)
 
-    looked_at = _looked_at(context, dataset)
-    samples = context.manifest(looked_at).columns
+    looked_at, manifest = _looked_at(context, dataset)
+    samples = manifest.columns
     wanted = replace(wanted, task=wanted.task or task_of_labels(samples, wanted.folds))
     check_samples(looked_at, samples, wanted)
     with weights_kept():
@@ -132,10 +133,12 @@ def registered_for(context: Context, dataset: str, *, is_new: bool) -> Iterator[
         raise
 
 
-def _looked_at(context: Context, dataset: str) -> Dataset:
+def _looked_at(context: Context, dataset: str) -> tuple[Dataset, Manifest]:
+    """The dataset as it is now, with its manifest: while somebody holds that, it is read once."""
     with suppress(SourceGone):  # what is cached of it can still be used
-        return look_again(context, dataset)[0]
-    return context.datasets.get(dataset)
+        return look_again(context, dataset)
+    found = context.datasets.get(dataset)
+    return found, context.manifest(found)
 
 
 def _searched(
@@ -164,10 +167,12 @@ def _searched(
         is_interrupted = True
         tell("interrupted: what was best so far is trained")
     started = time.monotonic() - attempts.seconds
-    sweep = keep(context, dataset.name, list(attempts.found), attempts.fitted, started, pool.trying)
+    tried = dataset.name, list(attempts.found), attempts.fitted, started, pool.trying
+    is_whole = pool.taken is None  # a sweep is of all samples, and so is an ensemble of it
+    sweep = keep(context, *tried) if is_whole else in_order(*tried)
     budget.release(RECORDS, KEPT)
     room = Room(attempts.last_fit_of, budget.left_for(FIT))
-    decision = decide(sweep.trials, _default(sweep, search), room)
+    decision = decide(sweep.trials, _default(sweep, search), room, combines=is_whole)
     decision = decide_on_parts(
         decision, attempts.partials, sweep.trials, room.left + LATE * budget.seconds
     )
@@ -219,12 +224,14 @@ def _trained(context: Context, ended: Ended, wanted: Wanted) -> TrainedHead:
     name, decision = wanted.name or ended.dataset.name, ended.decision
     if decision.what == ENSEMBLE:
         return train_ensemble(context, name, replace(ended.sweep, trials=decision.candidates))
-    trial = decision.trial
-    features = features_of(
-        context, trial.blocks.reference, ended.dataset.name, trial.blocks.precision
-    )
+    trial, pool = decision.trial, ended.pool
     kind = ended.default if decision.what == DEFAULT else trial.kind
-    return train(context, name, features, kind, seed=wanted.seed, task=wanted.task)
+    fitted = fit(context, name, pool.view(trial.blocks), kind, seed=wanted.seed, task=wanted.task)
+    if (taken := pool.taken) is not None:
+        own = {"samples": taken.samples, "of": taken.of, "least": taken.least, "seed": wanted.seed}
+        settings = fitted.trained.settings | {PART: own}
+        fitted = replace(fitted, trained=replace(fitted.trained, settings=settings))
+    return fitted.register()
 
 
 def _told(
@@ -248,4 +255,5 @@ def _told(
         interrupted=ended.is_interrupted,
         file=None if attached is None else attached.file,
         max_abs_diff=None if attached is None else attached.difference,
+        taken=ended.pool.taken,
     )

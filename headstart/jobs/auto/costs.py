@@ -60,13 +60,13 @@ class Stopwatch:
         if done:
             self.marks[1:] = [(time.monotonic(), done)]
 
-    def each(self, done: int) -> float | None:
-        """Seconds that each further sample takes, once some came behind the first batch for
-        `KNOWN` seconds."""
+    def each(self, done: int, behind: float = KNOWN) -> float | None:
+        """Seconds that each further sample takes, once some came for so many seconds behind the
+        first batch."""
         if len(self.marks) < 2:
             return None
         (first, early), (last, late) = self.marks[0], self.marks[-1]
-        is_known = last - first >= KNOWN and done == late > early
+        is_known = last - first >= behind and done == late > early
         return (last - first) / (late - early) if is_known else None
 
     def charge(self, cost: Cost, computed: int) -> None:

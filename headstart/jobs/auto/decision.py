@@ -70,14 +70,17 @@ class Decision:
     late: list[tuple[str, str]]
 
 
-def decide(trials: Sequence[Trial], default: Trial, room: Room) -> Decision:
+def decide(
+    trials: Sequence[Trial], default: Trial, room: Room, *, combines: bool = True
+) -> Decision:
     """Choose among trials on all samples, from the best down, that can be trained in time; the
-    default always can."""
+    default always can. Without `combines` no ensemble is made of them."""
     every, trials = trials, [one for one in trials if _is_in_time(one, default, room)]
     best, crossed = trials[0], [one.crossed for one in trials]
     among = Candidates(crossed, [room.seconds(one) for one in trials], room.left)
     are_own = all(_is_like(one, default) for one in trials)
-    several = None if are_own else selected_across(among)  # of one head's strengths it is that head
+    may = combines and not are_own  # an ensemble of one head's strengths is that head
+    several = selected_across(among) if may else None
     sides = [side(DEFAULT, default)]
     if best is not default:
         sides.append(side(SINGLE, best))

@@ -157,6 +157,37 @@ class Side(Scored):
 
 
 @dataclass(frozen=True)
+class Taken(Showable):
+    """Samples that were taken, where there was no time for the features of all.
+
+    Attributes:
+        samples: with a label, of each class and split a share.
+        of: all of these.
+        least: of each class in each split at least, as far as there are.
+        seconds: that the features of the others take about.
+        minutes: with which all would be taken, and there would be time for trials.
+    """
+
+    samples: int
+    of: int
+    least: int
+    seconds: float
+    minutes: float
+
+    @property
+    def text(self) -> str:
+        return (
+            f"{self.samples:,} of {self.of:,} samples were taken, of each class and split a share: "
+            f"the features of the others take about {_in_minutes(self.seconds)} more. All are "
+            f"taken with --minutes {self.minutes:g}, or after `headstart extract`"
+        )
+
+
+def _in_minutes(seconds: float) -> str:
+    return f"{seconds:,.0f} s" if seconds < 60 else f"{seconds / 60:,.1f} minutes"
+
+
+@dataclass(frozen=True)
 class Auto(Showable):
     """A head that was found for a dataset in a given time.
 
@@ -179,6 +210,7 @@ class Auto(Showable):
         file: the attached model; None where none was asked for.
         page: what was tried, as HTML; None where it was not written.
         max_abs_diff: of what that model says from the cached features' path; None without one.
+        taken: the samples that were taken, where there was no time for all; None where all were.
     """
 
     dataset: str
@@ -199,6 +231,7 @@ class Auto(Showable):
     file: Path | None = None
     page: Path | None = None
     max_abs_diff: float | None = None
+    taken: Taken | None = None
 
     def _line(self) -> str:
         name = next(one for one in MAIN_SCORES if one in self.head.metrics)

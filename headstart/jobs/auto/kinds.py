@@ -13,8 +13,8 @@ from itertools import pairwise
 from headstart.heads.kind import HeadKind, takes_class_names
 from headstart.heads.kinds.every_kind import KINDS
 from headstart.heads.trials.by_task import can_try
+from headstart.heads.trials.subsample import GROWTH
 from headstart.jobs.auto.race import LEAST_KEPT, Race
-from headstart.jobs.auto.subsample import GROWTH
 from headstart.origins.blocks import Blocks
 
 BESIDE_LINES = ("neighbours", "mlp", "svm", "ridge", "prototype")

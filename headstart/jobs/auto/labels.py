@@ -14,13 +14,13 @@ from headstart.heads.kind import Part
 from headstart.heads.labelled import are_quantities, groups_of, numbers_of, some_rows
 from headstart.heads.regression import Regression
 from headstart.heads.tasks import Classification, MultiLabel, Task
+from headstart.heads.trials.subsample import is_labelled
 from headstart.jobs.auto.found import Wanted
 from headstart.notices import tell
 from headstart.registry.entities import Dataset
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.manifest import SPLITS, sorted_labels
 from headstart.storage.samples import BETWEEN
-from headstart.values.said import is_none_an_answer
 
 AS_CLASSES = 'with --task classification (task="classification") each is a class'
 
@@ -84,13 +84,6 @@ def check_samples(dataset: Dataset, samples: SampleColumns, wanted: Wanted) -> N
                 f"{len(learnt):,} samples",
                 hint="Take a larger --limit (limit=), or none.",
             ) from error
-
-
-def is_labelled(samples: SampleColumns, task: Task) -> np.ndarray:
-    """Which samples have a label, bool, (n,); of several labels none at all is an answer, where any
-    sample has one."""
-    found = np.array([label is not None for label in samples.labels], bool)
-    return np.ones_like(found) if is_none_an_answer(task) and found.any() else found
 
 
 def _check_enough(samples: SampleColumns, task: Task, wanted: Wanted) -> None:

@@ -6,25 +6,27 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 
-from headstart.cached import answered_in, features_of_blocks, of_samples
+from headstart.cached import answered_in, features_of_blocks, features_of_some, of_samples
 from headstart.context import Context
 from headstart.errors import FeaturesMissing, HeadstartError, LayerNotFound, NonFiniteFeatures
 from headstart.extractors.backbones.cuts import Cut
+from headstart.extractors.datasets import window_options
 from headstart.extractors.run.settings import Settings
 from headstart.heads.kind import HeadKind
 from headstart.heads.tasks import Classification
-from headstart.jobs.auto.budget import Budget, in_seconds
+from headstart.heads.trials.subsample import Nested, nested
+from headstart.jobs.auto.budget import Budget
 from headstart.jobs.auto.costs import SLOW_START, Cost, Stopwatch
 from headstart.jobs.auto.entrants import Entrant
-from headstart.jobs.auto.extract_part import extract_part, view_of_part
-from headstart.jobs.auto.found import Wanted
+from headstart.jobs.auto.extract_part import extract_part
+from headstart.jobs.auto.found import Taken, Wanted
 from headstart.jobs.auto.opened import open_entrant
 from headstart.jobs.backbones.masks import refuse_lost_masks
 from headstart.jobs.heads.cross_validation import Candidate, CrossValidation, found_among
-from headstart.notices import tell
 from headstart.origins.blocks import Block, Blocks
 from headstart.registry.entities import Backbone, Dataset
 from headstart.storage.columns.samples import SampleColumns
@@ -35,9 +37,13 @@ FEW_FOLDS = 2
 """Folds of fewer samples, where only the best third is looked for: a third of the work of five."""
 LOOKED_AT = 4
 """Samples that a backbone is tried on one by one, to see whether it takes any."""
-MORE = 0.5
-"""Of the time of the default's features, what trials of others need about."""
 Told = Callable[[str], None]
+See = Callable[[Stopwatch, int, int], None]
+"""Called with how many samples of an extraction are done, and how many there are; may raise."""
+
+
+def unseen(_watch: Stopwatch, _done: int, _total: int) -> None:
+    """Of extractions that are not to be ended."""
 
 
 class Pool:
@@ -49,6 +55,13 @@ class Pool:
         wanted: how to search.
         budget: the time that there is.
         tell: told what is done now, as often as there is news.
+
+    Attributes:
+        samples: that are taken: all, or where there is no time for their features a part.
+        taken: that part; None where it is all.
+        task: what labels mean.
+        trying: on which folds heads are tried.
+        costs: of backbones, by their names.
     """
 
     def __init__(
@@ -61,6 +74,7 @@ class Pool:
         self.trying = CrossValidation(
             wanted.folds, limit=wanted.limit, seed=wanted.seed, task=self.task
         )
+        self.taken: Taken | None = None
         self.costs = dict[str, Cost]()
         self._opened = dict[str, tuple[Backbone, list[Cut]]]()
         self._openings = [SLOW_START]
@@ -137,39 +151,36 @@ class Pool:
         """How many of some samples have to be computed; all are looked at without rows."""
         if entrant.name not in self._opened and entrant.source is not None:
             return len(self.samples if rows is None else rows)
+        return int(self.are_missing(entrant, self._of(rows).different).sum())
+
+    def are_missing(self, entrant: Entrant, samples: SampleColumns) -> np.ndarray:
+        """Which samples have to be computed, bool, (n,)."""
         backbone, cuts = self.opened(entrant)
-        samples = self._of(rows).different
         cache = self._context.cache(puts_aside=False)
         lacking = np.zeros(len(samples), bool)
         for cut in cuts:
             index = cache.open_index(Block(backbone, cut).key)
             lacking[index.find_absent(samples.digest_blocks())] = True
-        return int(lacking.sum())
+        return lacking
 
-    def compute(self, entrant: Entrant, rows: np.ndarray | None, seconds: float | None) -> None:
-        """Compute what is missing of some samples, or of all.
+    def compute(self, entrant: Entrant, rows: np.ndarray | None, see: See = unseen) -> None:
+        """Compute what is missing of some samples, in their order, or of all; what `see` raises
+        ends it.
 
         Args:
             entrant: the backbone.
             rows: of the samples; all without them.
-            seconds: that it may take; as long as it takes without it.
-
-        Raises:
-            OutOfTime: it takes longer.
+            see: called as often as some are done.
         """
         backbone, cuts = self.opened(entrant)
-        check = None if seconds is None else self._budget.until(seconds)
         watch, computed = Stopwatch(), 0
-        is_told = seconds is not None
 
         def advance(done: int, total: int) -> None:
-            nonlocal computed, is_told
+            nonlocal computed
             computed = done
             watch.see(done)
-            is_told = is_told or self._warn_of_default(entrant, watch, done, total)
             self._tell(f"extracting {entrant.name}: {done:,} of {total:,}")
-            if check is not None and done < total:
-                check()
+            see(watch, done, total)
 
         how = Settings(precision=self._wanted.precision, on_error=self._wanted.on_error)
         try:
@@ -177,22 +188,51 @@ class Pool:
         finally:
             watch.charge(self.cost_of(entrant), computed)
 
-    def _warn_of_default(self, entrant: Entrant, watch: Stopwatch, done: int, total: int) -> bool:
-        """Say once, as soon as it can be told, that the features of the default alone take longer
-        than all of the time."""
-        each = watch.each(done)
-        if each is None:
-            return False
-        needs = self._budget.spent + (total - done) * each
-        if needs <= self._budget.seconds:
-            return False
-        tell(
-            f"the features of {entrant.name} take about {in_seconds(needs)} for {total:,} samples, "
-            f"longer than the {in_seconds(self._budget.seconds)} that were given: the default head "
-            f"is finished all the same; {needs / 60 * (1 + MORE):,.1f} minutes would leave time "
-            "for others, a smaller backbone or fewer samples would take less"
-        )
-        return True
+    def compute_in(self, entrant: Entrant, rows: np.ndarray | None, seconds: float) -> None:
+        """As `compute`, in so many seconds.
+
+        Raises:
+            OutOfTime: it takes longer.
+        """
+        check = self._budget.until(seconds)
+
+        def see(_watch: Stopwatch, done: int, total: int) -> None:
+            if done < total:
+                check()
+
+        self.compute(entrant, rows, see)
+
+    @cached_property
+    def nested(self) -> Nested | None:
+        """All samples in an order of which any first ones stand for all; None where parts of them
+        are not taken: of windows."""
+        if window_options(self._dataset.options)[0]:
+            return None
+        return nested(self.samples, self.task, self.least, self.trying.seed)
+
+    @property
+    def least(self) -> int:
+        """Samples, or groups, of each class that are taken at least, as far as there are."""
+        return self.trying.folds + 1
+
+    def take(self, count: int, seconds: float, minutes: float) -> None:
+        """Leave all samples out but the first so many of `nested`.
+
+        Args:
+            count: how many.
+            seconds: that the features of the others take.
+            minutes: see `Taken`.
+        """
+        assert self.nested is not None
+        rows = self.nested.rows
+        self.taken = Taken(count, len(rows), self.least, round(seconds, 3), minutes)
+        self.samples = self.samples.take(np.sort(rows[:count]))
+
+    def view(self, blocks: Blocks) -> FeatureView:
+        """Features of all samples that are taken, from the cache."""
+        if self.taken is None:
+            return features_of_blocks(self._context, blocks, self._dataset)
+        return features_of_some(self._context, blocks, self._dataset, self.samples)
 
     def takes_some(self, entrant: Entrant, error: HeadstartError) -> bool:
         """Whether a backbone that failed takes such samples: then the fault is in some of them, or
@@ -232,9 +272,9 @@ class Pool:
             FeaturesMissing: some of these samples have no such features.
         """
         if rows is None:
-            view = features_of_blocks(self._context, blocks, self._dataset)
+            view = self.view(blocks)
         else:
-            view = view_of_part(self._context, blocks[0], self._dataset, self._of(rows))
+            view = features_of_some(self._context, blocks, self._dataset, self._of(rows))
         (view,) = answered_in(self.task, of_samples(view, None))
         view = self._of_common(blocks, view, rows)
         trying = self.trying if rows is None else replace(self.trying, folds=FEW_FOLDS)

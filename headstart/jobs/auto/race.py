@@ -11,11 +11,16 @@ from headstart.errors import HeadstartError
 from headstart.extractors.datasets import window_options
 from headstart.heads.kind import HeadKind
 from headstart.heads.labelled import groups_of
+from headstart.heads.trials.subsample import (
+    FEWEST,
+    in_nested_order,
+    is_labelled,
+    sizes_of,
+    strata_of,
+)
 from headstart.jobs.auto.attempts import Attempts
 from headstart.jobs.auto.budget import Budget, OutOfTime, in_seconds
-from headstart.jobs.auto.labels import is_labelled
 from headstart.jobs.auto.pool import Pool
-from headstart.jobs.auto.subsample import FEWEST, in_nested_order, sizes_of, strata_of
 from headstart.origins.blocks import Blocks
 from headstart.registry.entities import Dataset
 from headstart.storage.manifest import SPLITS

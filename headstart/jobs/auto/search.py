@@ -11,18 +11,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from headstart.errors import HeadError, HeadstartError, SampleUnreadable
 from headstart.heads.kind import HeadKind
+from headstart.heads.trials.subsample import GROWTH
 from headstart.jobs.auto.attempts import Attempts
 from headstart.jobs.auto.budget import Budget, OutOfTime, in_seconds
 from headstart.jobs.auto.entrants import Entrant
 from headstart.jobs.auto.kinds import KindTrials
+from headstart.jobs.auto.largest_part import compute_what_fits
 from headstart.jobs.auto.pool import Pool
 from headstart.jobs.auto.race import LEAST_KEPT, SETTLED, Race
-from headstart.jobs.auto.subsample import GROWTH
 from headstart.origins.blocks import Blocks, check_common_input
 from headstart.registry.entities import Dataset
 
@@ -66,9 +68,13 @@ class Search:
         self._wanted = kinds
         self._dataset, self.pool = dataset, pool
         self._attempts, self._budget = attempts, budget
-        self._race = Race(dataset, pool, attempts, budget)
         self.default: Blocks | None = None
         self._whole = dict[str, tuple[Runner, int]]()
+
+    @cached_property
+    def _race(self) -> Race:
+        """Of the samples that are taken once the default's features are there."""
+        return Race(self._dataset, self.pool, self._attempts, self._budget)
 
     @property
     def _default_kind(self) -> HeadKind:
@@ -76,7 +82,8 @@ class Search:
 
     def begin(self, entrants: Sequence[Entrant]) -> list[Entrant]:
         """Try the default: a linear head, of numbers a ridge head, on the first backbone that takes
-        the samples, on all of them, however long it takes; gives the entrants that are left.
+        the samples, on all of them, or on as many as there is time for; gives the entrants that are
+        left.
 
         Raises:
             HeadError: none takes them.
@@ -84,7 +91,7 @@ class Search:
         """
         for place, entrant in enumerate(entrants):
             try:
-                self.pool.compute(entrant, None, None)
+                compute_what_fits(self.pool, entrant, self._budget)
                 blocks = self.pool.blocks(entrant)[0]
             except HeadstartError as error:
                 if self.pool.takes_some(entrant, error):
@@ -159,7 +166,7 @@ class Search:
             if why := self._too_long(entrant, what, missing, share, rows):
                 self._attempts.drop(entrant.name, why)
                 return False
-            self.pool.compute(entrant, rows, share * left)
+            self.pool.compute_in(entrant, rows, share * left)
         except OutOfTime:
             self._attempts.drop(
                 entrant.name, f"{what} took longer than the {in_seconds(share * left)}"

@@ -23,8 +23,9 @@ from headstart.heads.evaluation.paired import (
 from headstart.heads.evaluation.scores import OF_DECISIONS, decided, scores_of
 from headstart.heads.regression import SCORES, Regression
 from headstart.heads.tasks import Classification, Task
+from headstart.heads.trials.judged import Judged
 from headstart.storage.manifest import Label, Sample
-from headstart.trained_head import Judged, TrainedHead
+from headstart.trained_head import TrainedHead
 from headstart.values.showable import Showable
 
 BY_BOOTSTRAP = "paired bootstrap, percentiles"

@@ -341,7 +341,7 @@ def keep(
     started: float,
     trying: CrossValidation,
 ) -> Sweep:
-    """Put what was tried in order, and into the database.
+    """Put what was tried in order, and into the database; see `in_order`.
 
     Args:
         context: whose database.
@@ -351,15 +351,7 @@ def keep(
         started: by `time.monotonic`.
         trying: on which folds.
     """
-    found.sort(key=lambda pair: pair[1].order(trying.objective))
-    tried = [result.outcomes(trying.objective) for _, result in found]
-    worse = worse_than_best(tried, is_loss=trying.is_loss).tolist()
-    trials = [
-        Trial(blocks, crossed, is_worse)
-        for (blocks, crossed), is_worse in zip(found, worse, strict=True)
-    ]
-    winner = _winner(tried, trials[0], trying)
-    done = Sweep(dataset, trials, fitted, round(time.monotonic() - started, 3), trying, winner)
+    done = in_order(dataset, found, fitted, started, trying)
     record = SweepRecord(
         dataset,
         context.datasets.get(dataset).digest,
@@ -368,10 +360,30 @@ def keep(
         done.seconds,
         versions(),
     )
-    best, *others = trials
+    best, *others = done.trials
     with weights_kept():
-        records = [best.to_record(winner), *(trial.to_record() for trial in others)]
+        records = [best.to_record(done.winner), *(trial.to_record() for trial in others)]
     return replace(done, id=context.sweeps.add(record, records).id)
+
+
+def in_order(
+    dataset: str,
+    found: list[tuple[Blocks, OutOfFold]],
+    fitted: int,
+    started: float,
+    trying: CrossValidation,
+) -> Sweep:
+    """What was tried, from the best down; see `keep`."""
+    found.sort(key=lambda pair: pair[1].order(trying.objective))
+    tried = [result.outcomes(trying.objective) for _, result in found]
+    worse = worse_than_best(tried, is_loss=trying.is_loss).tolist()
+    trials = [
+        Trial(blocks, crossed, is_worse)
+        for (blocks, crossed), is_worse in zip(found, worse, strict=True)
+    ]
+    winner = _winner(tried, trials[0], trying)
+    seconds = round(time.monotonic() - started, 3)
+    return Sweep(dataset, trials, fitted, seconds, trying, winner)
 
 
 def _winner(tried: Sequence[Outcomes], best: Trial, trying: CrossValidation) -> Winner | None:

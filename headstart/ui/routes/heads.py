@@ -18,6 +18,7 @@ from headstart.heads.evaluation.intervals import interval_text, score_text
 from headstart.heads.evaluation.per_class import class_scores
 from headstart.heads.evaluation.provenance import MAIN_SCORES, words_of
 from headstart.heads.models.curves import band_text
+from headstart.heads.trials.judged import Judged
 from headstart.jobs.heads.care.described import VOID, lines_of
 from headstart.jobs.heads.care.judgement import Verdict, find_confused, judgement_of
 from headstart.jobs.heads.learning_curve import check_curve
@@ -27,7 +28,6 @@ from headstart.jobs.tasks.curve import CurveTask
 from headstart.jobs.tasks.retrain import RetrainTask
 from headstart.registry import listing
 from headstart.registry.jobs import DONE
-from headstart.trained_head import Judged
 from headstart.ui.asked import body_of, field, form_of, whole
 from headstart.ui.cards import Card, cards_of
 from headstart.ui.charts import draw_coverage, draw_reliability

@@ -6,9 +6,9 @@ import pytest
 from headstart.heads.evaluation.clusters import clusters_of
 from headstart.heads.evaluation.intervals import wilson_interval
 from headstart.heads.evaluation.scores import share_interval_of
+from headstart.heads.trials.judged import Judged
 from headstart.jobs.heads.care.judgement import judgement_of
 from headstart.storage.samples import Sample
-from headstart.trained_head import Judged
 
 GROUPS, EACH = 20, 25
 

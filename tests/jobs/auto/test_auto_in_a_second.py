@@ -9,12 +9,14 @@ import headstart as hs
 from headstart.heads.evaluation.cross_validation import cross
 from headstart.heads.evaluation.folds import split_into_folds
 from headstart.heads.kind import Part, fits_of
+from headstart.heads.trials.subsample import Nested
 from headstart.jobs.auto.attempts import Attempts
-from headstart.jobs.auto.budget import Budget
-from headstart.jobs.auto.costs import Cost, Stopwatch
+from headstart.jobs.auto.budget import Budget, OutOfTime
+from headstart.jobs.auto.costs import Stopwatch
 from headstart.jobs.auto.entrants import Entrant
 from headstart.jobs.auto.found import Wanted
 from headstart.jobs.auto.kinds import BEHIND_LEADER, UNTRIED, KindTrials
+from headstart.jobs.auto.largest_part import _Whole
 from headstart.jobs.auto.on_a_part import Partial
 from headstart.jobs.auto.opened import of_numbers, open_entrant
 from headstart.jobs.auto.pool import Pool
@@ -57,7 +59,7 @@ def test_on_a_part_heads_are_sketches_and_it_is_said(rows, crossed_out):
     dataset = rows.datasets.add("crossed", crossed_out[0])
     backbone = open_entrant(rows.context, of_numbers(4), "float32")[0]
     pool = Pool(rows.context, dataset, Wanted(), Budget(60), SAID)
-    pool.compute(Entrant(backbone.label, None, backbone.reference), None, None)
+    pool.compute(Entrant(backbone.label, None, backbone.reference), None)
     features = blocks_of(rows.context, backbone.reference)
     attempts = Attempts(pool, Budget(60), SAID)
     attempts.make(features, [hs.Linear((1.0,))], None)
@@ -146,24 +148,47 @@ def test_a_backbone_that_cannot_be_computed_whole_is_not_begun_on_a_part():
         is_measured=lambda _one: True,
         missing=lambda _one, rows: 1000 if rows is None else len(rows),
         forecast=lambda _one, missing: 0.2 * missing,
-        compute=lambda *_: pytest.fail("computed"),
+        compute_in=lambda *_: pytest.fail("computed"),
     )
     assert not search._is_ready(Entrant("slow"), np.arange(100))
     assert dropped["slow"].startswith("all samples take about 200 s, ")
 
 
-def test_that_the_default_alone_takes_too_long_is_said_once_its_pace_is_known():
-    pool = Pool.__new__(Pool)
-    pool._budget = Budget(60, clock=iter(range(0, 10_000, 10)).__next__)
-    watch = Stopwatch(began=0.0)
+def whole_of(seconds, fewest=64):
+    """All samples of a backbone, of which so many have to be computed first, after 10 s of 60."""
+    pool = SimpleNamespace(samples=np.arange(6400), missing=lambda _one, rows: len(rows))
+    budget = Budget(60, clock=iter(range(0, 10_000, seconds)).__next__)
+    return _Whole(pool, Entrant("net"), budget, Nested(np.arange(6400)[::-1], fewest))
+
+
+def test_that_all_samples_take_too_long_is_said_once_their_pace_is_known():
+    whole, watch = whole_of(1), Stopwatch(began=0.0)
+    assert whole.rows[:64].tolist() == list(range(6399, 6335, -1))
+    assert sorted(whole.rows) == list(range(6400)) and whole.rows[64:66].tolist() == [0, 1]
     watch.marks = [(1.0, 32), (2.0, 64)]
-    assert not pool._warn_of_default(Entrant("net"), watch, 64, 6400)  # too early to tell
+    whole.see(watch, 64, 6400)  # too early to tell
     watch.marks = [(1.0, 32), (11.0, 132)]
-    with pytest.warns(hs.notices.HeadstartNote, match=r"net take about 6\d\d s for 6,400") as told:
-        assert pool._warn_of_default(Entrant("net"), watch, 132, 6400)
-    assert "longer than the 60 s that were given" in str(told[0].message)
-    assert not pool._warn_of_default(Entrant("net"), watch, 132, 200)
-    assert Cost("net").rate is None
+    with (
+        pytest.warns(hs.notices.HeadstartNote, match=r"net take about 627 s for 6,400") as told,
+        pytest.raises(OutOfTime),
+    ):
+        whole.see(watch, 132, 6400)
+    (message,) = (str(one.message) for one in told)
+    assert "of the 60 s that were given" in message and "16 minutes would do for all" in message
+    with pytest.raises(OutOfTime):
+        whole.see(watch, 132, 6400)
+    whole.see(watch, 132, 200)
+    whole.see(watch, 132, 132)
+
+
+def test_what_has_some_of_each_class_is_computed_however_long_it_takes():
+    whole, watch = whole_of(1, fewest=200), Stopwatch(began=0.0)
+    watch.marks = [(1.0, 32), (11.0, 132)]
+    with pytest.warns(hs.notices.HeadstartNote):
+        whole.see(watch, 132, 6400)
+    watch.marks = [(1.0, 32), (21.0, 232)]
+    with pytest.raises(OutOfTime):
+        whole.see(watch, 232, 6400)
 
 
 def test_a_backbone_of_rows_of_another_width_is_not_tried(rows, tmp_path):

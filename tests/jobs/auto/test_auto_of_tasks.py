@@ -12,9 +12,9 @@ from headstart.errors import HeadError
 from headstart.heads.evaluation.cross_validation import cross
 from headstart.heads.kind import Part
 from headstart.heads.trials.by_task import mixed_folds
+from headstart.heads.trials.subsample import strata_of
 from headstart.jobs.auto.labels import task_of_labels
 from headstart.jobs.auto.pool import Pool
-from headstart.jobs.auto.subsample import strata_of
 from headstart.notices import HeadstartNote
 from headstart.storage.columns.samples import SampleColumns
 from headstart.storage.samples import Sample

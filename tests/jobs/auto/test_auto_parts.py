@@ -8,12 +8,12 @@ import pytest
 from PIL import Image
 
 import headstart as hs
+from headstart.heads.trials.subsample import in_nested_order, sizes_of
 from headstart.jobs.auto.attempts import Attempts
 from headstart.jobs.auto.budget import FIT, MODEL, Budget, OutOfTime
 from headstart.jobs.auto.costs import Cost, Stopwatch
 from headstart.jobs.auto.entrants import Entrant, in_order, of_the_zoo, what_it_is
 from headstart.jobs.auto.pace import Clock, Pace
-from headstart.jobs.auto.subsample import in_nested_order, sizes_of
 
 
 def test_what_is_kept_back_for_the_end_is_not_spent_on_trials():

@@ -26,6 +26,7 @@ from headstart.heads.kinds.every_kind import KINDS
 from headstart.heads.kinds.words import fitted_words, given_words
 from headstart.heads.regression import Regression
 from headstart.jobs.heads.looks import looks_of
+from headstart.part_of_head import PART, part_text
 from headstart.registry.entities import Head as HeadRecord
 from headstart.trained_head import IGNORED, SAMPLE_WEIGHTS, TrainedHead
 from headstart.values.showable import brief
@@ -55,6 +56,7 @@ def lines_of(head: TrainedHead) -> list[Row]:
         ("task", task_text(head)),
         *scores(record),
         *of_each(metrics.get("of_each", ())),
+        *[("trained on", part_text(one)) for one in [record.settings.get(PART)] if one],
         *[("weights", line) for line in [weights_text(record.settings)] if line],
         *[("windows", windows_text(one)) for one in [record.settings.get("windows")] if one],
         ("held out", held_out_text(metrics)),

@@ -13,8 +13,9 @@ from headstart.errors import InvalidValue
 from headstart.heads.evaluation.clusters import Clusters, clusters_of
 from headstart.heads.evaluation.reliability import Reliability, bins_of, said_alone
 from headstart.heads.evaluation.scores import share_interval_of
+from headstart.heads.trials.judged import Judged
 from headstart.storage.manifest import Label, Sample
-from headstart.trained_head import Judged, TrainedHead
+from headstart.trained_head import TrainedHead
 from headstart.values.showable import Showable
 
 THRESHOLDS = tuple(round(0.01 * step, 2) for step in range(100))

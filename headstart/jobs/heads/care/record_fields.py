@@ -38,6 +38,7 @@ from headstart.heads.kinds.every_kind import KINDS, kind_of
 from headstart.heads.kinds.of_names.tip_adapter import TipAdapter
 from headstart.heads.kinds.of_names.zero_shot import ZeroShot
 from headstart.heads.tasks import TASKS, task_of
+from headstart.part_of_head import PART
 from headstart.registry.entities import SCORES, Head
 from headstart.values.showable import brief, spelled
 
@@ -91,6 +92,7 @@ OF_GIVEN: dict[str, Field] = {
 }
 """Settings that a person gave, beside what the kind itself says of them."""
 CUT = {"pooled": SHORT, "tokenizer": SHORT, **dict.fromkeys(("window", "hop"), CUTTING)}
+OF_PART: dict[str, Field] = dict.fromkeys(("samples", "of", "least", "seed"), COUNT)
 OF_HEADSTART: dict[str, Field] = {
     "given": known({}),
     "task": one_of(*TASKS),
@@ -99,6 +101,7 @@ OF_HEADSTART: dict[str, Field] = {
     "sample_weights": either(
         known({"least": finite, "largest": finite}, ("least", "largest")), one_of("ignored")
     ),
+    PART: known(OF_PART, tuple(OF_PART)),
     "windows": known(CUT | dict.fromkeys(("frames", "every"), CUTTING), ("pooled",)),
 }
 """What is added to the settings of a head of any kind."""

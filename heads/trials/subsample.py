@@ -4,11 +4,16 @@ computed for one is there for the next."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from headstart.heads.labelled import groups_of
 from headstart.heads.regression import Regression
 from headstart.heads.tasks import MultiLabel, Task
+from headstart.storage.columns.samples import SampleColumns
+from headstart.storage.manifest import SPLITS
+from headstart.values.said import is_none_an_answer
 
 FEWEST, GROWTH = 100, 3
 """Rows of the smallest part, and how many times as large the next is (eta of the halving)."""
@@ -70,3 +75,53 @@ def in_nested_order(
     place_of = np.empty(len(first), np.int64)
     place_of[order] = np.arange(len(first))
     return np.argsort(place_of[units], kind="stable")
+
+
+@dataclass(frozen=True)
+class Nested:
+    """Samples that can be learned and tested on, of all splits alike, in an order of which any
+    first rows stand for all.
+
+    Attributes:
+        rows: of the samples, (n,).
+        fewest: of these that have some of each class in each split, as far as there are.
+    """
+
+    rows: np.ndarray
+    fewest: int
+
+
+def is_labelled(columns: SampleColumns, task: Task) -> np.ndarray:
+    """Which samples have a label, bool, (n,); of several labels none at all is an answer, where any
+    sample has one."""
+    found = np.array([label is not None for label in columns.labels], bool)
+    return np.ones_like(found) if is_none_an_answer(task) and found.any() else found
+
+
+def nested(columns: SampleColumns, task: Task, least: int, seed: int) -> Nested:
+    """See `Nested`; the same for the same samples, labels, splits and seed.
+
+    Args:
+        columns: all samples.
+        task: what their labels mean.
+        least: samples, or groups, of each class in each split that come first.
+        seed: of the order.
+    """
+    rows = np.flatnonzero(is_labelled(columns, task))
+    part, groups = columns.take(rows), groups_of(columns.take(rows))
+    strata = strata_of(task, task.read(part.labels, task.find_classes(part)))
+    strata = strata * len(SPLITS) + part.split_codes
+    order = in_nested_order(strata, groups, least, seed)
+    units = np.arange(len(rows)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    return Nested(rows[order], max(FEWEST, _first_of_each(strata[order], units[order], least)))
+
+
+def _first_of_each(strata: np.ndarray, units: np.ndarray, least: int) -> int:
+    """How many rows it takes until there are `least` units of each stratum, or all of it."""
+    end = 0
+    for one in np.unique(strata):
+        places = np.flatnonzero(strata == one)
+        own = units[places]
+        first = np.sort(np.unique(own, return_index=True)[1])[:least]
+        end = max(end, int(places[np.isin(own, own[first])].max()) + 1)
+    return end
