@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import psutil
+from made_sounds import RATE, listener, write_sounds
 from material import emoji
 from sklearn import datasets as tables
 from timing import Section
@@ -27,6 +28,7 @@ from headstart.jobs.auto.found import Auto
 from headstart.jobs.auto.kinds import BESIDE_LINES
 from headstart.jobs.auto.opened import of_numbers, open_entrant
 from headstart.notices import HeadstartWarning
+from sections.kinds import NAME_LENGTH, SOUNDS, names_of_countries
 from sections.precisions import digits, news
 
 SHARE = 5
@@ -109,19 +111,39 @@ def _sets(folder: Path) -> Iterator[tuple[str, list[str], Any]]:
         return ws
 
     yield "emoji", [*ZOO], of_emoji
-    found = news(folder)
-    if found is not None:
-        workspace, reference = found
-        source = workspace.datasets.get("news").source
+    yield from _sounds_and_texts(folder)
 
-        def of_news(place: Path) -> hs.Workspace:
+
+def _sounds_and_texts(folder: Path) -> Iterator[tuple[str, list[str], Any]]:
+    ears, sounds = listener(folder / "ears.keras"), write_sounds(folder / "sounds", SOUNDS)
+
+    def of_sounds(place: Path) -> hs.Workspace:
+        ws = hs.init(place)
+        ws.backbones.add("ears", ears, preprocess=f"audio:{RATE}")
+        ws.datasets.add("sounds", sounds)
+        return ws
+
+    yield "sounds", ["ears"], of_sounds
+    found = news(folder)
+    if found is None:
+        return
+    workspace, reference = found
+    model = str(workspace.backbones.get("minilm").source)
+    cut = reference.partition("@")[2]
+    countries = names_of_countries(folder / "languages.csv")
+    texts = workspace.datasets.get("news").source
+    short = f"{model.partition('?')[0]}?sequence_length={NAME_LENGTH}"
+    for name, source, taken in (("news", model, texts), ("languages", short, countries)):
+
+        def of_texts(
+            place: Path, name: str = name, source: str = source, taken: Any = taken
+        ) -> hs.Workspace:
             ws = hs.init(place)
-            model = workspace.backbones.get("minilm").source
-            ws.backbones.add("minilm", model)
-            ws.datasets.add("news", source)
+            ws.backbones.add("minilm", source)
+            ws.datasets.add(name, taken)
             return ws
 
-        yield "news", [reference], of_news
+        yield name, [f"minilm@{cut}"], of_texts
 
 
 def _of_table(folder: Path, name: str, x: np.ndarray, y: np.ndarray) -> Any:

