@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import ModuleType
 
-from headstart.control_groups import processors
+from headstart.clusters.control_groups import processors
 from headstart.errors import BackboneError
 from headstart.values.installed import version_of
 

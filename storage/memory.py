@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from headstart.control_groups import memory_left
+from headstart.clusters.control_groups import memory_left
 
 MOUNTS = Path("/proc/self/mountinfo")
 OF_MEMORY = frozenset({"tmpfs", "ramfs"})

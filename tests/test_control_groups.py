@@ -8,8 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from headstart import control_groups
-from headstart.control_groups import memory_left, processors
+from headstart.clusters import control_groups
+from headstart.clusters.control_groups import memory_left, processors
 from headstart.extractors.runtime import cores
 from headstart.storage.memory import free_memory
 

@@ -212,7 +212,7 @@ def test_a_file_that_is_no_zip_says_so_without_a_name_of_python(other, run, tmp_
     ("forge", "said"),
     [
         ({}, None),
-        ({"kernel_0.npy": -1}, "it is of other weights than those beside it"),
+        ({"kernel_0.npy": -1}, "it is of other weights than those with it"),
         ({"record.json": b"{}"}, "it has no field 'format'"),
         ({"record.json": b"[]"}, "it has no field 'format'"),
     ],

@@ -93,7 +93,7 @@ def find_record_in(file: Path | BytesIO, path: str) -> Recorded | None:
                 told = read_json(member.read(LARGEST), RECORD)
             _check_head_of(told)
             if told.get("weights", (found := _digest_of(archive))) != found:
-                raise WrongField("it is of other weights than those beside it")
+                raise WrongField("it is of other weights than those with it")
         return Recorded(checked_facts(told["head"]), str(told["trained"]))
     except WrongField as error:
         raise HeadError(f"cannot read the record in {path}: {error}") from error
