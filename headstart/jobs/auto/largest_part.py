@@ -112,7 +112,7 @@ def _compute_part(
     def see(_watch: Stopwatch, done: int, _total: int) -> None:
         nonlocal handled
         handled = done
-        if done >= must and budget.spent > end:
+        if must <= done < len(lacking) and budget.spent > end:
             raise OutOfTime
 
     try:
